@@ -1,1 +1,25 @@
-//! See the map in the crate's documentation.
+//! Sans-IO signalling.
+//!
+//! One owner, `&mut self`: [`Input`] in, [`Output`] out, time given with every call. The engine never blocks,
+//! never reads a clock and never touches a socket; the shell carries its outputs out, in order.
+//!
+//! | place | what |
+//! | --- | --- |
+//! | `transaction` | client and server transactions (RFC 3261 §17, RFC 6026), timers A to M |
+//! | `dialog` | dialogs, route sets, session timers (RFC 3261 §12, RFC 4028) |
+//! | `registrar` | REGISTER, bindings, location; the browser devices |
+//! | `mirror` | what Asterisk is told about each extension |
+//! | `admission` | rates, caps, digest lock-out: a verdict with a reason |
+//! | `call` | the B2BUA: call, leg, forking, offer and answer, hold, DTMF |
+//! | `numbering` | extensions, country codes, emergency numbers |
+//! | [`web`] | a browser's signalling as values |
+//! | [`flow`] | how a peer is reached |
+
+pub mod flow;
+mod input;
+mod output;
+pub mod timers;
+pub mod web;
+
+pub use input::Input;
+pub use output::Output;
