@@ -28,10 +28,13 @@
 //! - Unknown ends in commands are answered by [`MediaEvent::Refused`], never by a panic.
 
 pub mod command;
+pub mod demux;
 pub mod dtmf;
 pub mod end;
 pub mod event;
+pub mod packet;
 pub mod ports;
+pub mod rtp;
 pub mod srtp;
 
 pub use command::MediaCommand;
