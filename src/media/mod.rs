@@ -33,6 +33,7 @@ pub mod end;
 pub mod event;
 pub mod ports;
 pub mod srtp;
+pub mod webrtc;
 
 pub use command::MediaCommand;
 pub use end::{EndId, EndIds, PayloadMap, Remote};
