@@ -194,7 +194,9 @@ impl<'a> BindingMessage<'a> {
                 }
             }
             UNKNOWN_ATTRIBUTES => {}
-            _ if kind < 0x8000 && !TOLERATED.contains(&kind) => drop(self.unknown.push(kind)),
+            _ if kind < 0x8000 && !TOLERATED.contains(&kind) && !self.unknown.is_full() => {
+                self.unknown.push(kind).ok()?;
+            }
             _ => {}
         }
         Some(())

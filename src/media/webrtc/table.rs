@@ -156,7 +156,9 @@ impl EndTable {
         let Some(mut entry) = self.entries.remove(&key(id)) else { return false };
         entry.end.close(now);
         self.out.extend(std::iter::from_fn(|| entry.end.poll_transmit()));
-        self.timers.extract_if(.., |(_, owner)| *owner == key(id)).for_each(drop);
+        if let Some(at) = entry.timer {
+            self.timers.remove(&(at, key(id)));
+        }
         for ufrag in &entry.ufrags {
             self.by_ufrag.remove(ufrag);
         }

@@ -126,11 +126,6 @@ impl DtlsAssociation {
         }
     }
 
-    /// Whether keys are agreed.
-    pub(super) fn is_established(&self) -> bool {
-        matches!(self.state, State::Established { .. })
-    }
-
     /// A path exists: the clock runs, and as client we begin. Later calls do nothing.
     pub(super) fn start(&mut self, now: Instant) -> DtlsOutcome {
         if !matches!(self.state, State::Idle) {
@@ -148,7 +143,7 @@ impl DtlsAssociation {
         });
         match begun {
             Ok(endpoint) => {
-                self.state = State::Handshaking { endpoint, hello: None, highest: None };
+                self.state = State::Handshaking { endpoint: Box::new(endpoint), hello: None, highest: None };
                 self.collect(now);
                 DtlsOutcome::Pending
             }
@@ -230,7 +225,7 @@ impl DtlsAssociation {
             None => self.config(&both)?,
         };
         self.deadline.get_or_insert(now + HANDSHAKE_TIME);
-        let endpoint = new_endpoint(Some(chosen));
+        let endpoint = Box::new(new_endpoint(Some(chosen)));
         self.state = State::Handshaking { endpoint, hello: hello.map(|hello| hello.random), highest: None };
         Ok(())
     }
@@ -402,8 +397,8 @@ impl std::fmt::Debug for DtlsAssociation {
     }
 }
 
-fn new_endpoint(server: Option<Arc<HandshakeConfig>>) -> Box<Endpoint> {
-    Box::new(Endpoint::new(PEER, TransportProtocol::UDP, server))
+fn new_endpoint(server: Option<Arc<HandshakeConfig>>) -> Endpoint {
+    Endpoint::new(PEER, TransportProtocol::UDP, server)
 }
 
 fn drain(endpoint: &mut Endpoint) -> impl Iterator<Item = Vec<u8>> {

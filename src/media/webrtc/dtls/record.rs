@@ -113,7 +113,7 @@ fn offered_profiles(body: &[u8]) -> Option<heapless::Vec<SrtpProfile, 4>> {
         if kind == USE_SRTP {
             let listed = value.get(2..2 + usize::from(be16(value, 0)?))?;
             let known = listed.chunks_exact(2).filter_map(|pair| SrtpProfile::from_dtls_number(be16(pair, 0)?));
-            known.for_each(|profile| drop(profiles.push(profile)));
+            profiles = known.take(4).collect();
         }
         extensions = extensions.get(4 + length..)?;
     }
