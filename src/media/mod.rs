@@ -36,6 +36,7 @@ pub mod packet;
 pub mod ports;
 pub mod rtp;
 pub mod srtp;
+pub mod webrtc;
 
 pub use command::MediaCommand;
 pub use end::{EndId, EndIds, PayloadMap, Remote};
