@@ -25,8 +25,10 @@ mod index;
 mod opening;
 mod route_set;
 pub mod session_timer;
+#[cfg(test)]
+mod tests;
 
-pub use dialog::{Dialog, DialogRefusal, DialogState, LocalParty};
+pub use dialog::{Dialog, DialogRefusal, DialogState};
 pub use id::DialogId;
 pub use index::{Dialogs, IndexFull};
 pub use opening::Opening;
