@@ -15,11 +15,8 @@
 //! | [`web`] | a browser's signalling as values |
 //! | [`flow`] | how a peer is reached |
 
+pub mod call;
 pub mod flow;
-mod input;
-mod output;
+pub mod numbering;
 pub mod timers;
 pub mod web;
-
-pub use input::Input;
-pub use output::Output;
