@@ -248,7 +248,9 @@ impl Dialog {
     /// The PRACK that is due (RFC 3262 §7.2).
     pub fn prack_for(&mut self, due: ReliableProvisional) -> Request {
         let mut request = self.request(Method::Prack);
-        request.headers.set(&RAck { rseq: due.rseq, cseq: CSeq { number: due.cseq, method: Method::Invite } });
+        request
+            .headers
+            .set(&RAck { rseq: due.rseq, cseq: CSeq { number: due.cseq, method: Method::Invite } });
         request
     }
 

@@ -19,6 +19,7 @@
 //! | Early, Confirmed | INVITE, UPDATE or its 2xx with a Contact | same, new remote target |
 //! | Confirmed | BYE either way | the user drops it |
 
+#[expect(clippy::module_inception, reason = "RFC 3261 has no other name for it")]
 mod dialog;
 mod id;
 mod index;

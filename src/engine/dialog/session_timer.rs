@@ -150,6 +150,10 @@ impl SessionTimer {
     fn start(now: Instant, interval: u32, we_refresh: bool) -> Self {
         let whole = Duration::from_secs(interval.into());
         let early = (whole / 3).min(Duration::from_secs(32));
-        Self { interval, refresh_at: we_refresh.then(|| now + whole / 2), expire_at: now + whole - early }
+        Self {
+            interval,
+            refresh_at: we_refresh.then(|| now + whole / 2),
+            expire_at: now + whole.saturating_sub(early),
+        }
     }
 }

@@ -113,7 +113,8 @@ impl Client {
     /// The flow is gone, or did not take the request.
     pub(super) fn on_flow_lost(&mut self, failure: FlowFailure) -> Option<FailureReason> {
         let was = std::mem::replace(&mut self.state, State::Ended);
-        matches!(was, State::Trying(_) | State::Proceeding(_)).then_some(FailureReason::TransportFailed(failure))
+        matches!(was, State::Trying(_) | State::Proceeding(_))
+            .then_some(FailureReason::TransportFailed(failure))
     }
 }
 
@@ -138,10 +139,10 @@ impl Waiting {
         if passed(self.first_response, now) {
             return Some(FailureReason::FirstResponseTimeout);
         }
-        if let Some((request, e)) = &mut self.resend {
-            if e.due(now) {
-                out.send(flow, request);
-            }
+        if let Some((request, e)) = &mut self.resend
+            && e.due(now)
+        {
+            out.send(flow, request);
         }
         None
     }

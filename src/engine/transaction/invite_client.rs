@@ -26,11 +26,26 @@ pub(super) struct InviteClient {
 #[derive(Debug)]
 enum State {
     /// The request and timer A are kept on an unreliable transport only.
-    Calling { resend: Option<(Bytes, Backoff)>, b: Instant, first_response: Option<Instant> },
-    Abandoned { b: Instant },
-    Proceeding { cancel_deadline: Option<Instant> },
-    Accepted { m: Instant, late: bool, forks: Vec<Fork> },
-    Completed { d: Instant, ack: Bytes },
+    Calling {
+        resend: Option<(Bytes, Backoff)>,
+        b: Instant,
+        first_response: Option<Instant>,
+    },
+    Abandoned {
+        b: Instant,
+    },
+    Proceeding {
+        cancel_deadline: Option<Instant>,
+    },
+    Accepted {
+        m: Instant,
+        late: bool,
+        forks: Vec<Fork>,
+    },
+    Completed {
+        d: Instant,
+        ack: Bytes,
+    },
     Ended,
 }
 
@@ -129,7 +144,13 @@ impl InviteClient {
         }
     }
 
-    pub(super) fn on_response(&mut self, now: Instant, seen: Seen<'_>, timing: &Timing, out: &mut Outbox) -> Heard {
+    pub(super) fn on_response(
+        &mut self,
+        now: Instant,
+        seen: Seen<'_>,
+        timing: &Timing,
+        out: &mut Outbox,
+    ) -> Heard {
         if seen.status.is_provisional() {
             self.on_provisional(now, seen, timing)
         } else if seen.status.is_success() {
@@ -254,17 +275,19 @@ impl InviteClient {
                 return Some(FailureReason::FirstResponseTimeout);
             }
             State::Calling { resend, .. } => {
-                if let Some((request, a)) = resend {
-                    if a.due(now) {
-                        out.send(self.flow, request);
-                    }
+                if let Some((request, a)) = resend
+                    && a.due(now)
+                {
+                    out.send(self.flow, request);
                 }
                 return None;
             }
             State::Proceeding { cancel_deadline } if passed(*cancel_deadline, now) => {
                 Some(FailureReason::CancelTimeout)
             }
-            State::Abandoned { b: until } | State::Accepted { m: until, .. } | State::Completed { d: until, .. }
+            State::Abandoned { b: until }
+            | State::Accepted { m: until, .. }
+            | State::Completed { d: until, .. }
                 if *until <= now =>
             {
                 None
@@ -278,7 +301,9 @@ impl InviteClient {
     /// The INVITE could not be sent: ends the transaction unless the peer was heard of.
     pub(super) fn on_transmit_failed(&mut self, failure: FlowFailure) -> Option<FailureReason> {
         match self.state {
-            State::Calling { .. } | State::Abandoned { .. } | State::Completed { .. } => self.on_flow_lost(failure),
+            State::Calling { .. } | State::Abandoned { .. } | State::Completed { .. } => {
+                self.on_flow_lost(failure)
+            }
             State::Proceeding { .. } | State::Accepted { .. } | State::Ended => None,
         }
     }

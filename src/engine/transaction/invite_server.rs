@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::backoff::{Backoff, earlier, passed};
 use super::outbox::Outbox;
-use super::reliable::Unacknowledged;
+use super::reliable::{Pracked, Unacknowledged};
 use super::{RespondRefusal, Timing, Trying};
 use crate::engine::flow::Flow;
 use crate::sip::{StatusCode, Text};
@@ -27,9 +27,19 @@ pub(super) struct InviteServer {
 enum State {
     Proceeding(Box<Proceeding>),
     /// `resend` is unset once the ACK came.
-    Accepted { last: Bytes, resend: Option<Backoff>, l: Instant },
-    Completed { last: Bytes, g: Option<Backoff>, h: Instant },
-    Confirmed { i: Instant },
+    Accepted {
+        last: Bytes,
+        resend: Option<Backoff>,
+        l: Instant,
+    },
+    Completed {
+        last: Bytes,
+        g: Option<Backoff>,
+        h: Instant,
+    },
+    Confirmed {
+        i: Instant,
+    },
     Ended,
 }
 
@@ -185,6 +195,7 @@ impl InviteServer {
         timing: &Timing,
         out: &mut Outbox,
     ) -> Result<(), RespondRefusal> {
+        let flow = self.flow;
         let proceeding = self.unanswered()?;
         proceeding.trying = None;
         proceeding.unanswered = None;
@@ -192,13 +203,13 @@ impl InviteServer {
             proceeding.accept = Some(response);
             return Ok(());
         }
-        out.send(self.flow, &response);
+        out.send(flow, &response);
         if status.is_provisional() {
             proceeding.last = response;
         } else if status.is_success() {
             self.state = accepted(now, response, timing);
         } else {
-            let g = (!self.flow.transport.reliable()).then(|| Backoff::new(now, timing.t1, timing.t2));
+            let g = (!flow.transport.reliable()).then(|| Backoff::new(now, timing.t1, timing.t2));
             self.state = State::Completed { last: response, g, h: now + timing.sixty_four_t1() };
         }
         Ok(())
@@ -231,9 +242,9 @@ impl InviteServer {
     pub(super) fn on_prack(&mut self, now: Instant, rseq: u32, timing: &Timing, out: &mut Outbox) -> bool {
         let State::Proceeding(proceeding) = &mut self.state else { return false };
         match proceeding.reliable.acknowledge(now, self.flow, rseq, timing, out) {
-            None => return false,
-            Some(Some(next)) => proceeding.last = next,
-            Some(None) => {
+            Pracked::Stray => return false,
+            Pracked::Next(next) => proceeding.last = next,
+            Pracked::Idle => {
                 if let Some(response) = proceeding.accept.take() {
                     out.send(self.flow, &response);
                     self.state = accepted(now, response, timing);

@@ -33,7 +33,13 @@ impl Keyer {
 
     /// The server transaction that `request` belongs to, as if its method were `method` (ACK and CANCEL look
     /// for their INVITE). `None` when a peer of RFC 2543 left out what that needs.
-    pub(super) fn transaction(&self, side: Side, via: &Via, request: &Request, method: &Method) -> Option<Key> {
+    pub(super) fn transaction(
+        &self,
+        side: Side,
+        via: &Via,
+        request: &Request,
+        method: &Method,
+    ) -> Option<Key> {
         if let Some(branch) = via.transaction_branch() {
             return Some(self.key(side, &(branch, &via.sent_by, method.as_str())));
         }
@@ -41,7 +47,12 @@ impl Keyer {
         let via = request.headers.values(&HeaderName::Via).next()?;
         let call_id = request.call_id()?;
         let number = request.cseq()?.number;
-        Some(self.key(side, &(via, request.from_tag(), call_id, number, request.uri.to_string(), method.as_str())))
+        Some(
+            self.key(
+                side,
+                &(via, request.from_tag(), call_id, number, request.uri.to_string(), method.as_str()),
+            ),
+        )
     }
 
     /// The INVITE with this Call-ID, From tag and CSeq number: for ACKs of 2xx, PRACKs and merged requests.

@@ -25,6 +25,17 @@ pub(super) struct Unacknowledged {
     waiting: VecDeque<(u32, Bytes)>,
 }
 
+/// What a PRACK did.
+#[derive(Debug)]
+pub(super) enum Pracked {
+    /// It acknowledges nothing outstanding.
+    Stray,
+    /// Nothing is outstanding any more.
+    Idle,
+    /// The next response was sent: this one.
+    Next(Bytes),
+}
+
 #[derive(Debug)]
 struct Outstanding {
     rseq: u32,
@@ -59,7 +70,8 @@ impl Unacknowledged {
         }
         out.send(flow, &response);
         let resend = Backoff::new(now, timing.t1, Duration::MAX / 4);
-        self.outstanding = Some(Outstanding { rseq, response, resend, give_up: now + timing.sixty_four_t1() });
+        self.outstanding =
+            Some(Outstanding { rseq, response, resend, give_up: now + timing.sixty_four_t1() });
         true
     }
 
@@ -68,8 +80,7 @@ impl Unacknowledged {
         self.outstanding.is_some()
     }
 
-    /// A PRACK came. Tells whether it acknowledges the outstanding response; then the next one is sent, and
-    /// returned so that a repeated INVITE gets it.
+    /// A PRACK came. If it acknowledges the outstanding response, the next one is sent.
     pub(super) fn acknowledge(
         &mut self,
         now: Instant,
@@ -77,25 +88,15 @@ impl Unacknowledged {
         rseq: u32,
         timing: &Timing,
         out: &mut Outbox,
-    ) -> Option<Option<Bytes>> {
-        self.outstanding.take_if(|outstanding| outstanding.rseq == rseq)?;
-        let Some((rseq, response)) = self.waiting.pop_front() else { return Some(None) };
-        self.push_kept(now, flow, rseq, response.clone(), timing, out);
-        Some(Some(response))
-    }
-
-    fn push_kept(
-        &mut self,
-        now: Instant,
-        flow: Flow,
-        rseq: u32,
-        response: Bytes,
-        timing: &Timing,
-        out: &mut Outbox,
-    ) {
+    ) -> Pracked {
+        if self.outstanding.take_if(|outstanding| outstanding.rseq == rseq).is_none() {
+            return Pracked::Stray;
+        }
+        let Some((rseq, response)) = self.waiting.pop_front() else { return Pracked::Idle };
         let newest = self.last_rseq;
-        self.push(now, flow, rseq, response, timing, out);
+        self.push(now, flow, rseq, response.clone(), timing, out);
         self.last_rseq = newest;
+        Pracked::Next(response)
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {

@@ -92,7 +92,12 @@ impl Layer {
         let machine = if request.method == Method::Invite {
             let machine = InviteClient::start(now, flow, bytes, timing, first, out);
             request.body = Bytes::new();
-            ClientMachine::Invite(Box::new(Inviting { machine, request: Some(request), reason: None, cancel: None }))
+            ClientMachine::Invite(Box::new(Inviting {
+                machine,
+                request: Some(request),
+                reason: None,
+                cancel: None,
+            }))
         } else {
             ClientMachine::Other(Client::start(now, flow, bytes, timing, first, out), request.method)
         };
@@ -157,9 +162,16 @@ impl Layer {
         Ok(())
     }
 
-    pub(super) fn cancel_client(&mut self, now: Instant, id: u64, reason: Option<&str>) -> Result<(), CancelRefusal> {
+    pub(super) fn cancel_client(
+        &mut self,
+        now: Instant,
+        id: u64,
+        reason: Option<&str>,
+    ) -> Result<(), CancelRefusal> {
         let entry = self.clients.get_mut(id).ok_or(CancelRefusal::Answered)?;
-        let ClientMachine::Invite(inviting) = &mut entry.machine else { return Err(CancelRefusal::NotInvite) };
+        let ClientMachine::Invite(inviting) = &mut entry.machine else {
+            return Err(CancelRefusal::NotInvite);
+        };
         inviting.machine.want_cancel(now, &self.settings.timing)?;
         inviting.reason = reason.map(Text::from);
         self.after_client(now, id);
@@ -185,7 +197,9 @@ impl Layer {
         let key = flow_key(flow);
         let ids: Vec<u64> = self.by_flow.range((key, 0)..=(key, u64::MAX)).map(|(_, id)| *id).collect();
         for id in ids {
-            let Some(entry) = self.clients.get_mut(id).filter(|entry| entry.machine.flow() == flow) else { continue };
+            let Some(entry) = self.clients.get_mut(id).filter(|entry| entry.machine.flow() == flow) else {
+                continue;
+            };
             let failed = match &mut entry.machine {
                 ClientMachine::Invite(inviting) if closed => inviting.machine.on_flow_lost(failure),
                 ClientMachine::Invite(inviting) => inviting.machine.on_transmit_failed(failure),
@@ -209,10 +223,10 @@ impl Layer {
     /// After every change: sends a CANCEL that has become due, then settles.
     pub(super) fn after_client(&mut self, now: Instant, id: u64) {
         let Some(entry) = self.clients.get_mut(id) else { return };
-        if let ClientMachine::Invite(inviting) = &mut entry.machine {
-            if inviting.machine.take_due_cancel() {
-                self.send_cancel(now, id);
-            }
+        if let ClientMachine::Invite(inviting) = &mut entry.machine
+            && inviting.machine.take_due_cancel()
+        {
+            self.send_cancel(now, id);
         }
         self.settle_client(id);
     }
@@ -228,7 +242,9 @@ impl Layer {
         let machine = Client::start(now, flow, bytes, &self.settings.timing, None, &mut self.out);
         // When the table is full the CANCEL was sent all the same, once; its INVITE's own deadline stands.
         let Ok(id) = self.insert_client(token, ClientMachine::Cancel(machine)) else { return };
-        if let Some(ClientMachine::Invite(inviting)) = self.clients.get_mut(invite).map(|entry| &mut entry.machine) {
+        if let Some(ClientMachine::Invite(inviting)) =
+            self.clients.get_mut(invite).map(|entry| &mut entry.machine)
+        {
             inviting.cancel = Some(id);
         }
     }
@@ -241,10 +257,10 @@ impl Layer {
             return;
         }
         Self::rearm(&mut self.timers, Alarm::Client(id), &mut entry.armed, entry.machine.deadline());
-        if let ClientMachine::Invite(inviting) = &mut entry.machine {
-            if !inviting.machine.needs_request() {
-                inviting.request = None;
-            }
+        if let ClientMachine::Invite(inviting) = &mut entry.machine
+            && !inviting.machine.needs_request()
+        {
+            inviting.request = None;
         }
         let quiet = entry.machine.is_quiet();
         if quiet && !entry.quiet {

@@ -16,9 +16,7 @@ use rand_chacha::rand_core::Rng;
 use super::key::{Key, Keyer};
 use super::outbox::Outbox;
 use super::table::Table;
-use super::{
-    CancelRefusal, ClientId, Drops, Event, RequestRefusal, RespondRefusal, ServerId, Settings,
-};
+use super::{CancelRefusal, ClientId, Drops, Event, RequestRefusal, RespondRefusal, ServerId, Settings};
 use crate::engine::flow::{ConnectionId, Flow, FlowFailure};
 use crate::engine::timers::Timers;
 use crate::sip::{Message, Request, Response, Text};
@@ -101,7 +99,13 @@ impl Layer {
 
     /// Sends the ACK of a 2xx to `client`'s INVITE, on `flow` (the dialog's). Each further 2xx with the same
     /// To tag gets it again, until timer M. The layer puts its Via on top.
-    pub fn ack_2xx(&mut self, now: Now, flow: Flow, client: ClientId, ack: Request) -> Result<(), RequestRefusal> {
+    pub fn ack_2xx(
+        &mut self,
+        now: Now,
+        flow: Flow,
+        client: ClientId,
+        ack: Request,
+    ) -> Result<(), RequestRefusal> {
         self.acknowledge(now.instant, flow, client.0, ack)
     }
 
@@ -114,13 +118,19 @@ impl Layer {
 
     /// Sends a response on the flow of its request. A final response is the last; a 2xx to an INVITE waits
     /// for the PRACK of an outstanding reliable provisional response.
+    #[expect(clippy::needless_pass_by_value, reason = "a response is answered once; nobody needs it after")]
     pub fn respond(&mut self, now: Now, server: ServerId, response: Response) -> Result<(), RespondRefusal> {
         self.respond_by(now.instant, server.0, &response)
     }
 
     /// Sends a 101–199 to an INVITE reliably: puts in `Require: 100rel` and RSeq, repeats it until its PRACK
     /// comes, one at a time; the others wait in a queue of 8. Only to a peer that supports 100rel.
-    pub fn respond_reliably(&mut self, now: Now, server: ServerId, response: Response) -> Result<(), RespondRefusal> {
+    pub fn respond_reliably(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        response: Response,
+    ) -> Result<(), RespondRefusal> {
         self.respond_reliably_by(now.instant, server.0, response)
     }
 

@@ -123,7 +123,8 @@ impl Layer {
     fn receive_cancel(&mut self, flow: Flow, via: &Via, request: Request) {
         let key = self.keyer.transaction(flow.side, via, &request, &Method::Invite);
         let id = key.and_then(|key| self.by_key.get(&key).copied());
-        let invite = id.and_then(|id| self.invite_server(id)).filter(|machine| same_hop(machine.flow(), flow));
+        let invite =
+            id.and_then(|id| self.invite_server(id)).filter(|machine| same_hop(machine.flow(), flow));
         let (Some(machine), Some(id), Some(key)) = (invite, id, key) else {
             self.out.count(DropReason::StrayCancel);
             return self.answer(flow, &request, StatusCode::CALL_DOES_NOT_EXIST, key);
@@ -145,7 +146,7 @@ impl Layer {
         self.out.count(DropReason::Full);
         let retry_after = RetryAfter(self.settings.limits.retry_after);
         let answer = Response::to_request(request, StatusCode::SERVICE_UNAVAILABLE, Some(&key.tag()))
-            .with(HeaderName::RetryAfter, &retry_after);
+            .with(HeaderName::RetryAfter, retry_after);
         self.out.send(flow, &answer.to_bytes());
     }
 

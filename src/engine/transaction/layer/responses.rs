@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::clients::{ClientEntry, ClientMachine};
 use super::Layer;
+use super::clients::{ClientEntry, ClientMachine};
 use crate::engine::flow::Flow;
 use crate::engine::transaction::invite_client::{Heard, Seen};
 use crate::engine::transaction::key::Branch;

@@ -129,7 +129,9 @@ impl Layer {
     ) -> Result<(), RespondRefusal> {
         let first = self.rng.next_u32();
         let entry = self.servers.get_mut(id).ok_or(RespondRefusal::Gone)?;
-        let ServerMachine::Invite(machine, _) = &mut entry.machine else { return Err(RespondRefusal::NotReliable) };
+        let ServerMachine::Invite(machine, _) = &mut entry.machine else {
+            return Err(RespondRefusal::NotReliable);
+        };
         if !response.status.is_provisional() || response.status == StatusCode::TRYING {
             return Err(RespondRefusal::NotReliable);
         }
@@ -155,7 +157,9 @@ impl Layer {
         let server = ServerId(id);
         match lapse {
             Some(Lapse::NeverAnswered) => self.out.count(DropReason::NeverAnswered),
-            Some(Lapse::Unacknowledged { accepted }) => self.out.tell(Event::Unacknowledged { server, accepted }),
+            Some(Lapse::Unacknowledged { accepted }) => {
+                self.out.tell(Event::Unacknowledged { server, accepted });
+            }
             Some(Lapse::ProvisionalUnacknowledged) => {
                 self.out.tell(Event::ProvisionalUnacknowledged { server });
             }
@@ -182,10 +186,10 @@ impl Layer {
         let Some(entry) = self.servers.remove(id) else { return };
         self.timers.cancel(&Alarm::Server(id));
         self.by_key.remove(&entry.key);
-        if let ServerMachine::Invite(_, invite_key) = entry.machine {
-            if self.by_invite.get(&invite_key) == Some(&id) {
-                self.by_invite.remove(&invite_key);
-            }
+        if let ServerMachine::Invite(_, invite_key) = entry.machine
+            && self.by_invite.get(&invite_key) == Some(&id)
+        {
+            self.by_invite.remove(&invite_key);
         }
     }
 }
