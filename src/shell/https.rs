@@ -298,3 +298,6 @@ fn reason_of(error: &hyper::Error) -> &'static str {
         "broken"
     }
 }
+
+#[cfg(test)]
+mod tests;
