@@ -1,1 +1,3 @@
-//! See the map in the crate's documentation.
+//! All I/O: listeners, the engine task, the media worker, store, systemd, journal, certificates.
+
+pub mod store;
