@@ -24,7 +24,6 @@ mod rows;
 mod tables;
 mod worker;
 
-
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -164,7 +163,8 @@ impl Store {
         let metrics = options.metrics.clone();
         let (jobs, queue) = sync_channel(options.queue.max(1));
         let worker = Worker::new(options, database);
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run(&queue)).ok();
+        let thread =
+            std::thread::Builder::new().name("store".to_owned()).spawn(move || worker.run(&queue)).ok();
         Self { jobs, thread: Arc::new(Mutex::new(thread)), metrics }
     }
 

@@ -53,7 +53,12 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<()> {
 }
 
 /// Removes the call records that are too many or too old. Returns how many.
-pub(super) fn trim_calls(connection: &Connection, now: WallTime, keep: usize, age: Duration) -> Result<usize> {
+pub(super) fn trim_calls(
+    connection: &Connection,
+    now: WallTime,
+    keep: usize,
+    age: Duration,
+) -> Result<usize> {
     let oldest = WallTime(now.0.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut removed =
         connection.prepare_cached("DELETE FROM call WHERE ended < ?1")?.execute([to_sql(oldest)])?;
