@@ -1,6 +1,6 @@
 //! What systemd hands over by environment: directories and credentials.
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Where systemd puts the unit's credentials when we run outside of it (`branchline check`).
@@ -20,7 +20,7 @@ pub struct Environment {
 impl Environment {
     /// This process's.
     pub fn of_process() -> Self {
-        let first = |name: &str| std::env::var_os(name).and_then(first_path);
+        let first = |name: &str| std::env::var_os(name).and_then(|value| first_path(&value));
         Self {
             credentials: first("CREDENTIALS_DIRECTORY"),
             state: first("STATE_DIRECTORY"),
@@ -44,7 +44,7 @@ impl Environment {
 }
 
 /// systemd joins several directories with colons; the first is the unit's own.
-fn first_path(value: OsString) -> Option<PathBuf> {
-    let first = std::env::split_paths(&value).next()?;
+fn first_path(value: &OsStr) -> Option<PathBuf> {
+    let first = std::env::split_paths(value).next()?;
     first.is_absolute().then_some(first)
 }

@@ -218,7 +218,7 @@ fn a_file_that_is_not_there_is_named() {
 
 #[test]
 fn a_flood_of_problems_ends() {
-    let text: String = (0..200).map(|n| format!("unknown-{n} = 1\n")).collect();
+    let text = (0..200).map(|n| format!("unknown-{n} = 1")).collect::<Vec<_>>().join("\n");
     let error = load_text(&text).unwrap_err();
     assert_eq!(error.problems.len(), 50);
 }

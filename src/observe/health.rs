@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::time::WallTime;
 
-/// Longest error text kept with a condition, in bytes.
+/// Longest error text kept with a condition, in characters.
 const LONGEST_ERROR: usize = 256;
 
 /// Everything that can be wrong with the box, by name.
@@ -85,7 +85,7 @@ pub struct ConditionReport {
     pub since_ms: u64,
     /// How often it was raised since start.
     pub count: u64,
-    /// The newest error, at most 256 bytes; no secrets and no people in it.
+    /// The newest error, at most 256 characters; no secrets and no people in it.
     pub last_error: String,
 }
 
@@ -155,8 +155,7 @@ impl Health {
             state.since = now;
         }
         state.count = state.count.saturating_add(1);
-        state.last_error = error.chars().filter(|c| !c.is_control()).collect();
-        state.last_error.truncate(state.last_error.floor_char_boundary(LONGEST_ERROR));
+        state.last_error = error.chars().filter(|c| !c.is_control()).take(LONGEST_ERROR).collect();
         is_new
     }
 
@@ -200,14 +199,14 @@ mod tests {
     }
 
     #[test]
-    fn raised_conditions_come_first_and_errors_are_cut_at_a_character() {
+    fn raised_conditions_come_first_and_errors_are_cut() {
         let health = Health::new();
         health.raise(Condition::AsteriskDown, "");
         health.clear(Condition::AsteriskDown);
         health.raise(Condition::StoreFull, "é".repeat(400));
         let snapshot = health.snapshot();
         assert_eq!(snapshot[0].name, "store-full");
-        assert_eq!(snapshot[0].last_error.len(), LONGEST_ERROR);
+        assert_eq!(snapshot[0].last_error.chars().count(), LONGEST_ERROR);
         assert_eq!(snapshot[1].name, "asterisk-down");
     }
 

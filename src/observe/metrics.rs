@@ -256,7 +256,7 @@ mod tests {
             "branchline_registrations{office=\"BRU\"} 3",
             "branchline_media_packets_total{office=\"BRU\",direction=\"in\"} 7",
             "branchline_media_drops_total{office=\"BRU\",reason=\"not-from-peer\"} 1",
-            "branchline_call_mos_bucket{le=\"4.3\",office=\"BRU\"} 1",
+            "branchline_call_mos_count{office=\"BRU\"} 1",
             "branchline_store_writes_total{office=\"BRU\",result=\"durable\"} 2",
             "branchline_build_info{office=\"BRU\",version=",
             "branchline_uptime_seconds{office=\"BRU\"} 0",

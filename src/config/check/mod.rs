@@ -3,6 +3,8 @@
 //! Nothing stops at the first problem: a refused value is replaced by its default, so that the other rules
 //! can still be looked at, and the file is refused at the end.
 
+#![expect(clippy::ref_option, reason = "an absent key and a key without value are the same to every rule")]
+
 mod media;
 mod sip;
 
@@ -239,6 +241,6 @@ fn show(time: Duration) -> String {
     let millis = time.as_millis();
     [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1000, "s")]
         .into_iter()
-        .find(|(each, _)| millis > 0 && millis % each == 0)
+        .find(|(each, _)| millis > 0 && millis.is_multiple_of(*each))
         .map_or_else(|| format!("\"{millis}ms\""), |(each, unit)| format!("\"{}{unit}\"", millis / each))
 }

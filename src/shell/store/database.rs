@@ -112,14 +112,14 @@ fn open_file(directory: &Path) -> Result<Database, Trouble> {
     prepare_directory(directory, &file).map_err(|error| {
         Trouble::Other(StoreError::Failed(format!("cannot use {}: {error}", directory.display())))
     })?;
-    let connection = Connection::open(&file).map_err(trouble)?;
-    connection.busy_timeout(BUSY).map_err(trouble)?;
+    let connection = Connection::open(&file).map_err(|error| trouble(&error))?;
+    connection.busy_timeout(BUSY).map_err(|error| trouble(&error))?;
     connection
         .execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")
-        .map_err(trouble)?;
+        .map_err(|error| trouble(&error))?;
     migrate(&connection)?;
     refuse_damage(&connection)?;
-    tables::put_meta(&connection, CLEAN, "no").map_err(trouble)?;
+    tables::put_meta(&connection, CLEAN, "no").map_err(|error| trouble(&error))?;
     Ok(Database { connection, directory: Some(directory.to_owned()) })
 }
 
@@ -141,11 +141,12 @@ fn prepare_directory(directory: &Path, file: &Path) -> std::io::Result<()> {
 }
 
 fn migrate(connection: &Connection) -> Result<(), Trouble> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(trouble)?;
+    let found: i64 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(|error| trouble(&error))?;
     match found {
         0 => {
             let all = format!("BEGIN; {} PRAGMA user_version={SCHEMA}; COMMIT;", tables::SCHEMA_1);
-            connection.execute_batch(&all).map_err(trouble)
+            connection.execute_batch(&all).map_err(|error| trouble(&error))
         }
         SCHEMA => Ok(()),
         newer => Err(Trouble::Other(StoreError::Newer { found: newer, known: SCHEMA })),
@@ -154,16 +155,17 @@ fn migrate(connection: &Connection) -> Result<(), Trouble> {
 
 /// Looks through the whole file unless it was closed properly.
 fn refuse_damage(connection: &Connection) -> Result<(), Trouble> {
-    if tables::meta(connection, CLEAN).map_err(trouble)?.as_deref() == Some("yes") {
+    if tables::meta(connection, CLEAN).map_err(|error| trouble(&error))?.as_deref() == Some("yes") {
         return Ok(());
     }
-    let verdict: String =
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(trouble)?;
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| trouble(&error))?;
     if verdict == "ok" { Ok(()) } else { Err(Trouble::Damaged(verdict)) }
 }
 
-fn trouble(error: rusqlite::Error) -> Trouble {
-    if is_damage(&error) {
+fn trouble(error: &rusqlite::Error) -> Trouble {
+    if is_damage(error) {
         Trouble::Damaged(error.to_string())
     } else {
         Trouble::Other(StoreError::Failed(error.to_string()))

@@ -16,8 +16,10 @@
 //! | `receipt` | what a writer or reader waits for |
 //! | `database` | opening, schema, setting a damaged file aside |
 //! | `tables` | the statements |
-//! | `worker` | the thread: batches, commits, backlog |
+//! | `worker` | the thread: batches and commits |
+//! | `backlog` | changes that wait for room on the disk |
 
+mod backlog;
 mod database;
 mod receipt;
 mod rows;
@@ -177,3 +179,8 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod tests;

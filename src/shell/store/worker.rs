@@ -3,13 +3,13 @@
 //! A batch is at most [`BATCH`] jobs. Writes of a batch share a transaction until a read comes, which
 //! commits first, so that a reader sees every change queued before it.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::ErrorCode;
 use tracing::{error, info, warn};
 
+use super::backlog::Backlog;
 use super::database::{self, Database};
 use super::receipt::Reply;
 use super::rows::{AccountRow, BindingRow, CallRow};
@@ -19,8 +19,6 @@ use crate::time::WallTime;
 
 /// Jobs taken from the queue for one transaction.
 const BATCH: usize = 1024;
-/// Changes kept while the disk is full; beyond it the oldest goes, counted as `backlog-dropped`.
-const BACKLOG: usize = 20_000;
 /// How often a full disk is tried again when nothing else comes.
 const RETRY: Duration = Duration::from_secs(5);
 /// Call records are trimmed after this many were written.
@@ -44,13 +42,13 @@ type Group = Vec<(Vec<Write>, Reply<()>)>;
 pub(super) struct Worker {
     options: StoreOptions,
     database: Database,
-    backlog: VecDeque<Write>,
+    backlog: Backlog,
     calls_since_trim: usize,
 }
 
 impl Worker {
     pub(super) fn new(options: StoreOptions, database: Database) -> Self {
-        Self { options, database, backlog: VecDeque::new(), calls_since_trim: 0 }
+        Self { options, database, backlog: Backlog::default(), calls_since_trim: 0 }
     }
 
     /// Works until every handle is gone or [`Job::Close`] comes.
@@ -154,21 +152,16 @@ impl Worker {
             error!(reason = condition.as_str(), "changes wait in memory: {trouble}");
         }
         let damaged = database::is_damage(trouble);
+        let mut dropped = 0;
         for (writes, reply) in group {
-            self.backlog.extend(writes);
+            dropped += writes.into_iter().map(|write| u64::from(self.backlog.push(write))).sum::<u64>();
             let _ = reply.send(Err(error.clone()));
         }
-        self.bound_backlog();
+        if dropped > 0 {
+            self.options.metrics.store_writes("backlog-dropped", dropped);
+        }
         if damaged {
             self.replace_database(trouble);
-        }
-    }
-
-    fn bound_backlog(&mut self) {
-        let excess = self.backlog.len().saturating_sub(BACKLOG);
-        if excess > 0 {
-            self.backlog.drain(..excess);
-            self.options.metrics.store_writes("backlog-dropped", u64::try_from(excess).unwrap_or(u64::MAX));
         }
     }
 
