@@ -3,3 +3,4 @@
 pub mod https;
 mod idle;
 pub mod media;
+pub mod store;
