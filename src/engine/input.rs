@@ -6,7 +6,8 @@ use crate::engine::registrar::Accounts;
 use crate::engine::settings::Settings;
 use crate::engine::web::WebInput;
 use crate::media::{ConnectivityEvent, MediaEvent};
-use crate::sip::{Malformed, Message};
+use crate::sip::Message;
+use crate::sip::parse::ParseError;
 
 /// Something happened outside.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ pub enum Input {
         /// Where it came from; the answer goes back there.
         flow: Flow,
         /// The message, or what is wrong with it.
-        message: Result<Message, Malformed>,
+        message: Result<Message, ParseError>,
     },
     /// A connection was accepted.
     FlowOpened {

@@ -17,7 +17,9 @@ pub enum Asked {
     Invite,
     /// A re-INVITE.
     Reinvite,
-    /// A PRACK, INFO or refreshing UPDATE: its failure changes nothing but 481 and 408 (RFC 5057).
+    /// A refreshing UPDATE.
+    Refresh,
+    /// A PRACK or INFO: its failure changes nothing but 481 and 408 (RFC 5057).
     Within,
 }
 

@@ -67,7 +67,7 @@ impl Calls {
         let Admitted { server, flow, request, caller, dialled } = admitted;
         let contact = our_contact(&dialled, flow);
         let tag = fx.layer.fresh_tag();
-        let dialog = match Dialog::as_uas(&request, tag.clone(), contact.clone(), flow) {
+        let dialog = match Dialog::as_uas(&request, &tag, contact.clone(), flow) {
             Ok(dialog) => dialog,
             Err(refusal) => {
                 fx.refused("dialog", refusal.as_str());

@@ -63,7 +63,7 @@ impl Call {
             (_, _, Wire::Sip(sip)) => {
                 for key in keys {
                     let body = format!("Signal={}\r\nDuration=160\r\n", key.as_char());
-                    let kind = ContentType::dtmf_relay();
+                    let kind = ContentType::of("application", "dtmf-relay");
                     sip.request(Method::Info, Some((kind, body.into())), fx);
                 }
             }

@@ -38,7 +38,7 @@ impl Call {
         fx: &mut Effects<'_>,
     ) -> Reply {
         let Some(policy) = self.leg(place).map(|leg| leg.session.policy()) else {
-            return Reply::Refuse(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
+            return Reply::Refuse(StatusCode::CALL_DOES_NOT_EXIST);
         };
         let remote = match remote_audio(offer, policy) {
             Ok(remote) => remote,

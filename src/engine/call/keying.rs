@@ -6,10 +6,11 @@ use super::effects::Effects;
 use crate::media::end::{
     CodecKind, DtmfPayload, EndCodec, Flow as MediaFlow, PayloadType, Remote, SourceRule, SrtpKeys,
 };
+use crate::media::webrtc::{RemoteSetup, credentials_from_random};
 use crate::media::{ConnectivityCommand, EndId, PayloadMap, SrtpKey, SrtpProfile};
 use crate::sdp::{
-    AgreedCodec, AgreedMedia, AgreedSecurity, CryptoAttribute, Direction, DtlsRole, Encoding, IceCredentials,
-    SrtpSuite, payload_map,
+    AgreedCodec, AgreedMedia, AgreedSecurity, Candidate, CryptoAttribute, Direction, DtlsRole, Encoding, IceCredentials,
+    SetupRole, SrtpSuite, payload_map,
 };
 
 /// The profile that a suite of SDP names.
@@ -89,4 +90,46 @@ pub(super) fn bridge_map(from: &[AgreedCodec], to: &[AgreedCodec]) -> PayloadMap
 /// Whether a peer speaks plain RTP or SDES: its address counts, not ICE.
 pub(super) const fn is_plain(remote: &crate::sdp::RemoteMedia) -> bool {
     !matches!(remote.security, crate::sdp::RemoteSecurity::DtlsSrtp(_))
+}
+
+/// Fresh credentials for ICE.
+pub(super) fn ice_credentials(fx: &mut Effects<'_>) -> Option<IceCredentials> {
+    credentials_from_random(&fx.random_bytes())
+}
+
+/// Begins ICE for an end.
+pub(super) fn open_browser_end(end: EndId, local: &IceCredentials) -> ConnectivityCommand {
+    ConnectivityCommand::Open { end, local: local.clone() }
+}
+
+/// New credentials for the same association.
+pub(super) fn restart_ice(end: EndId, local: &IceCredentials) -> ConnectivityCommand {
+    ConnectivityCommand::Restart { end, local: local.clone() }
+}
+
+/// What a browser's description tells the owner of ICE; nothing for other peers.
+pub(super) fn set_browser_remote(end: EndId, agreed: &AgreedMedia) -> Vec<ConnectivityCommand> {
+    let AgreedSecurity::DtlsSrtp { role, fingerprint, ice } = &agreed.security else { return Vec::new() };
+    let remote = RemoteSetup {
+        credentials: ice.credentials.clone(),
+        ice_lite: ice.lite,
+        fingerprints: vec![fingerprint.clone()],
+        setup: match role {
+            DtlsRole::Client => SetupRole::Passive,
+            DtlsRole::Server => SetupRole::Active,
+        },
+    };
+    let first = ConnectivityCommand::SetRemote { end, remote: Box::new(remote) };
+    let candidates = ice.candidates.iter().map(|candidate| ConnectivityCommand::AddCandidate {
+        end,
+        candidate: Box::new(candidate.clone()),
+    });
+    std::iter::once(first).chain(candidates).collect()
+}
+
+/// A trickled candidate (`candidate:…`); `None` for the end of the list, and for what is no candidate.
+pub(super) fn add_candidate(end: EndId, text: &str) -> Option<ConnectivityCommand> {
+    let text = text.trim().strip_prefix("a=").unwrap_or(text.trim());
+    let candidate = text.strip_prefix("candidate:").unwrap_or(text).parse::<Candidate>().ok()?;
+    Some(ConnectivityCommand::AddCandidate { end, candidate: Box::new(candidate) })
 }

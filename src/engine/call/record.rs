@@ -108,6 +108,6 @@ fn by(leg: &Leg) -> &'static str {
     match &leg.wire {
         Wire::Web(_) => "web",
         Wire::Sip(sip) if sip.flow.side == crate::engine::flow::Side::Asterisk => "asterisk",
-        Wire::Sip(sip) => sip.flow.transport.label(),
+        Wire::Sip(sip) => sip.flow.transport.uri_token(),
     }
 }

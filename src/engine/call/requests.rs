@@ -88,7 +88,7 @@ impl Call {
     fn cannot_exchange(&mut self, place: u16, is_invite: bool) -> Option<StatusCode> {
         let leg = self.leg(place)?;
         if !leg.state.is_live() {
-            return Some(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
+            return Some(StatusCode::CALL_DOES_NOT_EXIST);
         }
         let is_up = leg.state == super::leg::LegState::Up;
         let offering = leg.session.is_offering();

@@ -29,8 +29,9 @@ impl Call {
         match asked {
             Asked::Invite => self.invite_response(place, client, response, prack, fx),
             Asked::Reinvite => self.reinvite_response(place, client, response, fx),
-            Asked::Within if response.status.is_final() => self.within_response(place, response.status, fx),
-            Asked::Within => {}
+            Asked::Refresh if response.status.is_success() => self.note_peer_timer(place, response, fx),
+            Asked::Refresh | Asked::Within if response.status.is_final() => self.within_response(place, response.status, fx),
+            Asked::Refresh | Asked::Within => {}
         }
     }
 
@@ -56,7 +57,7 @@ impl Call {
                 self.own_exchange_over(place, Outcome::Refused, fx);
                 self.end(Cause::ConnectionLost, None, fx);
             }
-            Asked::Within => self.within_response(place, StatusCode::REQUEST_TIMEOUT, fx),
+            Asked::Refresh | Asked::Within => self.within_response(place, StatusCode::REQUEST_TIMEOUT, fx),
         }
     }
 
@@ -126,7 +127,7 @@ impl Call {
             return sip.end(Cause::AnsweredElsewhere, fx);
         }
         if let Some(dialog) = &sip.dialog
-            && fx.books.dialogs.insert(dialog.id().clone(), id).is_err()
+            && fx.books.dialogs.insert(dialog.id(), id).is_err()
         {
             fx.refused("call", "dialogs-full");
         }
@@ -164,10 +165,10 @@ impl Call {
         };
         if response.status.is_success() {
             if let Some(dialog) = &mut sip.dialog {
-                let refreshed = dialog.receive_response(response);
+                dialog.receive_response(response);
                 let ack = dialog.ack_for(cseq);
                 let sent = fx.layer.ack_2xx(fx.now, dialog.flow(), client, ack);
-                if refreshed.is_err() || sent.is_err() {
+                if sent.is_err() {
                     fx.refused("call", "unusable-2xx");
                 }
             }
@@ -186,7 +187,7 @@ impl Call {
     fn within_response(&mut self, place: u16, status: StatusCode, fx: &mut Effects<'_>) {
         let is_lost = matches!(
             status,
-            StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT
+            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT
         );
         if is_lost && self.legs.get(usize::from(place)).is_some_and(|leg| leg.state == LegState::Up) {
             self.end(Cause::ConnectionLost, Some(place), fx);

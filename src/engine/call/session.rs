@@ -36,7 +36,8 @@ pub enum Carriage {
 }
 
 impl Carriage {
-    const fn policy(self) -> MediaPolicy {
+    /// Which kinds of protection it takes part in.
+    pub const fn policy(self) -> MediaPolicy {
         match self {
             Self::Trunk => MediaPolicy { plain: true, sdes: false, dtls: false },
             Self::PlainPhone | Self::SecurePhone => MediaPolicy { plain: true, sdes: true, dtls: false },
@@ -186,7 +187,7 @@ impl LegSession {
     /// New ICE credentials for the same end and keys: the browser's network changed.
     pub fn restart_ice(&mut self, fx: &mut Effects<'_>) {
         let Some(end) = self.end.as_mut().filter(|end| end.ice.is_some()) else { return };
-        let credentials = keying::ice_credentials(fx);
+        let Some(credentials) = keying::ice_credentials(fx) else { return };
         fx.connectivity(keying::restart_ice(end.id, &credentials));
         end.ice = Some(credentials);
     }
@@ -219,7 +220,7 @@ impl LegSession {
         let is_browser = self.carriage == Carriage::Browser;
         let security = if is_browser { Security::Srtp } else { Security::Plain };
         fx.media(MediaCommand::Open { end: id, local: port, security });
-        let ice = is_browser.then(|| keying::ice_credentials(fx));
+        let ice = if is_browser { keying::ice_credentials(fx) } else { None };
         if let Some(credentials) = &ice {
             fx.connectivity(keying::open_browser_end(id, credentials));
         }
@@ -261,7 +262,7 @@ impl LegSession {
         {
             fx.media(MediaCommand::SetCrypto { end: end.id, keys: Box::new(keys) });
         }
-        for command in keying::set_browser_remote(end.id, &agreed, self.agreed.as_ref()) {
+        for command in keying::set_browser_remote(end.id, &agreed) {
             fx.connectivity(command);
         }
         if let Some((remote, source)) = keying::remote(&agreed, fx.settings.media.symmetric) {
@@ -281,7 +282,7 @@ impl LegSession {
         let security = match self.carriage {
             Carriage::Trunk | Carriage::PlainPhone => self.agreed_or_plain(),
             Carriage::SecurePhone => LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed),
-            Carriage::Browser => LocalSecurity::DtlsSrtp(self.local_dtls(end, fx)),
+            Carriage::Browser => LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?),
         };
         let is_browser = self.carriage == Carriage::Browser;
         Ok(LocalMedia {
@@ -312,7 +313,6 @@ impl LegSession {
         fx: &Effects<'_>,
     ) -> Result<LocalCapabilities, Cause> {
         let end = self.end.as_ref().ok_or(Cause::NoMediaPort)?;
-        let is_browser = self.carriage == Carriage::Browser;
         Ok(LocalCapabilities {
             rtp: end.rtp,
             rtcp_port: end.rtcp_port,
@@ -322,17 +322,16 @@ impl LegSession {
             ptime: None,
             policy: self.carriage.policy(),
             suites: SrtpSuite::PREFERENCE.to_vec(),
-            mki: false,
             key_seed: self.key_seed.clone(),
-            dtls: is_browser.then(|| self.local_dtls(end, fx)),
+            dtls: Self::local_dtls(end, fx),
             dtls_role: self.dtls_role,
             source: None,
         })
     }
 
-    fn local_dtls(&self, end: &OpenEnd, fx: &Effects<'_>) -> LocalDtls {
+    fn local_dtls(end: &OpenEnd, fx: &Effects<'_>) -> Option<LocalDtls> {
+        let credentials = end.ice.clone()?;
         let media = &fx.settings.media;
-        let credentials = end.ice.clone().unwrap_or_else(keying::no_credentials);
         let mut candidates = vec![Candidate::host(end.rtp, "1", u16::MAX)];
         if let Some(external) = media.external.filter(|external| *external != end.rtp.ip()) {
             candidates.push(Candidate::host(SocketAddr::new(external, end.rtp.port()), "2", u16::MAX - 1));
@@ -344,7 +343,7 @@ impl LegSession {
             candidates,
             end_of_candidates: true,
         };
-        LocalDtls { fingerprint: media.fingerprint.clone(), setup: SetupRole::ActPass, ice }
+        Some(LocalDtls { fingerprint: media.fingerprint.clone(), setup: SetupRole::ActPass, ice })
     }
 
     /// Browsers want the same mid for the life of a session.

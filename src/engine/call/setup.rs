@@ -7,10 +7,11 @@ use super::leg::{Leg, LegState, Party, Wire};
 use super::model::{Call, CallState, CallerOffer};
 use super::plan::Target;
 use super::session::{Carriage, LegSession};
-use super::sip_leg::{Invitation, SipLeg, Stage, invite, our_contact};
+use super::sip_leg::{Exchange, Invitation, SipLeg, Stage, invite, our_contact, set_sdp};
 use super::timer::Purpose;
 use super::web_leg::WebLeg;
 use super::keying;
+use crate::engine::dialog::{Opening, RouteSet};
 use crate::engine::flow::{Flow, Side};
 use crate::engine::output::Observation;
 use crate::engine::registrar::{Binding, Reach};
@@ -79,7 +80,7 @@ impl Call {
         binding: &Binding,
         contact: Uri,
         flow: Flow,
-        path: &[Uri],
+        path: &[NameAddr],
         fx: &mut Effects<'_>,
     ) -> Result<(), Cause> {
         let extension = &binding.key.extension;
@@ -96,22 +97,22 @@ impl Call {
         let offer = self.own_end(place, &mut session, offer, fx)?;
         let caller = self.peer_of(place);
         let contact = our_contact(&caller.number, flow);
-        let (from, to) = (self.address(&caller, fx), self.address(&party, fx));
-        let request = invite(
-            Invitation {
-                target,
-                from,
-                to,
-                routes: path,
-                assert_identity: flow.side == Side::Asterisk,
-                offer: &offer,
-                max_forwards: self.max_forwards.saturating_sub(1),
-                session_expires: fx.settings.calls.session_expires.as_secs() as u32,
-                min_se: fx.settings.calls.min_se.as_secs() as u32,
-            },
-            &contact,
-            fx,
-        );
+        let opening = Opening {
+            target,
+            routes: RouteSet::new(path),
+            from: address(&caller, fx).with_tag(&fx.layer.fresh_tag()),
+            to: address(&party, fx),
+            call_id: fx.layer.fresh_call_id(),
+            cseq: 1,
+            contact: contact.clone(),
+        };
+        let request = invite(&Invitation {
+            opening,
+            assert_identity: flow.side == Side::Asterisk,
+            offer: &offer,
+            max_forwards: self.max_forwards.saturating_sub(1),
+            preference: super::refresh::preference(fx),
+        });
         let sip = match SipLeg::outgoing(flow, contact, request, fx) {
             Ok(sip) => sip,
             Err(cause) => {
@@ -194,15 +195,6 @@ impl Call {
         match &self.offer {
             CallerOffer::Offered { codecs, .. } => codecs_for_other_leg(codecs, &office),
             CallerOffer::Late => office.codecs(),
-        }
-    }
-
-    fn address(&self, party: &Party, fx: &Effects<'_>) -> NameAddr {
-        let uri = SipUri::new(Some(&party.number), fx.settings.realm.as_str().into(), None);
-        let address = NameAddr::new(uri);
-        match &party.name {
-            Some(name) => address.with_display(name),
-            None => address,
         }
     }
 
@@ -344,6 +336,20 @@ impl Call {
         }
     }
 
+    fn accept_sip_caller(&mut self, description: &SessionDescription, is_late: bool, fx: &mut Effects<'_>) {
+        let Some(sip) = self.leg(0).and_then(|leg| leg.sip()) else { return };
+        let Stage::Incoming { invite, .. } = &sip.stage else { return };
+        let invite = invite.clone();
+        let mut response = sip.response(&invite, StatusCode::OK);
+        set_sdp(&mut response.headers, &mut response.body, description);
+        self.say_session_timer(0, &invite, &mut response, fx);
+        let Some(sip) = self.leg(0).and_then(|leg| leg.sip()) else { return };
+        if is_late {
+            sip.exchange = Exchange::AckAnswers;
+        }
+        sip.accept(response, fx);
+    }
+
     /// The codecs that a leg agreed to.
     pub(super) fn agreed_codecs(&self, place: u16) -> Vec<Codec> {
         let agreed = self.legs.get(usize::from(place)).and_then(|leg| leg.session.agreed());
@@ -387,13 +393,23 @@ impl Call {
     }
 }
 
+/// The address of record of a party at this office.
+fn address(party: &Party, fx: &Effects<'_>) -> NameAddr {
+    let uri = SipUri::new(Some(&party.number), fx.settings.realm.as_str().into(), None);
+    let address = NameAddr::new(uri);
+    match &party.name {
+        Some(name) => address.with_display(name),
+        None => address,
+    }
+}
+
 /// A target, taken apart.
 struct Called<'a> {
     party: Party,
     device: Option<Binding>,
     target: Uri,
     flow: Flow,
-    path: &'a [Uri],
+    path: &'a [NameAddr],
 }
 
 /// Whether another attempt may follow: the next hop failed, not the called party.

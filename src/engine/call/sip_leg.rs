@@ -16,7 +16,8 @@ use bytes::Bytes;
 
 use super::cause::Cause;
 use super::effects::Effects;
-use crate::engine::dialog::{Dialog, LocalParty};
+use crate::engine::dialog::session_timer;
+use crate::engine::dialog::{Dialog, Opening, RouteSet};
 use crate::engine::flow::Flow;
 use crate::engine::transaction::{ClientId, RequestOptions, ServerId};
 use crate::sdp::SessionDescription;
@@ -109,7 +110,7 @@ pub struct SipLeg {
 pub fn our_contact(user: &str, flow: Flow) -> NameAddr {
     let mut uri = crate::sip::SipUri::new(Some(user), flow.local.ip().into(), Some(flow.local.port()));
     if flow.transport != Transport::Udp {
-        uri = uri.with_param("transport", Some(flow.transport.uri_param()));
+        uri = uri.with_param("transport", Some(flow.transport.uri_token()));
     }
     NameAddr::new(uri)
 }
@@ -292,51 +293,31 @@ impl SipLeg {
 
 /// What an INVITE of ours says.
 pub struct Invitation<'a> {
-    /// Request-URI.
-    pub target: Uri,
-    /// From, without tag.
-    pub from: NameAddr,
-    /// To.
-    pub to: NameAddr,
-    /// Route headers, topmost first.
-    pub routes: &'a [Uri],
+    /// Who is called, by whom, through which proxies.
+    pub opening: Opening,
     /// Whether to assert the caller's identity (RFC 3325): only to Asterisk, which trusts us.
     pub assert_identity: bool,
     /// The offer.
     pub offer: &'a SessionDescription,
     /// Hops left.
     pub max_forwards: u8,
-    /// Session-Expires that we ask for, seconds (RFC 4028).
-    pub session_expires: u32,
-    /// Min-SE, seconds.
-    pub min_se: u32,
+    /// The session timer that we ask for.
+    pub preference: session_timer::Preference,
 }
 
 /// Writes an INVITE.
-pub fn invite(invitation: Invitation<'_>, contact: &NameAddr, fx: &mut Effects<'_>) -> Request {
-    let call_id = fx.layer.fresh_call_id();
-    let local = LocalParty {
-        from: invitation.from.clone().with_tag(&fx.layer.fresh_tag()),
-        contact: contact.clone(),
-    };
-    let mut request = Request::new(Method::Invite, invitation.target);
+pub fn invite(invitation: &Invitation<'_>) -> Request {
+    let mut request = invitation.opening.request(Method::Invite);
     let headers = &mut request.headers;
-    headers.push(HeaderName::MaxForwards, Text::from(invitation.max_forwards.to_string()));
-    for route in invitation.routes {
-        headers.push(HeaderName::Route, Text::from(format!("<{route}>")));
-    }
-    headers.push(HeaderName::From, &local.from);
-    headers.push(HeaderName::To, &invitation.to);
-    headers.push(HeaderName::CallId, call_id);
-    headers.push(HeaderName::CSeq, Text::from_static("1 INVITE"));
-    headers.push(HeaderName::Contact, &local.contact);
+    headers.set(&crate::sip::header::MaxForwards(invitation.max_forwards));
     headers.push(HeaderName::Allow, Text::from_static(ALLOW));
     headers.push(HeaderName::Supported, &Tags::of(&["100rel", "timer"]));
-    headers.push(HeaderName::SessionExpires, Text::from(invitation.session_expires.to_string()));
-    headers.push(HeaderName::MinSe, Text::from(invitation.min_se.to_string()));
     if invitation.assert_identity {
-        headers.push(HeaderName::PAssertedIdentity, &invitation.from);
+        let mut identity = invitation.opening.from.clone();
+        identity.params.remove("tag");
+        headers.push(HeaderName::PAssertedIdentity, &identity);
     }
+    session_timer::offer(&mut request, invitation.preference, None);
     set_sdp(&mut request.headers, &mut request.body, invitation.offer);
     request
 }

@@ -3,7 +3,7 @@
 use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
 use crate::engine::web::WebSession;
-use crate::sip::Uri;
+use crate::sip::{NameAddr, Uri};
 use crate::time::WallTime;
 
 /// What makes a binding one binding: a new REGISTER with the same key replaces it.
@@ -62,7 +62,7 @@ pub enum Reach {
         /// The connection or 5-tuple it registered on.
         flow: Flow,
         /// Proxies between us and it (RFC 3327).
-        path: Vec<Uri>,
+        path: Vec<NameAddr>,
     },
     /// By the page's connection; `None` while it is away.
     Web(Option<WebSession>),
