@@ -32,6 +32,8 @@ mod connection;
 mod crypto;
 mod direction;
 mod fingerprint;
+#[cfg(test)]
+mod fixtures;
 mod group;
 mod ice;
 pub mod limits;

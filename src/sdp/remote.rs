@@ -308,3 +308,7 @@ impl<'a> Level<'a> {
         Ok(if placeholder { None } else { Some(ip) })
     }
 }
+
+#[cfg(test)]
+#[path = "remote_tests.rs"]
+mod tests;
