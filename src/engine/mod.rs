@@ -18,7 +18,14 @@
 pub mod call;
 pub mod dialog;
 pub mod flow;
+mod input;
 pub mod numbering;
+mod output;
+pub mod registrar;
+pub mod settings;
 pub mod timers;
 pub mod transaction;
 pub mod web;
+
+pub use input::Input;
+pub use output::{Change, Observation, Output, StoreTicket};
