@@ -2,5 +2,7 @@
 
 pub mod durable;
 pub mod hex;
+pub mod journal;
 pub mod pki;
 pub mod store;
+pub mod systemd;
