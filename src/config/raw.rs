@@ -128,8 +128,7 @@ tables! {
         enabled: Key<bool>,
         address: Text<SocketAddr>,
         local: Text<SocketAddr>,
-        pjsip_include: Key<String>,
-        context: Key<String>,
+        config_dir: Key<String>,
         probe: Text<Time>,
     }
     /// `[calls]`

@@ -65,7 +65,7 @@ struct Families {
     connections: Family<[Label; 1], Gauge>,
     store_commit: Histogram,
     store_writes: Counters<1>,
-    journal_dropped: Counter,
+    journal_dropped: Counters<1>,
 }
 
 impl Metrics {
@@ -146,9 +146,9 @@ impl Metrics {
         self.families.store_writes.get_or_create(&[("result", result)]).inc_by(writes);
     }
 
-    /// The counter of journal lines that were dropped.
-    pub fn journal_dropped(&self) -> Counter {
-        self.families.journal_dropped.clone()
+    /// The counter of journal lines dropped for `reason`; take it once, then increment.
+    pub fn journal_dropped(&self, reason: &'static str) -> Counter {
+        self.families.journal_dropped.get_or_create_owned(&[("reason", reason)])
     }
 
     /// How long these metrics have been counting.
@@ -205,7 +205,7 @@ impl Families {
             connections: Family::default(),
             store_commit: Histogram::new(STORE_BUCKETS),
             store_writes: Family::default(),
-            journal_dropped: Counter::default(),
+            journal_dropped: Family::default(),
         }
     }
 
@@ -230,7 +230,11 @@ impl Families {
         let commit = "Time of a commit to flash";
         registry.register_with_unit("store_commit", commit, Unit::Seconds, self.store_commit.clone());
         registry.register("store_writes", "Rows written to flash, by result", self.store_writes.clone());
-        registry.register("journal_dropped", "Journal lines dropped", self.journal_dropped.clone());
+        registry.register(
+            "journal_dropped",
+            "Journal lines dropped, by reason",
+            self.journal_dropped.clone(),
+        );
     }
 }
 
