@@ -5,8 +5,8 @@
 //!
 //! | place | what |
 //! | --- | --- |
-//! | `transaction` | client and server transactions (RFC 3261 §17, RFC 6026), timers A to M |
-//! | `dialog` | dialogs, route sets, session timers (RFC 3261 §12, RFC 4028) |
+//! | [`transaction`] | client and server transactions (RFC 3261 §17, RFC 6026), timers A to M |
+//! | [`dialog`] | dialogs, route sets, session timers (RFC 3261 §12, RFC 4028) |
 //! | `registrar` | REGISTER, bindings, location; the browser devices |
 //! | `mirror` | what Asterisk is told about each extension |
 //! | `admission` | rates, caps, digest lock-out: a verdict with a reason |
@@ -16,7 +16,16 @@
 //! | [`flow`] | how a peer is reached |
 
 pub mod call;
+pub mod dialog;
 pub mod flow;
+mod input;
 pub mod numbering;
+mod output;
+pub mod registrar;
+pub mod settings;
 pub mod timers;
+pub mod transaction;
 pub mod web;
+
+pub use input::Input;
+pub use output::{Change, Observation, Output, StoreTicket};

@@ -6,15 +6,7 @@ use super::direction::Direction;
 use super::fingerprint::Fingerprint;
 use super::remote::{RemoteIce, RemoteMedia};
 use super::session_description::SessionDescription;
-
-/// Which end of the DTLS handshake we are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DtlsRole {
-    /// We send the `ClientHello`: our `a=setup` is `active`.
-    Client,
-    /// We wait for it: our `a=setup` is `passive`.
-    Server,
-}
+use super::setup::DtlsRole;
 
 /// The protection both ends agreed on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -214,3 +214,56 @@ impl Codec {
         matches!(self.clock_rate, 8_000 | 16_000) && self.channels == 1
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codec(number: u8, rtpmap: &str) -> Codec {
+        Codec::from_rtpmap(PayloadType::new(number).unwrap(), rtpmap).unwrap()
+    }
+
+    #[test]
+    fn rtpmaps_read_and_written() {
+        for text in ["opus/48000/2", "PCMU/8000", "telephone-event/48000"] {
+            assert_eq!(codec(96, text).rtpmap(), format!("96 {text}"));
+        }
+        assert_eq!(codec(0, "PCMU/8000/1").rtpmap(), "0 PCMU/8000");
+        for text in ["", "opus", "/8000", "opus/0", "opus/x/2", "opus/48000/0", "a b/8000", "opus/48000/300"]
+        {
+            assert_eq!(Codec::from_rtpmap(PayloadType(96), text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn static_types() {
+        let of = |number| Codec::of_static_type(PayloadType(number));
+        assert_eq!(of(0), Some(codec(0, "PCMU/8000")));
+        assert_eq!(of(9), Some(codec(9, "G722/8000")));
+        assert_eq!(of(101), None);
+    }
+
+    #[test]
+    fn matching() {
+        assert!(codec(0, "PCMU/8000").matches(&codec(97, "pcmu/8000")));
+        assert!(codec(9, "G722/8000").matches(&codec(97, "G722/16000")));
+        assert!(codec(96, "opus/48000/2").matches(&codec(111, "OPUS/48000")));
+        assert!(!codec(101, "telephone-event/8000").matches(&codec(110, "telephone-event/48000")));
+        assert!(!codec(96, "L16/8000/2").matches(&codec(97, "L16/8000")));
+    }
+
+    #[test]
+    fn parameters() {
+        let opus = codec(111, "opus/48000/2").with_fmtp("minptime=10; useinbandfec=1");
+        assert_eq!(opus.parameter("UseInbandFEC"), Some("1"));
+        assert_eq!(opus.parameter("stereo"), None);
+    }
+
+    #[test]
+    fn payload_types_are_bounded() {
+        assert_eq!("128".parse::<PayloadType>(), Err(()));
+        assert_eq!("+1".parse::<PayloadType>(), Err(()));
+        assert!(PayloadType(96).is_dynamic() && !PayloadType(95).is_dynamic());
+        assert!(PayloadType(72).collides_with_rtcp() && !PayloadType(96).collides_with_rtcp());
+    }
+}

@@ -1,10 +1,10 @@
 //! `a=crypto`: SRTP keys in SDP (RFC 4568), with the AEAD suites of RFC 7714.
 //!
-//! One line is `TAG SUITE inline:KEY[|LIFETIME][|MKI:LENGTH] [PARAMETER…]`. A line that asks for something this
+//! One line is `TAG SUITE inline:KEY[|LIFETIME] [PARAMETER…]`. A line that asks for something this
 //! gateway would have to honour and cannot is refused by itself, with a reason; the others of the same section
 //! may still do (RFC 4568 §6.3.7).
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use thiserror::Error;
 use zeroize::Zeroize;
@@ -125,15 +125,6 @@ impl Drop for SrtpKey {
     }
 }
 
-/// The master key identifier that stands in every packet (RFC 3711 §3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Mki {
-    /// Its value.
-    pub value: u64,
-    /// Its length in each packet, 1 to 128 bytes.
-    pub length: u8,
-}
-
 /// One `a=crypto` line whose suite and parameters can be honoured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CryptoAttribute {
@@ -145,8 +136,6 @@ pub struct CryptoAttribute {
     pub key: SrtpKey,
     /// How many packets the key lasts; `None` for the suite's own limit.
     pub lifetime: Option<u64>,
-    /// The identifier in each of the writer's packets.
-    pub mki: Option<Mki>,
     /// `WSH=`: the smallest replay window the writer asks for, in packets.
     pub window_size: Option<u32>,
 }
@@ -169,8 +158,8 @@ pub enum CryptoRefusal {
     BadKey,
     /// A lifetime that is no count of packets, 0, or above 2^48.
     BadLifetime,
-    /// An MKI that is not `value:length` with a length of 1 to 128 and a value of at most 64 bits.
-    BadMki,
+    /// A master key identifier in every packet (RFC 3711 §3.1): our SRTP has none.
+    MasterKeyIdentifier,
     /// `KDR`: keys derived again and again.
     KeyDerivationRate,
     /// `UNENCRYPTED_SRTP` or `UNENCRYPTED_SRTCP`.
@@ -194,7 +183,7 @@ impl CryptoRefusal {
             Self::SeveralKeys => "several-keys",
             Self::BadKey => "bad-key",
             Self::BadLifetime => "bad-lifetime",
-            Self::BadMki => "bad-mki",
+            Self::MasterKeyIdentifier => "master-key-identifier",
             Self::KeyDerivationRate => "key-derivation-rate",
             Self::Unencrypted => "unencrypted",
             Self::Unauthenticated => "unauthenticated",
@@ -207,7 +196,7 @@ impl CryptoRefusal {
 impl CryptoAttribute {
     /// Our own line: no lifetime, no MKI, no parameter.
     pub const fn new(tag: u32, key: SrtpKey) -> Self {
-        Self { tag, suite: key.suite(), key, lifetime: None, mki: None, window_size: None }
+        Self { tag, suite: key.suite(), key, lifetime: None, window_size: None }
     }
 
     /// Reads the value of an `a=crypto` line.
@@ -216,8 +205,8 @@ impl CryptoAttribute {
         let tag = parse_tag(fields.next().ok_or(CryptoRefusal::Malformed)?)?;
         let suite = fields.next().ok_or(CryptoRefusal::Malformed)?;
         let suite = SrtpSuite::parse(suite).ok_or(CryptoRefusal::UnknownSuite)?;
-        let (key, lifetime, mki) = parse_key(suite, fields.next().ok_or(CryptoRefusal::Malformed)?)?;
-        let mut attribute = Self { tag, suite, key, lifetime, mki, window_size: None };
+        let (key, lifetime) = parse_key(suite, fields.next().ok_or(CryptoRefusal::Malformed)?)?;
+        let mut attribute = Self { tag, suite, key, lifetime, window_size: None };
         for parameter in fields {
             attribute.apply(parameter)?;
         }
@@ -229,13 +218,10 @@ impl CryptoAttribute {
         let mut value = format!("{} {} inline:", self.tag, self.suite.as_str());
         base64::encode_into(self.key.key_and_salt(), &mut value);
         if let Some(lifetime) = self.lifetime {
-            value.push_str(&format!("|{lifetime}"));
-        }
-        if let Some(mki) = self.mki {
-            value.push_str(&format!("|{}:{}", mki.value, mki.length));
+            let _ = write!(value, "|{lifetime}");
         }
         if let Some(window) = self.window_size {
-            value.push_str(&format!(" WSH={window}"));
+            let _ = write!(value, " WSH={window}");
         }
         let attribute = Attribute::new("crypto", &value);
         value.zeroize();
@@ -265,7 +251,7 @@ fn parse_tag(text: &str) -> Result<u32, CryptoRefusal> {
     if digits { text.parse().map_err(|_| CryptoRefusal::BadTag) } else { Err(CryptoRefusal::BadTag) }
 }
 
-fn parse_key(suite: SrtpSuite, text: &str) -> Result<(SrtpKey, Option<u64>, Option<Mki>), CryptoRefusal> {
+fn parse_key(suite: SrtpSuite, text: &str) -> Result<(SrtpKey, Option<u64>), CryptoRefusal> {
     let (method, keys) = text.split_once(':').ok_or(CryptoRefusal::Malformed)?;
     if !method.eq_ignore_ascii_case("inline") {
         return Err(CryptoRefusal::UnknownKeyMethod);
@@ -273,24 +259,20 @@ fn parse_key(suite: SrtpSuite, text: &str) -> Result<(SrtpKey, Option<u64>, Opti
     if keys.contains(';') {
         return Err(CryptoRefusal::SeveralKeys);
     }
-    let mut parts = keys.split('|');
-    let mut bytes = [0; MAX_KEY_BYTES];
-    let length = parts.next().and_then(|key| base64::decode_into(key, &mut bytes));
-    let key = length
-        .filter(|length| *length == suite.total_length())
-        .and_then(|_| SrtpKey::new(suite, &bytes))
-        .ok_or(CryptoRefusal::BadKey);
-    bytes.zeroize();
-    let (mut lifetime, mut mki) = (None, None);
-    for part in parts {
-        match part.split_once(':') {
-            Some(_) if mki.is_some() => return Err(CryptoRefusal::BadMki),
-            Some((value, length)) => mki = Some(parse_mki(value, length)?),
-            None if lifetime.is_some() || mki.is_some() => return Err(CryptoRefusal::BadLifetime),
-            None => lifetime = Some(parse_lifetime(part)?),
-        }
+    let (key, rest) = keys.split_once('|').unwrap_or((keys, ""));
+    if rest.contains(':') {
+        return Err(CryptoRefusal::MasterKeyIdentifier);
     }
-    Ok((key?, lifetime, mki))
+    let lifetime = if rest.is_empty() { None } else { Some(parse_lifetime(rest)?) };
+    Ok((decode_key(suite, key).ok_or(CryptoRefusal::BadKey)?, lifetime))
+}
+
+fn decode_key(suite: SrtpSuite, text: &str) -> Option<SrtpKey> {
+    let mut bytes = [0; MAX_KEY_BYTES];
+    let length = base64::decode_into(text, &mut bytes);
+    let key = (length == Some(suite.total_length())).then(|| SrtpKey::cut(suite, &bytes));
+    bytes.zeroize();
+    key
 }
 
 fn parse_lifetime(text: &str) -> Result<u64, CryptoRefusal> {
@@ -301,10 +283,97 @@ fn parse_lifetime(text: &str) -> Result<u64, CryptoRefusal> {
     packets.filter(|packets| (1..=1 << 48).contains(packets)).ok_or(CryptoRefusal::BadLifetime)
 }
 
-fn parse_mki(value: &str, length: &str) -> Result<Mki, CryptoRefusal> {
-    let length = length.parse().ok().filter(|length| (1..=128).contains(length));
-    match (value.parse(), length) {
-        (Ok(value), Some(length)) => Ok(Mki { value, length }),
-        _ => Err(CryptoRefusal::BadMki),
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY_30: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    const KEY_28: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==";
+
+    fn refusal(value: &str) -> CryptoRefusal {
+        CryptoAttribute::parse(value).unwrap_err()
+    }
+
+    #[test]
+    fn the_example_of_rfc_4568() {
+        let value = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}|2^20 WSH=128 -future=1");
+        let line = CryptoAttribute::parse(&value).unwrap();
+        assert_eq!((line.tag, line.suite), (1, SrtpSuite::AesCm128HmacSha1_80));
+        assert_eq!((line.lifetime, line.window_size), (Some(1 << 20), Some(128)));
+        assert_eq!((line.key.key().len(), line.key.salt().len()), (16, 14));
+        let written = line.to_attribute();
+        assert_eq!(written.text(), format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}|1048576 WSH=128"));
+    }
+
+    #[test]
+    fn gcm_has_a_shorter_salt() {
+        let line = CryptoAttribute::parse(&format!("2 AEAD_AES_128_GCM inline:{KEY_28}")).unwrap();
+        assert_eq!(line.key.key(), (0..16).collect::<Vec<u8>>());
+        assert_eq!(line.key.salt(), (16..28).collect::<Vec<u8>>());
+        let unpadded =
+            CryptoAttribute::parse(&format!("2 AEAD_AES_128_GCM inline:{}", KEY_28.trim_end_matches('=')));
+        assert_eq!(unpadded, Ok(line));
+    }
+
+    #[test]
+    fn every_refusal_has_its_reason() {
+        use CryptoRefusal as R;
+        let good = format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}");
+        for (value, reason) in [
+            (String::new(), R::Malformed),
+            ("1 AES_CM_128_HMAC_SHA1_80".to_owned(), R::Malformed),
+            (format!("1 AES_CM_128_HMAC_SHA1_80 {KEY_30}"), R::Malformed),
+            (good.replacen('1', "+1", 1), R::BadTag),
+            (good.replacen('1', "1234567890", 1), R::BadTag),
+            (good.replace("AES_CM_128", "AES_256_CM"), R::UnknownSuite),
+            (good.replace("inline", "external"), R::UnknownKeyMethod),
+            (format!("{good};inline:{KEY_30}"), R::SeveralKeys),
+            (good.replace("CnVubGVz", ""), R::BadKey),
+            (good.replace("CnVubGVz", "CnVubGV!"), R::BadKey),
+            (good.replace("AES_CM_128_HMAC_SHA1_80", "AEAD_AES_128_GCM"), R::BadKey),
+            (format!("{good}|2^49"), R::BadLifetime),
+            (format!("{good}|0"), R::BadLifetime),
+            (format!("{good}|2^99"), R::BadLifetime),
+            (format!("{good}|2^31|1:1"), R::MasterKeyIdentifier),
+            (format!("{good}|1:4"), R::MasterKeyIdentifier),
+            (format!("{good} KDR=1"), R::KeyDerivationRate),
+            (format!("{good} UNENCRYPTED_SRTP"), R::Unencrypted),
+            (format!("{good} UNENCRYPTED_SRTCP"), R::Unencrypted),
+            (format!("{good} UNAUTHENTICATED_SRTP"), R::Unauthenticated),
+            (format!("{good} FEC_ORDER=FEC_SRTP"), R::ForwardErrorCorrection),
+            (format!("{good} WSH=many"), R::Malformed),
+            (format!("{good} FUTURE"), R::UnknownParameter),
+        ] {
+            assert_eq!(refusal(&value), reason, "{value}");
+        }
+    }
+
+    #[test]
+    fn debug_never_shows_a_key() {
+        let line = CryptoAttribute::parse(&format!("1 AES_CM_128_HMAC_SHA1_80 inline:{KEY_30}")).unwrap();
+        let shown = format!("{line:?} {:?}", line.to_attribute());
+        assert!(shown.contains("redacted") && !shown.contains("WVNf"), "{shown}");
+    }
+
+    #[test]
+    fn preference_is_best_first() {
+        assert!(SrtpSuite::PREFERENCE.is_sorted_by(|better, worse| better > worse));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(value in ".{0,120}") {
+            let _ = CryptoAttribute::parse(&value);
+        }
+
+        #[test]
+        fn writing_and_reading_agree(material in any::<[u8; 32]>(), extra in any::<[u8; 14]>(), which in 0..4_usize) {
+            let mut bytes = [0; MAX_KEY_BYTES];
+            bytes[..32].copy_from_slice(&material);
+            bytes[32..].copy_from_slice(&extra);
+            let line = CryptoAttribute::new(7, SrtpKey::cut(SrtpSuite::PREFERENCE[which], &bytes));
+            prop_assert_eq!(CryptoAttribute::parse(line.to_attribute().text()), Ok(line));
+        }
     }
 }

@@ -244,3 +244,82 @@ impl fmt::Display for Candidate {
         self.extensions.iter().try_for_each(|(name, value)| write!(f, " {name} {value}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const BROWSER: &str = "candidate:842163049 1 udp 1677729535 203.0.113.7 46154 typ srflx raddr 10.0.0.5 \
+                           rport 46154 generation 0 ufrag h3Xx network-cost 999";
+
+    #[test]
+    fn a_browsers_candidate_in_all_three_spellings() {
+        let value = BROWSER.strip_prefix("candidate:").unwrap();
+        for text in [value, BROWSER, &format!("a={BROWSER}\r\n")] {
+            let candidate: Candidate = text.parse().unwrap();
+            assert_eq!(candidate.kind, CandidateKind::ServerReflexive);
+            assert_eq!(candidate.socket_address(), Some("203.0.113.7:46154".parse().unwrap()));
+            assert_eq!(candidate.extension("ufrag"), Some("h3Xx"));
+            assert_eq!(candidate.to_string(), value);
+        }
+    }
+
+    #[test]
+    fn hidden_addresses_are_names() {
+        let text = "1 1 UDP 2113937151 8f3c6a1e-9d0a-4c2b-8b3a-2f1f5a7a9b11.local 51515 typ host";
+        let candidate: Candidate = text.parse().unwrap();
+        assert!(candidate.address.is_mdns());
+        assert_eq!(candidate.socket_address(), None);
+    }
+
+    #[test]
+    fn tcp_and_ipv6() {
+        let text = "2 1 tcp 1518280447 2001:db8::5 9 typ host tcptype active";
+        let candidate: Candidate = text.parse().unwrap();
+        assert_eq!(
+            (candidate.transport, candidate.extension("tcptype")),
+            (CandidateTransport::Tcp, Some("active"))
+        );
+        assert_eq!(candidate.to_string(), text);
+    }
+
+    #[test]
+    fn our_host_candidate_has_the_priority_of_rfc_8445() {
+        let candidate = Candidate::host("192.0.2.1:5000".parse().unwrap(), "1", 65_535);
+        assert_eq!(candidate.to_string(), "1 1 udp 2130706431 192.0.2.1 5000 typ host");
+        assert_eq!(candidate.to_string().parse(), Ok(candidate));
+    }
+
+    #[test]
+    fn broken_candidates_are_refused() {
+        for text in [
+            "",
+            "1 1 udp 1 10.0.0.1 5000",
+            "1 0 udp 1 10.0.0.1 5000 typ host",
+            "1 1 sctp 1 10.0.0.1 5000 typ host",
+            "1 1 udp 99999999999 10.0.0.1 5000 typ host",
+            "1 1 udp 1 10.0.0.1 70000 typ host",
+            "1 1 udp 1 10.0.0.1 5000 typ magic",
+            "1 1 udp 1 10.0.0.1 5000 typ host generation",
+        ] {
+            assert_eq!(text.parse::<Candidate>(), Err(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_checked_and_hidden() {
+        assert_eq!(IceCredentials::new("abc", "0123456789012345678901"), None);
+        assert_eq!(IceCredentials::new("abcd", "012345678901234567890"), None);
+        assert_eq!(IceCredentials::new("ab cd", "0123456789012345678901"), None);
+        let credentials = IceCredentials::new("abcd", "0123456789012345678901").unwrap();
+        assert_eq!(format!("{credentials:?}"), "IceCredentials(abcd, <redacted>)");
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in ".{0,160}") {
+            let _ = text.parse::<Candidate>();
+        }
+    }
+}

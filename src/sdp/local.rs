@@ -5,14 +5,13 @@ use std::net::SocketAddr;
 
 use zeroize::Zeroize;
 
-use super::agreed::DtlsRole;
 use super::codec::Codec;
 use super::crypto::{CryptoAttribute, MAX_KEY_BYTES, SrtpKey, SrtpSuite};
 use super::direction::Direction;
 use super::fingerprint::Fingerprint;
 use super::ice::{Candidate, IceCredentials};
 use super::remote::MediaPolicy;
-use super::setup::SetupRole;
+use super::setup::{DtlsRole, SetupRole};
 use super::source::LocalSource;
 
 /// Our side of ICE.
@@ -131,8 +130,6 @@ pub struct LocalCapabilities {
     pub policy: MediaPolicy,
     /// SDES suites we take, best first: [`SrtpSuite::PREFERENCE`] in general.
     pub suites: Vec<SrtpSuite>,
-    /// Whether packets with a master key identifier can be unprotected.
-    pub mki: bool,
     /// The source of our SDES key.
     pub key_seed: KeySeed,
     /// Our side of DTLS; without it no DTLS section is accepted.

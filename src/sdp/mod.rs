@@ -20,7 +20,7 @@
 //! | `fingerprint`, `setup`, `ice` | DTLS-SRTP over ICE | RFC 8122, 8842, 8839 |
 //! | `group`, `source` | BUNDLE, sources, header extensions | RFC 9143, 5576, 8830, 8285 |
 //! | `remote`, `local`, `agreed` | the two sides, and what they agreed | |
-//! | `answer`, `offer`, `local_session` | offer and answer | RFC 3264 |
+//! | `answer`, `offer`, `local_section`, `local_session` | offer and answer | RFC 3264 |
 //! | `office`, `payload_map` | from leg to leg | |
 
 mod agreed;
@@ -32,10 +32,13 @@ mod connection;
 mod crypto;
 mod direction;
 mod fingerprint;
+#[cfg(test)]
+mod fixtures;
 mod group;
 mod ice;
 pub mod limits;
 mod local;
+mod local_section;
 mod local_session;
 mod media_description;
 mod offer;
@@ -51,12 +54,12 @@ mod setup;
 mod source;
 mod write;
 
-pub use agreed::{AgreedCodec, AgreedMedia, AgreedSecurity, Answer, DtlsRole};
+pub use agreed::{AgreedCodec, AgreedMedia, AgreedSecurity, Answer};
 pub use answer::answer;
 pub use attribute::Attribute;
 pub use codec::{Codec, Encoding, PayloadType};
 pub use connection::{Connection, ConnectionAddress};
-pub use crypto::{CryptoAttribute, CryptoRefusal, MAX_KEY_BYTES, Mki, SrtpKey, SrtpSuite};
+pub use crypto::{CryptoAttribute, CryptoRefusal, MAX_KEY_BYTES, SrtpKey, SrtpSuite};
 pub use direction::Direction;
 pub use fingerprint::{Fingerprint, HashFunction};
 pub use group::Group;
@@ -72,5 +75,5 @@ pub use reason::{MediaRefusal, ParseError, ParseReason};
 pub use remote::{MediaPolicy, RemoteDtls, RemoteIce, RemoteMedia, RemoteSecurity, remote_audio};
 pub use rtcp::{RtcpAttribute, RtcpFeedback};
 pub use session_description::{Line, SessionDescription};
-pub use setup::SetupRole;
+pub use setup::{DtlsRole, SetupRole};
 pub use source::{ExtensionMap, LocalSource, Msid, SsrcAttribute};

@@ -41,6 +41,8 @@ pub enum ParseReason {
     NotALine,
     /// A letter that RFC 8866 does not know; it demands that the whole description be refused.
     UnknownLine,
+    /// A line of the session's after the first `m=`.
+    MisplacedLine,
     /// A line that may stand once on its level stood there again.
     RepeatedLine,
     /// The first line is not `v=0`.
@@ -76,6 +78,7 @@ impl ParseReason {
             Self::ControlCharacter => "control-character",
             Self::NotALine => "not-a-line",
             Self::UnknownLine => "unknown-line",
+            Self::MisplacedLine => "misplaced-line",
             Self::RepeatedLine => "repeated-line",
             Self::BadVersion => "bad-version",
             Self::MissingOrigin => "missing-origin",
@@ -117,6 +120,8 @@ pub enum MediaRefusal {
     MissingFingerprint,
     /// DTLS-SRTP: no ICE user fragment or password, or one outside RFC 8839's lengths.
     MissingIce,
+    /// DTLS-SRTP: RTP and RTCP are not multiplexed; Branchline has one ICE component.
+    MissingRtcpMux,
     /// DTLS-SRTP: the setup roles do not fit (RFC 5763): both active, both passive, or held.
     SetupConflict,
     /// An answer with another number of media sections than our offer had.
@@ -149,6 +154,7 @@ impl MediaRefusal {
             Self::NoAcceptableCrypto => "no-acceptable-crypto",
             Self::MissingFingerprint => "missing-fingerprint",
             Self::MissingIce => "missing-ice",
+            Self::MissingRtcpMux => "missing-rtcp-mux",
             Self::SetupConflict => "setup-conflict",
             Self::SectionCountDiffers => "section-count-differs",
             Self::KindDiffers => "kind-differs",

@@ -57,7 +57,7 @@ impl FromStr for RtcpFeedback {
         let (scope, feedback) = text.trim_ascii().split_once([' ', '\t']).ok_or(())?;
         let payload_type = match scope {
             "*" => None,
-            number => Some(number.parse().map_err(|_| ())?),
+            number => Some(number.parse()?),
         };
         Ok(Self { payload_type, feedback: feedback.trim_ascii().to_owned() })
     }

@@ -25,25 +25,6 @@ impl SetupRole {
             Self::HoldConn => "holdconn",
         }
     }
-
-    /// What to answer to an offer's role: passive to actpass, because our end is reachable and the peer may not be.
-    /// `None` if there can be no connection.
-    pub const fn answer_to(offered: Self) -> Option<Self> {
-        match offered {
-            Self::ActPass | Self::Active => Some(Self::Passive),
-            Self::Passive => Some(Self::Active),
-            Self::HoldConn => None,
-        }
-    }
-
-    /// Our own role once the other side answered `answered` to our `offered`; `None` if the two do not fit.
-    pub const fn after_answer(offered: Self, answered: Self) -> Option<Self> {
-        match (offered, answered) {
-            (Self::ActPass | Self::Passive, Self::Active) => Some(Self::Passive),
-            (Self::ActPass | Self::Active, Self::Passive) => Some(Self::Active),
-            _ => None,
-        }
-    }
 }
 
 impl FromStr for SetupRole {
@@ -60,25 +41,83 @@ impl FromStr for SetupRole {
     }
 }
 
+/// Which end of the DTLS handshake we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DtlsRole {
+    /// We send the `ClientHello`: our `a=setup` is `active`.
+    Client,
+    /// We wait for it: our `a=setup` is `passive`.
+    Server,
+}
+
+impl DtlsRole {
+    /// How an answer says it.
+    pub const fn setup(self) -> SetupRole {
+        match self {
+            Self::Client => SetupRole::Active,
+            Self::Server => SetupRole::Passive,
+        }
+    }
+
+    /// Our role when we answer an offer. If it leaves the choice to us we keep the one we had, and at first wait:
+    /// our end is reachable, and the peer's may not be. `None` if there can be no connection.
+    pub const fn answering(offered: SetupRole, before: Option<Self>) -> Option<Self> {
+        match (offered, before) {
+            (SetupRole::ActPass, Some(role)) => Some(role),
+            (SetupRole::ActPass | SetupRole::Active, _) => Some(Self::Server),
+            (SetupRole::Passive, _) => Some(Self::Client),
+            (SetupRole::HoldConn, _) => None,
+        }
+    }
+
+    /// Our role once the peer answered `answered` to our `offered`; `None` if the two do not fit.
+    pub const fn after_answer(offered: SetupRole, answered: SetupRole) -> Option<Self> {
+        match (offered, answered) {
+            (SetupRole::ActPass | SetupRole::Passive, SetupRole::Active) => Some(Self::Server),
+            (SetupRole::ActPass | SetupRole::Active, SetupRole::Passive) => Some(Self::Client),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::DtlsRole::{Client, Server};
     use super::SetupRole::{ActPass, Active, HoldConn, Passive};
     use super::*;
 
     #[test]
     fn answers() {
-        assert_eq!(SetupRole::answer_to(ActPass), Some(Passive));
-        assert_eq!(SetupRole::answer_to(Active), Some(Passive));
-        assert_eq!(SetupRole::answer_to(Passive), Some(Active));
-        assert_eq!(SetupRole::answer_to(HoldConn), None);
+        for (offered, before, role) in [
+            (ActPass, None, Some(Server)),
+            (ActPass, Some(Client), Some(Client)),
+            (Active, Some(Client), Some(Server)),
+            (Passive, None, Some(Client)),
+            (HoldConn, None, None),
+        ] {
+            assert_eq!(DtlsRole::answering(offered, before), role, "{offered:?} {before:?}");
+        }
     }
 
     #[test]
     fn roles_after_an_answer() {
-        assert_eq!(SetupRole::after_answer(ActPass, Active), Some(Passive));
-        assert_eq!(SetupRole::after_answer(ActPass, Passive), Some(Active));
-        assert_eq!(SetupRole::after_answer(ActPass, ActPass), None);
-        assert_eq!(SetupRole::after_answer(Active, Active), None);
-        assert_eq!(SetupRole::after_answer(Passive, Passive), None);
+        for (offered, answered, role) in [
+            (ActPass, Active, Some(Server)),
+            (ActPass, Passive, Some(Client)),
+            (ActPass, ActPass, None),
+            (Active, Active, None),
+            (Passive, Passive, None),
+            (ActPass, HoldConn, None),
+        ] {
+            assert_eq!(DtlsRole::after_answer(offered, answered), role, "{offered:?} {answered:?}");
+        }
+    }
+
+    #[test]
+    fn names_read_and_written() {
+        for setup in [Active, Passive, ActPass, HoldConn] {
+            assert_eq!(setup.as_str().parse(), Ok(setup));
+        }
+        assert_eq!("server".parse::<SetupRole>(), Err(()));
     }
 }

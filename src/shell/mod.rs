@@ -1,4 +1,7 @@
-//! See the map in the crate's documentation.
+//! All input and output: what the pure rooms decide is carried out here.
 
 pub mod connectivity;
+pub mod https;
+mod idle;
 pub mod media;
+pub mod store;

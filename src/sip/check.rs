@@ -11,12 +11,14 @@ pub enum Refusal {
     Scheme,
     /// The Request-URI carries headers, which only a Contact or a web page's link may (400).
     UriHeaders,
-    /// A REGISTER for something that is not a SIP or tel address (400).
+    /// A REGISTER for something that is not a SIP or SIPS address (400).
     AddressOfRecord,
     /// Extensions are required that we lack (420); these go into Unsupported.
     Extension(Tags),
     /// A body we cannot read: neither SDP nor in clear coding, and not optional (415).
     Body,
+    /// The answer must not hold SDP, by the request's Accept (406).
+    Accept,
     /// A response with more than one Via was not meant for us, who are no proxy. Dropped.
     ManyVias,
 }
@@ -29,6 +31,7 @@ impl Refusal {
             Self::UriHeaders | Self::AddressOfRecord => Some(StatusCode::BAD_REQUEST),
             Self::Extension(_) => Some(StatusCode::BAD_EXTENSION),
             Self::Body => Some(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::Accept => Some(StatusCode::NOT_ACCEPTABLE),
             Self::ManyVias => None,
         }
     }
@@ -41,6 +44,7 @@ impl Refusal {
             Self::AddressOfRecord => "address-of-record",
             Self::Extension(_) => "extension",
             Self::Body => "body",
+            Self::Accept => "accept",
             Self::ManyVias => "many-vias",
         }
     }
@@ -65,8 +69,7 @@ pub fn request(request: &Request, extensions: &[&str]) -> Result<(), Refusal> {
         Uri::Other(_) if request.uri.is_emergency_service() => {}
         Uri::Other(_) => return Err(Refusal::Scheme),
     }
-    if request.method == Method::Register && !request.to().is_some_and(|to| !matches!(to.uri, Uri::Other(_)))
-    {
+    if request.method == Method::Register && !request.to().is_some_and(|to| matches!(to.uri, Uri::Sip(_))) {
         return Err(Refusal::AddressOfRecord);
     }
     if !matches!(request.method, Method::Ack | Method::Cancel) {
@@ -81,17 +84,26 @@ pub fn request(request: &Request, extensions: &[&str]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Checks that a session's offer or answer can be read: no body, or SDP (perhaps inside multipart, which
-/// [`body_kind`] tells) in clear coding.
-pub fn session_body(request: &Request) -> Result<(), Refusal> {
-    let coded =
-        request.headers.values(&HeaderName::ContentEncoding).any(|c| !c.eq_ignore_ascii_case("identity"));
-    match body_kind(request) {
-        BodyKind::None | BodyKind::Sdp | BodyKind::Multipart if !coded => Ok(()),
-        BodyKind::None => Ok(()),
-        _ if is_optional(request) => Ok(()),
-        _ => Err(Refusal::Body),
+/// Checks, for a request that opens or changes a session, that its body can be read (none, SDP, or multipart,
+/// which [`body_kind`] tells; in clear coding) and that SDP may be answered.
+pub fn session(request: &Request) -> Result<(), Refusal> {
+    let kind = body_kind(request);
+    let mut codings = request.headers.values(&HeaderName::ContentEncoding);
+    let coded = kind != BodyKind::None && codings.any(|coding| !coding.eq_ignore_ascii_case("identity"));
+    if (kind == BodyKind::Other || coded) && !is_optional(request) {
+        return Err(Refusal::Body);
     }
+    if accepts_sdp(request) { Ok(()) } else { Err(Refusal::Accept) }
+}
+
+/// Whether the answer may hold SDP: yes unless there is an Accept that does not name it (RFC 3261 §20.1).
+fn accepts_sdp(request: &Request) -> bool {
+    let mut none = true;
+    request.headers.values(&HeaderName::Accept).any(|range| {
+        none = false;
+        let range = range.split(';').next().unwrap_or_default().trim();
+        ["application/sdp", "application/*", "*/*"].iter().any(|known| known.eq_ignore_ascii_case(range))
+    }) || none
 }
 
 /// What kind of body a request has.

@@ -9,7 +9,7 @@
 //! missing Max-Forwards (RFC 2543), bytes after the body of a datagram, Latin-1 text.
 //! Strict where leniency would let two parsers disagree: spaces in the start line, repeated headers, lone CR.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::header::{CSeq, MaxForwards, NameAddr, Typed, Via};
 use super::{
@@ -143,7 +143,7 @@ impl Malformation {
 
 /// Reads a message. `bytes` is all that arrived together; bytes beyond Content-Length are dropped (RFC 3261
 /// §18.3). The message shares the buffer of `bytes`.
-pub fn parse(bytes: Bytes) -> Result<Message, ParseError> {
+pub fn parse(mut bytes: Bytes) -> Result<Message, ParseError> {
     let Some(start) = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n')) else {
         return Err(ParseError::KeepAlive);
     };
@@ -153,16 +153,22 @@ pub fn parse(bytes: Bytes) -> Result<Message, ParseError> {
     if bytes.len() > limits::MESSAGE {
         return Err(malformed(Malformation::TooLarge, None));
     }
-    let bytes = bytes.slice(start..);
+    bytes.advance(start);
     let (head, body, finished) = match end_of_head(&bytes, 0) {
-        Ok(end) => (bytes.slice(..end.head), bytes.slice(end.body..), true),
+        Ok(end) => {
+            let body = bytes.split_off(end.body);
+            bytes.truncate(end.head);
+            (bytes, body, true)
+        }
         Err(_) => (bytes, Bytes::new(), false),
     };
     let head = Text::from_wire(head);
     let (line, rest) = head.split_once('\n').unwrap_or((head.as_str(), ""));
-    let start = StartLine::read(&head, line.strip_suffix('\r').unwrap_or(line));
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let start = StartLine::read(&head, line);
     let mut headers = Headers::new();
     let lines = read_headers(&head, rest, &mut headers);
+    let lines = if line.contains('\r') { Err(Malformation::LoneCr) } else { lines };
 
     let checked = start.flaw().map_or(Ok(()), Err).and(lines).and_then(|()| {
         if !finished {
@@ -316,21 +322,31 @@ fn read_header(head: &Text, line: &str, folded: bool) -> Result<(HeaderName, Tex
         return Err(Malformation::HeaderTooLong);
     }
     let line = line.strip_suffix('\n').unwrap_or(line);
-    let line = line.strip_suffix('\r').unwrap_or(line);
     let (name, value) = line.split_once(':').ok_or(Malformation::HeaderLine)?;
     let name = name.trim_end_matches([' ', '\t']);
     let name = HeaderName::parse_slice(head, name).map_err(|_| Malformation::HeaderLine)?;
-    let value = if folded {
-        Text::from(
-            value.split('\n').map(scan::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "),
-        )
-    } else {
-        head.slice_of(value.trim_matches([' ', '\t']))
-    };
+    let value = if folded { Text::from(unfold(value)) } else { head.slice_of(one_line(value)) };
     if memchr::memchr(b'\r', value.as_bytes()).is_some() {
         return Err(Malformation::LoneCr);
     }
     Ok((name, value))
+}
+
+/// Without its line end and the white space around it.
+fn one_line(text: &str) -> &str {
+    text.strip_suffix('\r').unwrap_or(text).trim_matches([' ', '\t'])
+}
+
+/// The lines of a folded value, joined by single spaces.
+fn unfold(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for part in value.split('\n').map(one_line).filter(|part| !part.is_empty()) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 /// Checks what every message must have, and that what decides its way can be read.

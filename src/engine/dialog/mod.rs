@@ -19,14 +19,17 @@
 //! | Early, Confirmed | INVITE, UPDATE or its 2xx with a Contact | same, new remote target |
 //! | Confirmed | BYE either way | the user drops it |
 
+#[expect(clippy::module_inception, reason = "RFC 3261 has no other name for it")]
 mod dialog;
 mod id;
 mod index;
 mod opening;
 mod route_set;
 pub mod session_timer;
+#[cfg(test)]
+mod tests;
 
-pub use dialog::{Dialog, DialogRefusal, DialogState, LocalParty};
+pub use dialog::{Dialog, DialogRefusal, DialogState};
 pub use id::DialogId;
 pub use index::{Dialogs, IndexFull};
 pub use opening::Opening;

@@ -18,3 +18,12 @@ impl fmt::Display for Extension {
         f.write_str(&self.0)
     }
 }
+
+impl std::str::FromStr for Extension {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_number = (2..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { Ok(Self(text.into())) } else { Err(()) }
+    }
+}

@@ -27,6 +27,8 @@ pub enum DropReason {
     RepeatedResponse,
     /// A reliable provisional response again, or out of order (RFC 3262 §4).
     UnorderedProvisional,
+    /// A provisional response to an INVITE that was given up before it came; answered by CANCEL.
+    LateProvisional,
     /// More forks answered than are kept for one INVITE.
     TooManyForks,
     /// The same request by another path: answered with 482 (§8.2.2.2).
@@ -41,7 +43,7 @@ pub enum DropReason {
 
 impl DropReason {
     /// All reasons, in the order of their declaration.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::NoVia,
         Self::Malformed,
         Self::StrayResponse,
@@ -54,6 +56,7 @@ impl DropReason {
         Self::RepeatedRequest,
         Self::RepeatedResponse,
         Self::UnorderedProvisional,
+        Self::LateProvisional,
         Self::TooManyForks,
         Self::Merged,
         Self::Full,
@@ -76,6 +79,7 @@ impl DropReason {
             Self::RepeatedRequest => "repeated-request",
             Self::RepeatedResponse => "repeated-response",
             Self::UnorderedProvisional => "unordered-provisional",
+            Self::LateProvisional => "late-provisional",
             Self::TooManyForks => "too-many-forks",
             Self::Merged => "merged",
             Self::Full => "full",

@@ -6,12 +6,12 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `layer` | [`Layer`]: the only door; `layer/requests`, `layer/responses` are its two ways in |
+//! | `layer` | [`Layer`]: the only door; `layer/{requests,responses}` are its two ways in |
 //! | `client`, `invite_client` | the client machines |
 //! | `server`, `invite_server` | the server machines |
 //! | `reliable` | reliable provisional responses, both ends (RFC 3262) |
-//! | `key`, `via` | matching: branch, sent-by, method; what we write into Vias |
-//! | `table` | bounded storage with ids that are never reused |
+//! | `key` | matching: branch, sent-by, method; our own branches |
+//! | `table`, `backoff`, `outbox` | bounded storage, intervals that double, what waits to be taken |
 //! | `event`, `drops`, `settings` | the vocabulary |
 //!
 //! # State tables
@@ -113,18 +113,30 @@
 //! # When the tables are full
 //!
 //! Each table has room for [`Limits`]. A new transaction first takes the place of the quiet one (final
-//! response sent or received, ACK seen where one is due) that fell quiet first; that only shortens the time
+//! response sent or received, ACK seen where a 2xx waits for one) that fell quiet first; that only shortens the time
 //! in which its stray retransmissions are recognised. If none is quiet, a request gets 503 with
 //! `Retry-After`, without state, and [`Layer::request`] refuses with [`RequestRefusal::Full`].
 
+mod backoff;
+mod client;
 mod drops;
 mod event;
+mod invite_client;
+mod invite_server;
+mod key;
 mod layer;
+mod outbox;
+mod reliable;
+mod server;
 mod settings;
+mod table;
+#[cfg(test)]
+mod tests;
 
 pub use drops::{DropReason, Drops};
 pub use event::{
-    CancelRefusal, ClientId, Event, FailureReason, ReliableProvisional, RequestRefusal, RespondRefusal, ServerId,
+    CancelRefusal, ClientId, Event, FailureReason, ReliableProvisional, RequestRefusal, RespondRefusal,
+    ServerId,
 };
 pub use layer::{Layer, RequestOptions};
 pub use settings::{Limits, Settings, Timing, Trying};

@@ -115,7 +115,7 @@ impl Challenge {
 }
 
 impl Credentials {
-    /// Reads a value. Another scheme is [`Flaw::Scheme`]: RFC 4475 §3.3.5 wants such a header ignored.
+    /// Reads a value. Another scheme is [`Flaw::Scheme`]: RFC 4475 §3.3.7 wants such a header ignored.
     pub fn parse(value: &Text) -> Result<Self, Flaw> {
         let params = AuthParams::after_scheme(value)?;
         let nc = match params.get("nc") {

@@ -17,13 +17,14 @@ pub struct ContentType {
 }
 
 impl ContentType {
+    /// `kind/subtype`, without parameters.
+    pub fn of(kind: &'static str, subtype: &'static str) -> Self {
+        Self { kind: Text::from_static(kind), subtype: Text::from_static(subtype), params: Params::default() }
+    }
+
     /// `application/sdp`.
     pub fn sdp() -> Self {
-        Self {
-            kind: Text::from_static("application"),
-            subtype: Text::from_static("sdp"),
-            params: Params::default(),
-        }
+        Self::of("application", "sdp")
     }
 
     /// Whether it is `kind/subtype`, in any case.

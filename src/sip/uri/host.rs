@@ -37,10 +37,10 @@ impl Host {
             let inner = inner.strip_suffix(']').ok_or(Flaw::Host)?;
             return inner.parse().map(Self::V6).map_err(|_| Flaw::Host);
         }
-        if part.bytes().next().is_some_and(|b| b.is_ascii_digit()) {
-            if let Ok(address) = part.parse() {
-                return Ok(Self::V4(address));
-            }
+        if part.starts_with(|c: char| c.is_ascii_digit())
+            && let Ok(address) = part.parse()
+        {
+            return Ok(Self::V4(address));
         }
         if part.contains(':') {
             return part.parse().map(Self::V6).map_err(|_| Flaw::Host);
@@ -80,28 +80,27 @@ impl HostPort {
         Self::parse_slice(text, text.as_str())
     }
 
-    /// Reads `part`, a piece of `whole`. White space around the colon is allowed (RFC 3261 §25.1 COLON).
-    pub(crate) fn parse_slice(whole: &Text, part: &str) -> Result<Self, Flaw> {
-        let colon = match part.strip_prefix('[') {
+    /// Reads `text`, a piece of `whole`. White space around the colon is allowed (RFC 3261 §25.1 COLON).
+    pub(crate) fn parse_slice(whole: &Text, text: &str) -> Result<Self, Flaw> {
+        let colon = match text.strip_prefix('[') {
             Some(inner) => {
                 let close = inner.find(']').ok_or(Flaw::Host)?;
-                part.get(close + 2..).and_then(|tail| tail.find(':')).map(|at| close + 2 + at)
+                text.get(close + 2..).and_then(|tail| tail.find(':')).map(|at| close + 2 + at)
             }
-            None => part.find(':'),
+            None => text.find(':'),
         };
         let (host, port) = match colon {
-            Some(at) => (part.get(..at).unwrap_or_default(), part.get(at + 1..)),
-            None => (part, None),
+            Some(at) => (text.get(..at).unwrap_or_default(), text.get(at + 1..)),
+            None => (text, None),
         };
-        let port = match port {
-            Some(port) => {
-                let port = scan::number(scan::trim(port), u64::from(u16::MAX)).ok_or(Flaw::Port)?;
-                Some(u16::try_from(port).map_err(|_| Flaw::Port)?)
-            }
-            None => None,
-        };
+        let port = port.map(read_port).transpose()?;
         Ok(Self { host: Host::parse_slice(whole, scan::trim(host))?, port })
     }
+}
+
+fn read_port(text: &str) -> Result<u16, Flaw> {
+    let number = scan::number(scan::trim(text), u64::from(u16::MAX)).ok_or(Flaw::Port)?;
+    u16::try_from(number).map_err(|_| Flaw::Port)
 }
 
 impl From<IpAddr> for Host {

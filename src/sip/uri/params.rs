@@ -24,7 +24,7 @@ impl Params {
         if part.is_empty() {
             return Ok(Self::default());
         }
-        let list = part.strip_prefix(';').ok_or(Flaw::Param)?;
+        let list = part.strip_prefix(';').filter(|list| !list.is_empty()).ok_or(Flaw::Param)?;
         for (name, value) in pieces(list) {
             let bad_name = |b: u8| b <= b' ' || matches!(b, b'"' | b'<' | b'>' | b',' | 0x7f);
             if name.is_empty() || name.bytes().any(bad_name) {
