@@ -2,7 +2,6 @@
 
 pub mod clock;
 pub mod connectivity;
-pub mod control;
 pub mod durable;
 pub mod engine_task;
 pub mod flows;
