@@ -1,8 +1,17 @@
-//! All I/O: listeners, the engine task, the media worker, store, systemd, journal, certificates.
+//! All input and output: what the pure rooms decide is carried out here.
 
+pub mod control;
+pub mod daemon;
 pub mod durable;
 pub mod hex;
+pub mod https;
+mod idle;
 pub mod journal;
+pub mod media;
 pub mod pki;
+mod run;
+pub mod signals;
 pub mod store;
 pub mod systemd;
+
+pub use run::run;
