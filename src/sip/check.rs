@@ -1,7 +1,8 @@
 //! What a well-formed message may still get wrong before anybody looks at what it wants (RFC 3261 §8.2 in
 //! its order, §8.1.3.3, §16.3). Which user, which call: that is the engine's.
 
-use super::header::{ContentType, Tags};
+use super::body::{self, BodyKind};
+use super::header::Tags;
 use super::{HeaderName, Method, Request, Response, StatusCode, Uri};
 
 /// Why a well-formed request is refused, or a response dropped.
@@ -85,9 +86,9 @@ pub fn request(request: &Request, extensions: &[&str]) -> Result<(), Refusal> {
 }
 
 /// Checks, for a request that opens or changes a session, that its body can be read (none, SDP, or multipart,
-/// which [`body_kind`] tells; in clear coding) and that SDP may be answered.
+/// which [`body::session_description`] opens; in clear coding) and that SDP may be answered.
 pub fn session(request: &Request) -> Result<(), Refusal> {
-    let kind = body_kind(request);
+    let kind = body::kind(&request.headers, &request.body);
     let mut codings = request.headers.values(&HeaderName::ContentEncoding);
     let coded = kind != BodyKind::None && codings.any(|coding| !coding.eq_ignore_ascii_case("identity"));
     if (kind == BodyKind::Other || coded) && !is_optional(request) {
@@ -104,31 +105,6 @@ fn accepts_sdp(request: &Request) -> bool {
         let range = range.split(';').next().unwrap_or_default().trim();
         ["application/sdp", "application/*", "*/*"].iter().any(|known| known.eq_ignore_ascii_case(range))
     }) || none
-}
-
-/// What kind of body a request has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    /// No body.
-    None,
-    /// `application/sdp`.
-    Sdp,
-    /// `multipart/…`.
-    Multipart,
-    /// Anything else, or of no stated kind.
-    Other,
-}
-
-/// See [`BodyKind`].
-pub fn body_kind(request: &Request) -> BodyKind {
-    if request.body.is_empty() {
-        return BodyKind::None;
-    }
-    match request.headers.read::<ContentType>() {
-        Ok(Some(kind)) if kind.is_sdp() => BodyKind::Sdp,
-        Ok(Some(kind)) if kind.kind.eq_ignore_ascii_case("multipart") => BodyKind::Multipart,
-        _ => BodyKind::Other,
-    }
 }
 
 /// Checks a response: it must have come back to us and nobody else.
