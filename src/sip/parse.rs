@@ -20,40 +20,53 @@ use super::{
 /// Reads a message. `bytes` is all that arrived together; bytes beyond Content-Length are dropped (RFC 3261
 /// §18.3). The message shares the buffer of `bytes`.
 pub fn parse(mut bytes: Bytes) -> Result<Message, ParseError> {
-    let Some(start) = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n')) else {
-        return Err(ParseError::KeepAlive);
-    };
     if bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | 0)) {
         return Err(ParseError::KeepAlive);
     }
     if bytes.len() > limits::MESSAGE {
         return Err(ParseError::malformed(Malformation::TooLarge, None));
     }
+    let start = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(0);
     bytes.advance(start);
-    let (head, body, finished) = match end_of_head(&bytes, 0) {
+    let (head, body) = match end_of_head(&bytes, 0) {
         Ok(end) => {
             let body = bytes.split_off(end.body);
             bytes.truncate(end.head);
-            (bytes, body, true)
+            (bytes, Some(body))
         }
-        Err(_) => (bytes, Bytes::new(), false),
+        Err(_) => (bytes, None),
     };
     let head = Text::from_wire(head);
-    let (line, rest) = head.split_once('\n').unwrap_or((head.as_str(), ""));
+    let (line, lines) = head.split_once('\n').unwrap_or((head.as_str(), ""));
     let line = line.strip_suffix('\r').unwrap_or(line);
     let start = StartLine::read(&head, line);
     let mut headers = Headers::new();
-    let lines = read_headers(&head, rest, &mut headers);
-    let lines = if line.contains('\r') { Err(Malformation::LoneCr) } else { lines };
+    let mut flaw = if line.contains('\r') { Some(Malformation::LoneCr) } else { start.flaw() };
+    flaw = flaw.or(read_headers(&head, lines, &mut headers).err());
+    let body = match flaw {
+        Some(flaw) => Err(flaw),
+        None => check_whole(&headers, start.method(), body),
+    };
+    assemble(start, headers, body)
+}
 
-    let checked = start.flaw().map_or(Ok(()), Err).and(lines).and_then(|()| {
-        if !finished {
-            return Err(Malformation::Unfinished);
-        }
-        check_headers(&headers, start.method())?;
-        cut_body(&headers, body)
-    });
-    match (checked, start) {
+/// Checks the headers and cuts the body; without a body the head is not whole.
+fn check_whole(
+    headers: &Headers,
+    method: Option<&Method>,
+    body: Option<Bytes>,
+) -> Result<Bytes, Malformation> {
+    let body = body.ok_or(Malformation::Unfinished)?;
+    check_headers(headers, method)?;
+    cut_body(headers, body)
+}
+
+fn assemble(
+    start: StartLine,
+    headers: Headers,
+    body: Result<Bytes, Malformation>,
+) -> Result<Message, ParseError> {
+    match (body, start) {
         (Ok(body), StartLine::Request { method, uri: Ok(uri), .. }) => {
             Ok(Message::Request(Request { method, uri, headers, body }))
         }
@@ -62,9 +75,10 @@ pub fn parse(mut bytes: Bytes) -> Result<Message, ParseError> {
         }
         (Err(reason), StartLine::Request { method, .. }) => {
             let answerable = method != Method::Ack && headers.has(&HeaderName::Via);
-            Err(ParseError::malformed(reason, answerable.then_some(Salvage { method, headers })))
+            let salvage = answerable.then_some(Salvage { method, headers });
+            Err(ParseError::malformed(reason, salvage))
         }
-        (checked, _) => Err(ParseError::malformed(checked.err().unwrap_or(Malformation::NotSip), None)),
+        (body, _) => Err(ParseError::malformed(body.err().unwrap_or(Malformation::NotSip), None)),
     }
 }
 
