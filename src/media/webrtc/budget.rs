@@ -24,7 +24,11 @@ impl Budget {
         if refilled > 0 {
             let refilled = u32::try_from(refilled).unwrap_or(u32::MAX);
             self.left = self.left.saturating_add(refilled).min(self.burst);
-            self.since = self.refill.checked_mul(refilled).and_then(|span| self.since.checked_add(span)).unwrap_or(now);
+            self.since = self
+                .refill
+                .checked_mul(refilled)
+                .and_then(|span| self.since.checked_add(span))
+                .unwrap_or(now);
         }
         let any = self.left > 0;
         self.left = self.left.saturating_sub(1);

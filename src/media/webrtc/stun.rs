@@ -336,9 +336,7 @@ const CRC_TABLE: [u32; 256] = {
 };
 
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (crc >> 8) ^ CRC_TABLE[usize::from(crc as u8 ^ byte)]
-    })
+    !bytes.iter().fold(u32::MAX, |crc, byte| (crc >> 8) ^ CRC_TABLE[usize::from(crc as u8 ^ byte)])
 }
 
 #[cfg(test)]

@@ -129,7 +129,11 @@ impl EndTable {
     ///
     /// # Errors
     /// When the end is unknown.
-    pub fn add_remote_candidate(&mut self, id: EndId, candidate: &Candidate) -> Result<CandidateVerdict, TableRefused> {
+    pub fn add_remote_candidate(
+        &mut self,
+        id: EndId,
+        candidate: &Candidate,
+    ) -> Result<CandidateVerdict, TableRefused> {
         let verdict = self.entry(id)?.end.add_remote_candidate(candidate);
         self.settle(key(id));
         Ok(verdict)
@@ -170,11 +174,24 @@ impl EndTable {
         true
     }
 
+    /// Closes every end, as [`EndTable::close`] does.
+    pub fn close_all(&mut self, now: Instant) {
+        let ids: Vec<EndId> = self.entries.values().map(|entry| entry.id).collect();
+        for id in ids {
+            self.close(now, id);
+        }
+    }
+
     /// A packet from the shared port. Dropped packets are counted.
     ///
     /// # Errors
     /// Why it was dropped.
-    pub fn handle_packet(&mut self, now: Instant, from: SocketAddr, packet: &[u8]) -> Result<EndId, PacketDrop> {
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        packet: &[u8],
+    ) -> Result<EndId, PacketDrop> {
         let taken = self.route(now, from, packet);
         if let Err(reason) = taken {
             self.drops.add(reason);
@@ -264,7 +281,9 @@ impl EndTable {
 
     /// ICE validated `from` for this end: DTLS from there is its.
     fn note_address(&mut self, owner: u32, from: SocketAddr) {
-        let Some(entry) = self.entries.get_mut(&owner).filter(|entry| entry.end.is_validated(from)) else { return };
+        let Some(entry) = self.entries.get_mut(&owner).filter(|entry| entry.end.is_validated(from)) else {
+            return;
+        };
         if self.by_address.insert(from, owner) == Some(owner) {
             return;
         }

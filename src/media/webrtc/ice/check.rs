@@ -14,7 +14,9 @@ use ring::digest;
 use crate::sdp::IceCredentials;
 
 use super::super::reason::PacketDrop;
-use super::super::stun::{BindingClass, BindingMessage, CheckRequest, ClaimedRole, TransactionId, check_request};
+use super::super::stun::{
+    BindingClass, BindingMessage, CheckRequest, ClaimedRole, TransactionId, check_request,
+};
 use super::super::transmit::Transmit;
 use super::MAX_OUT;
 use super::path::{CheckState, MAX_PATHS, Path, Paths};
@@ -141,13 +143,17 @@ impl Checker {
         message: &BindingMessage<'_>,
     ) -> Result<Answer, PacketDrop> {
         if self.consent.iter().any(|one| *one == message.transaction) {
-            return Ok(if message.class == BindingClass::Success { Answer::Consent } else { Answer::Nothing });
+            return Ok(if message.class == BindingClass::Success {
+                Answer::Consent
+            } else {
+                Answer::Nothing
+            });
         }
-        let asked = |path: &&mut Path| {
-            matches!(path.check, CheckState::InProgress { transaction, .. } if transaction == message.transaction)
-        };
+        let asked = |path: &&mut Path| matches!(path.check, CheckState::InProgress { transaction, .. } if transaction == message.transaction);
         let path = paths.iter_mut().find(asked).ok_or(PacketDrop::UnknownTransaction)?;
-        let CheckState::InProgress { nominates, controlling, .. } = path.check else { return Ok(Answer::Nothing) };
+        let CheckState::InProgress { nominates, controlling, .. } = path.check else {
+            return Ok(Answer::Nothing);
+        };
         if path.remote != from {
             path.check = CheckState::Failed;
             return Err(PacketDrop::UnknownTransaction);
@@ -225,7 +231,10 @@ impl Checker {
             .find(|remote| paths.get(*remote).is_some_and(|path| path.check == CheckState::Waiting));
         match triggered {
             Some(remote) => paths.get_mut(remote),
-            None => paths.iter_mut().filter(|path| path.check == CheckState::Waiting).max_by_key(|path| path.priority),
+            None => paths
+                .iter_mut()
+                .filter(|path| path.check == CheckState::Waiting)
+                .max_by_key(|path| path.priority),
         }
     }
 
@@ -282,15 +291,24 @@ impl Sends<'_> {
     }
 }
 
-fn start_check(now: Instant, path: &mut Path, transaction: TransactionId, nominates: bool, sends: &mut Sends<'_>) {
+fn start_check(
+    now: Instant,
+    path: &mut Path,
+    transaction: TransactionId,
+    nominates: bool,
+    sends: &mut Sends<'_>,
+) {
     let controlling = matches!(sends.role, ClaimedRole::Controlling(_));
-    path.check = CheckState::InProgress { transaction, sends: 1, next: now + FIRST_REPEAT, nominates, controlling };
+    path.check =
+        CheckState::InProgress { transaction, sends: 1, next: now + FIRST_REPEAT, nominates, controlling };
     sends.send(path.remote, transaction, nominates);
 }
 
 fn repeat_checks(now: Instant, paths: &mut Paths, out: &mut Sends<'_>) {
     for path in paths.iter_mut() {
-        let CheckState::InProgress { transaction, sends, next, nominates, controlling } = path.check else { continue };
+        let CheckState::InProgress { transaction, sends, next, nominates, controlling } = path.check else {
+            continue;
+        };
         if next > now {
             continue;
         }

@@ -24,6 +24,7 @@
 //! so that a flood of forged requests cannot shut out a path that works.
 
 mod check;
+mod mode;
 mod path;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ use super::stun::{BindingClass, BindingMessage, ClaimedRole, error_response, suc
 use super::transmit::Transmit;
 use check::Checker;
 pub(super) use check::transaction_owner;
+pub use mode::IceMode;
 use path::{CheckState, Paths};
 
 /// How long checks may go on before there is no path.
@@ -52,29 +54,6 @@ const KNOWN_RATE: (u32, u32) = (50, 100);
 const STRANGER_RATE: (u32, u32) = (20, 60);
 /// Datagrams that may wait to be sent.
 const MAX_OUT: usize = 128;
-
-/// How an end takes part in ICE.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum IceMode {
-    /// ICE-lite (RFC 8445 §2.5): right where peers can reach our announced addresses.
-    Lite,
-    /// A full agent.
-    Full {
-        /// True for the side that offered.
-        controlling: bool,
-        /// 32 unpredictable bytes; transaction ids and the tie-breaker are made of them.
-        seed: [u8; 32],
-    },
-}
-
-impl std::fmt::Debug for IceMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Lite => f.write_str("Lite"),
-            Self::Full { controlling, .. } => f.debug_struct("Full").field("controlling", controlling).finish_non_exhaustive(),
-        }
-    }
-}
 
 /// What the agent tells its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +238,12 @@ impl IceAgent {
         self.events.pop_front()
     }
 
-    fn handle_request(&mut self, now: Instant, from: SocketAddr, message: &BindingMessage<'_>) -> Result<(), PacketDrop> {
+    fn handle_request(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        message: &BindingMessage<'_>,
+    ) -> Result<(), PacketDrop> {
         let known = self.paths.is_validated(from);
         let budget = if known { &mut self.known_budget } else { &mut self.stranger_budget };
         if !budget.take(now) {
@@ -336,7 +320,10 @@ impl IceAgent {
         };
         checker.trigger(&mut self.paths, from);
         let controlled = !checker.is_controlling();
-        if nominates && controlled && let Some(path) = self.paths.get_mut(from) {
+        if nominates
+            && controlled
+            && let Some(path) = self.paths.get_mut(from)
+        {
             path.nominated = Some(now);
             if path.check == CheckState::Succeeded {
                 self.consider(now, from);
@@ -344,7 +331,12 @@ impl IceAgent {
         }
     }
 
-    fn handle_response(&mut self, now: Instant, from: SocketAddr, message: &BindingMessage<'_>) -> Result<(), PacketDrop> {
+    fn handle_response(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        message: &BindingMessage<'_>,
+    ) -> Result<(), PacketDrop> {
         let (Some(checker), Some(remote)) = (&mut self.checker, &self.remote) else {
             return Err(PacketDrop::UnknownTransaction);
         };
@@ -375,7 +367,8 @@ impl IceAgent {
     fn consider(&mut self, now: Instant, candidate: SocketAddr) {
         let current = self.selected().and_then(|remote| self.paths.get(remote));
         let holds = current.is_some_and(|current| {
-            let fresh = current.nominated.is_some_and(|at| now.saturating_duration_since(at) < NOMINATION_HOLDS);
+            let fresh =
+                current.nominated.is_some_and(|at| now.saturating_duration_since(at) < NOMINATION_HOLDS);
             fresh && self.paths.get(candidate).is_none_or(|path| path.priority <= current.priority)
         });
         if !holds || self.selected() == Some(candidate) {

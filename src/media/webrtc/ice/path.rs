@@ -78,7 +78,13 @@ impl Paths {
 
     /// Notes an authentic request from `remote`. When the table is full the peer-reflexive path that has
     /// been silent longest makes room; false when there is none but `keep`.
-    pub(super) fn hear(&mut self, now: Instant, remote: SocketAddr, priority: u32, keep: Option<SocketAddr>) -> bool {
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        priority: u32,
+        keep: Option<SocketAddr>,
+    ) -> bool {
         if let Some(path) = self.get_mut(remote) {
             path.heard = Some(now);
             return true;

@@ -2,6 +2,7 @@
 
 mod browser;
 mod connect;
+mod cost;
 mod loss;
 mod refuse;
 mod restart;
@@ -35,7 +36,10 @@ fn browser_address(host: u8) -> SocketAddr {
 }
 
 fn credentials(salt: u8) -> IceCredentials {
-    credentials_from_random(&std::array::from_fn(|i| salt.wrapping_mul(37).wrapping_add((i as u8).wrapping_mul(11)))).unwrap()
+    credentials_from_random(&std::array::from_fn(|i| {
+        salt.wrapping_mul(37).wrapping_add((i as u8).wrapping_mul(11))
+    }))
+    .unwrap()
 }
 
 /// One certificate for all tests of a process.
@@ -146,7 +150,8 @@ impl Rig {
     }
 
     fn assert_keys_agree(&self) {
-        let (ours, theirs) = (self.ours().unwrap().1, self.browser.keys.clone().expect("the browser has keys"));
+        let (ours, theirs) =
+            (self.ours().unwrap().1, self.browser.keys.clone().expect("the browser has keys"));
         assert_eq!((ours.send, ours.receive), (theirs.receive, theirs.send));
     }
 

@@ -93,7 +93,8 @@ fn a_flood_of_forged_requests_costs_a_bounded_number_of_digests_and_spares_the_p
     let browser = rig.browser.address;
     assert_eq!(rig.table.handle_packet(rig.now, browser, &authentic(1)), Ok(END));
     assert!(rig.table.poll_transmit().is_some());
-    let answered = (2..500).filter(|n| rig.table.handle_packet(rig.now, browser, &authentic(*n)).is_ok()).count();
+    let answered =
+        (2..500).filter(|n| rig.table.handle_packet(rig.now, browser, &authentic(*n)).is_ok()).count();
     assert!(answered <= 100, "{answered} checks at once");
 }
 
@@ -220,11 +221,16 @@ fn candidates_are_judged() {
     assert_eq!(verdict("candidate:1 1 udp 1 192.0.2.99 5000 typ host"), CandidateVerdict::Added);
     assert_eq!(verdict("candidate:1 1 udp 1 192.0.2.99 5000 typ host"), CandidateVerdict::Known);
     assert_eq!(verdict("candidate:1 1 udp 1 2001:db8::1 5000 typ host"), CandidateVerdict::OtherFamily);
-    for unusable in ["224.0.0.1 5000", "0.0.0.0 5000", "255.255.255.255 5000", "127.0.0.1 5000", "192.0.2.1 0"] {
+    for unusable in
+        ["224.0.0.1 5000", "0.0.0.0 5000", "255.255.255.255 5000", "127.0.0.1 5000", "192.0.2.1 0"]
+    {
         let text = format!("candidate:1 1 udp 1 {unusable} typ host");
         assert_eq!(verdict(&text), CandidateVerdict::Unusable, "{unusable}");
     }
-    assert_eq!(verdict("candidate:1 1 tcp 1 192.0.2.9 9 typ host tcptype active"), CandidateVerdict::Unusable);
+    assert_eq!(
+        verdict("candidate:1 1 tcp 1 192.0.2.9 9 typ host tcptype active"),
+        CandidateVerdict::Unusable
+    );
     let many = (1..=30).map(|n| verdict(&format!("candidate:1 1 udp 1 192.0.2.98 {n} typ host")));
     assert_eq!(many.filter(|verdict| *verdict == CandidateVerdict::TooMany).count(), 16);
 }
@@ -247,7 +253,8 @@ fn descriptions_without_a_strong_fingerprint_or_role_are_refused() {
 fn ends_are_bounded_and_told_apart() {
     let mut rig = Rig::new(45, LITE);
     let now = rig.now;
-    let mut open = |index, generation, salt| rig.table.open(now, EndId::new(index, generation), end_setup(salt, LITE));
+    let mut open =
+        |index, generation, salt| rig.table.open(now, EndId::new(index, generation), end_setup(salt, LITE));
     assert_eq!(open(3, 1, 9), Err(OpenRefused::Open));
     assert_eq!(open(4, 0, 1), Err(OpenRefused::Ufrag));
     assert_eq!([4, 5, 6].map(|n| open(n, 0, 10 + n as u8)), [Ok(()), Ok(()), Ok(())]);
