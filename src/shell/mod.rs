@@ -1,5 +1,6 @@
 //! All input and output: what the pure rooms decide is carried out here.
 
+pub mod connectivity;
 pub mod control;
 pub mod daemon;
 pub mod durable;

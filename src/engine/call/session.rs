@@ -17,9 +17,9 @@ use super::keying;
 use crate::media::end::Security;
 use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
 use crate::sdp::{
-    AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed,
-    LocalCapabilities, LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy,
-    SessionDescription, SetupRole, SrtpSuite,
+    AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed, LocalCapabilities,
+    LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy, SessionDescription, SetupRole,
+    SrtpSuite,
 };
 
 /// How the media of a leg are carried; follows from the transport of its signalling.
@@ -129,7 +129,7 @@ impl LegSession {
         direction: Direction,
         fx: &mut Effects<'_>,
     ) -> Result<SessionDescription, Cause> {
-        self.open(fx)?;
+        self.open(true, fx)?;
         let local = self.local_media(codecs, direction, fx)?;
         let description = self.local.offer(&local);
         self.offered = Some(local);
@@ -160,7 +160,7 @@ impl LegSession {
         direction: Direction,
         fx: &mut Effects<'_>,
     ) -> Result<SessionDescription, Cause> {
-        self.open(fx)?;
+        self.open(false, fx)?;
         let capabilities = self.capabilities(codecs, direction, fx)?;
         let answer = self.local.answer(offer, &capabilities).map_err(|refusal| {
             fx.refused("sdp", refusal.as_str());
@@ -205,7 +205,7 @@ impl LegSession {
         }
     }
 
-    fn open(&mut self, fx: &mut Effects<'_>) -> Result<(), Cause> {
+    fn open(&mut self, offerer: bool, fx: &mut Effects<'_>) -> Result<(), Cause> {
         if self.end.is_some() {
             return Ok(());
         }
@@ -222,7 +222,7 @@ impl LegSession {
         fx.media(MediaCommand::Open { end: id, local: port, security });
         let ice = if is_browser { keying::ice_credentials(fx) } else { None };
         if let Some(credentials) = &ice {
-            fx.connectivity(keying::open_browser_end(id, credentials));
+            fx.connectivity(keying::open_browser_end(id, credentials, offerer));
         }
         self.end = Some(OpenEnd { id, port, rtp, rtcp_port, ice });
         Ok(())
@@ -282,9 +282,7 @@ impl LegSession {
         let security = match self.carriage {
             Carriage::Trunk | Carriage::PlainPhone => self.agreed_or_plain(),
             Carriage::SecurePhone => LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed),
-            Carriage::Browser => {
-                LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?)
-            }
+            Carriage::Browser => LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?),
         };
         let is_browser = self.carriage == Carriage::Browser;
         Ok(LocalMedia {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::engine::numbering::Extension;
-use crate::sip::digest::Ha1;
+use crate::sip::digest::UserKeys;
 
 /// One extension's account. Passwords are never kept, only their digests (RFC 8760 §2).
 #[derive(Clone, Debug)]
@@ -13,12 +13,17 @@ pub struct Account {
     pub extension: Extension,
     /// Shown to the called party.
     pub display_name: Option<String>,
-    /// H(user:realm:password) by MD5.
-    pub ha1_md5: Ha1,
-    /// The same by SHA-256.
-    pub ha1_sha256: Ha1,
+    /// H(user:realm:password), by both algorithms.
+    pub keys: UserKeys,
     /// SHA-256 of the bearer token of the REST interface.
     pub token_hash: [u8; 32],
+}
+
+impl Account {
+    /// Whether passwords of both are the same.
+    pub fn same_keys(&self, other: &Self) -> bool {
+        self.keys.sha256.to_hex() == other.keys.sha256.to_hex()
+    }
 }
 
 /// All accounts. Cheap to copy; replaced as a whole when one changes.

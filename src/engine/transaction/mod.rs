@@ -41,6 +41,7 @@
 //! | Accepted | 2xx, its To tag has an ACK | that ACK again | Accepted |
 //! | Accepted | 2xx, its To tag is known, no ACK yet | – | Accepted |
 //! | Accepted | 2xx, new To tag | [`Event::Response`] (a fork), [`Event::LateAnswer`] after Abandoned | Accepted |
+//! | Accepted | flow lost | – | Accepted |
 //! | Accepted | M | – | end |
 //! | Completed | 3xx–6xx | ACK again | Completed |
 //! | Completed | D, flow lost | – | end |

@@ -5,9 +5,10 @@ use std::time::Duration;
 /// The three times from which all timers are made (RFC 3261 §17.1.1.1, table 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// Round-trip estimate; 500 ms.
+    /// Round-trip estimate; 500 ms. Less than 1 ms is taken as 1 ms.
     pub t1: Duration,
     /// Longest interval between retransmissions of a non-INVITE request or an INVITE response; 4 s.
+    /// Less than T1 is taken as T1.
     pub t2: Duration,
     /// How long a message may stay in the network; 5 s.
     pub t4: Duration,
@@ -20,6 +21,13 @@ impl Default for Timing {
 }
 
 impl Timing {
+    /// These times with none so short that a timer would never let the clock move: T1 is at least 1 ms, T2 at
+    /// least T1.
+    pub(super) fn sound(self) -> Self {
+        let t1 = self.t1.max(Duration::from_millis(1));
+        Self { t1, t2: self.t2.max(t1), ..self }
+    }
+
     /// 64·T1: timers B, F, H, J, L and M, and D on an unreliable transport (32 s by default).
     pub fn sixty_four_t1(&self) -> Duration {
         self.t1.saturating_mul(64)

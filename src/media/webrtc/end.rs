@@ -2,15 +2,17 @@
 //!
 //! | state | event | then |
 //! | --- | --- | --- |
-//! | ICE has no path | a path is selected | DTLS' clock starts |
-//! | path, no keys | keys agreed | [`EndEvent::Connected`] |
-//! | keys, no path | a path is selected | [`EndEvent::Connected`] |
-//! | connected | another path is selected | [`EndEvent::PathChanged`] |
+//! | no path | a path is selected | DTLS' clock starts, and DTLS if we are its client |
+//! | no keys | keys agreed | [`EndEvent::Connected`], to the selected path |
+//! | no keys, no path selected | keys agreed | [`EndEvent::Connected`], to where DTLS came from |
+//! | connected | another path than told is selected | [`EndEvent::PathChanged`] |
 //! | any | ICE or DTLS fails | [`EndEvent::Failed`]; a restart helps if it was ICE |
 //! | connected | the peer's close_notify | [`EndEvent::PeerClosed`] |
 //!
 //! DTLS is taken from an address only after an authentic STUN message came from it for this end, and
-//! goes to the selected path, or, before there is one, back to where the ClientHello came from.
+//! goes to the selected path, or, before there is one, back to where the ClientHello came from. A browser sends
+//! media as soon as it has keys, some 50 ms before it nominates; that a validated path carried the handshake is
+//! enough to take and send media on it (RFC 8445 §12.1), and the nomination then changes nothing.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -71,7 +73,7 @@ pub enum RemoteRefused {
 /// What an end tells its owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EndEvent {
-    /// Media can flow: ICE has selected a path and DTLS has agreed on keys. Comes once.
+    /// Media can flow: ICE has validated a path and DTLS has agreed on keys. Comes once.
     Connected {
         /// The peer's address for media.
         remote: SocketAddr,
@@ -89,13 +91,6 @@ pub enum EndEvent {
     Failed(EndFailure),
 }
 
-#[derive(Debug)]
-enum Keys {
-    None,
-    Agreed(Box<SrtpKeys>),
-    Delivered,
-}
-
 /// The sans-IO machine of one end.
 #[derive(Debug)]
 pub struct WebRtcEnd {
@@ -105,7 +100,8 @@ pub struct WebRtcEnd {
     announced: Vec<Fingerprint>,
     dtls: Option<DtlsAssociation>,
     dtls_source: Option<SocketAddr>,
-    keys: Keys,
+    /// Where media goes, once we are connected.
+    media_to: Option<SocketAddr>,
     over: bool,
     mdns_ignored: u32,
     events: VecDeque<EndEvent>,
@@ -121,7 +117,7 @@ impl WebRtcEnd {
             announced: Vec::new(),
             dtls: None,
             dtls_source: None,
-            keys: Keys::None,
+            media_to: None,
             over: false,
             mdns_ignored: 0,
             events: VecDeque::new(),
@@ -284,8 +280,8 @@ impl WebRtcEnd {
             return Err(PacketDrop::DtlsStranger);
         }
         let dtls = self.dtls.as_mut().ok_or(PacketDrop::DtlsBeforeSignalling)?;
-        let outcome = dtls.handle_datagram(now, datagram)?;
         self.dtls_source = Some(from);
+        let outcome = dtls.handle_datagram(now, datagram)?;
         self.follow_dtls(outcome);
         Ok(())
     }
@@ -293,12 +289,12 @@ impl WebRtcEnd {
     fn follow_ice(&mut self, now: Instant) {
         while let Some(event) = self.ice.poll_event() {
             match event {
-                IceEvent::Selected(remote) if matches!(self.keys, Keys::Delivered) => {
-                    self.events.push_back(EndEvent::PathChanged { remote });
-                }
-                IceEvent::Selected(_) => {
+                IceEvent::Selected(remote) => {
                     self.start_dtls(now);
-                    self.deliver();
+                    if self.media_to.is_some_and(|told| told != remote) {
+                        self.media_to = Some(remote);
+                        self.events.push_back(EndEvent::PathChanged { remote });
+                    }
                 }
                 IceEvent::Failed(why) => self.events.push_back(EndEvent::Failed(why)),
             }
@@ -317,8 +313,8 @@ impl WebRtcEnd {
         match outcome {
             DtlsOutcome::Pending => {}
             DtlsOutcome::Established(keys) => {
-                self.keys = Keys::Agreed(keys);
-                self.deliver();
+                self.media_to = self.ice.selected().or(self.dtls_source);
+                self.events.extend(self.media_to.map(|remote| EndEvent::Connected { remote, keys }));
             }
             DtlsOutcome::PeerClosed => {
                 self.over = true;
@@ -328,15 +324,6 @@ impl WebRtcEnd {
                 self.over = true;
                 self.events.push_back(EndEvent::Failed(why));
             }
-        }
-    }
-
-    /// Media may start only when both are there.
-    fn deliver(&mut self) {
-        let Some(remote) = self.ice.selected() else { return };
-        match std::mem::replace(&mut self.keys, Keys::Delivered) {
-            Keys::Agreed(keys) => self.events.push_back(EndEvent::Connected { remote, keys }),
-            other => self.keys = other,
         }
     }
 

@@ -51,8 +51,7 @@ use crate::sdp::IceCredentials;
 const ICE_CHARS: &[u8; 64] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/";
 
 /// ICE credentials made of 36 random bytes: a fragment of 12 characters (72 bits), a password of 24 (144 bits).
-///
-/// `None` never comes of this; it is [`IceCredentials::new`]'s.
+/// The `None` is [`IceCredentials::new`]'s; lengths and characters made here are always right.
 pub fn credentials_from_random(random: &[u8; 36]) -> Option<IceCredentials> {
     let text: String = random
         .iter()

@@ -31,17 +31,17 @@ impl EndFailure {
     /// The label in metrics and records.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::NoIcePath => "no_ice_path",
-            Self::ConsentLost => "consent_lost",
-            Self::BothLite => "both_ice_lite",
-            Self::DtlsTimeout => "dtls_timeout",
-            Self::FingerprintMismatch => "fingerprint_mismatch",
-            Self::NoPeerCertificate => "no_peer_certificate",
-            Self::NoCommonProfile => "no_common_srtp_profile",
-            Self::NoCommonCipher => "no_common_dtls_cipher",
-            Self::PeerAlert(_) => "dtls_peer_alert",
-            Self::DtlsProtocol => "dtls_protocol",
-            Self::HandshakeTooLarge => "dtls_handshake_too_large",
+            Self::NoIcePath => "no-ice-path",
+            Self::ConsentLost => "consent-lost",
+            Self::BothLite => "both-ice-lite",
+            Self::DtlsTimeout => "dtls-timeout",
+            Self::FingerprintMismatch => "fingerprint-mismatch",
+            Self::NoPeerCertificate => "no-peer-certificate",
+            Self::NoCommonProfile => "no-common-srtp-profile",
+            Self::NoCommonCipher => "no-common-dtls-cipher",
+            Self::PeerAlert(_) => "dtls-peer-alert",
+            Self::DtlsProtocol => "dtls-protocol",
+            Self::HandshakeTooLarge => "dtls-handshake-too-large",
         }
     }
 
@@ -92,35 +92,35 @@ macro_rules! packet_drops {
 
 packet_drops! {
     /// Neither STUN nor DTLS by its first byte (RFC 7983), or empty, or over 2,048 bytes.
-    NotForUs => "not_for_us",
+    NotForUs => "not-for-us",
     /// STUN that does not parse, or is not a binding message.
-    StunMalformed => "stun_malformed",
+    StunMalformed => "stun-malformed",
     /// STUN without a FINGERPRINT, or with a wrong one (RFC 8445 §7.1).
-    StunFingerprint => "stun_fingerprint",
+    StunFingerprint => "stun-fingerprint",
     /// A binding request without USERNAME, or for a fragment that no end here has.
-    UnknownUfrag => "stun_unknown_ufrag",
+    UnknownUfrag => "stun-unknown-ufrag",
     /// A binding request whose second fragment is not the peer's.
-    WrongUsername => "stun_wrong_username",
+    WrongUsername => "stun-wrong-username",
     /// MESSAGE-INTEGRITY absent or wrong.
-    WrongIntegrity => "stun_wrong_integrity",
+    WrongIntegrity => "stun-wrong-integrity",
     /// More binding requests than an end accepts.
-    CheckRate => "stun_check_rate",
+    CheckRate => "stun-check-rate",
     /// An end knows as many remote addresses as it may.
-    PathTableFull => "stun_path_table_full",
+    PathTableFull => "stun-path-table-full",
     /// A response to a request that we did not send, or sent to another address.
-    UnknownTransaction => "stun_unknown_transaction",
+    UnknownTransaction => "stun-unknown-transaction",
     /// DTLS from an address that ICE has not validated for any end.
-    DtlsStranger => "dtls_stranger",
+    DtlsStranger => "dtls-stranger",
     /// DTLS before signalling named the peer's fingerprint.
-    DtlsBeforeSignalling => "dtls_before_signalling",
+    DtlsBeforeSignalling => "dtls-before-signalling",
     /// DTLS whose record framing is broken.
-    DtlsMalformed => "dtls_malformed",
+    DtlsMalformed => "dtls-malformed",
     /// DTLS that this end has no use for in its state, application data among it.
-    DtlsUnexpected => "dtls_unexpected",
+    DtlsUnexpected => "dtls-unexpected",
     /// For an end that has failed or is closed.
-    EndGone => "end_gone",
+    EndGone => "end-gone",
     /// The queue between the media worker and connectivity was full.
-    QueueFull => "queue_full",
+    QueueFull => "queue-full",
 }
 
 /// Counts by reason: fixed size, saturating.
@@ -159,6 +159,10 @@ pub enum CandidateVerdict {
 }
 
 impl CandidateVerdict {
+    /// Every verdict, in order.
+    pub const ALL: [Self; 6] =
+        [Self::Added, Self::Known, Self::Mdns, Self::Unusable, Self::OtherFamily, Self::TooMany];
+
     /// The label in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -166,8 +170,8 @@ impl CandidateVerdict {
             Self::Known => "known",
             Self::Mdns => "mdns",
             Self::Unusable => "unusable",
-            Self::OtherFamily => "other_family",
-            Self::TooMany => "too_many",
+            Self::OtherFamily => "other-family",
+            Self::TooMany => "too-many",
         }
     }
 }

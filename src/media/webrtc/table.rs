@@ -174,6 +174,14 @@ impl EndTable {
         true
     }
 
+    /// Closes every end, as [`EndTable::close`] does.
+    pub fn close_all(&mut self, now: Instant) {
+        let ids: Vec<EndId> = self.entries.values().map(|entry| entry.id).collect();
+        for id in ids {
+            self.close(now, id);
+        }
+    }
+
     /// A packet from the shared port. Dropped packets are counted.
     ///
     /// # Errors

@@ -173,7 +173,9 @@ impl Layer {
             return Err(CancelRefusal::NotInvite);
         };
         inviting.machine.want_cancel(now, &self.settings.timing)?;
-        inviting.reason = reason.map(Text::from);
+        if inviting.reason.is_none() {
+            inviting.reason = reason.map(Text::from);
+        }
         self.after_client(now, id);
         Ok(())
     }

@@ -63,6 +63,7 @@ enum Alarm {
 impl Layer {
     /// A layer without transactions. `rng` makes branches, tags and the first RSeq; seed it from a real source.
     pub fn new(settings: Settings, mut rng: ChaCha20Rng) -> Self {
+        let settings = Settings { timing: settings.timing.sound(), ..settings };
         Self {
             keyer: Keyer::new(|| rng.next_u64()),
             clients: Table::new(settings.limits.clients),
@@ -87,6 +88,9 @@ impl Layer {
 
     /// Sends a request in a transaction of its own. The layer puts its Via on top: transport and port of
     /// `flow`, a fresh branch, `rport`. Everything else is the caller's. Not for ACK and CANCEL.
+    ///
+    /// An INVITE that has a provisional response waits for ever: how long it may ring is the user's to say, by
+    /// [`Layer::cancel`].
     pub fn request(
         &mut self,
         now: Now,
@@ -187,6 +191,14 @@ impl Layer {
     /// Live transactions: servers, clients.
     pub fn live(&self) -> (usize, usize) {
         (self.servers.len(), self.clients.len())
+    }
+
+    /// Whether no index remembers anything.
+    #[cfg(test)]
+    pub(super) fn is_empty(&mut self) -> bool {
+        let tables = self.servers.len() + self.clients.len();
+        let indexes = self.by_key.len() + self.by_invite.len() + self.by_flow.len();
+        tables + indexes == 0 && self.timers.next().is_none()
     }
 
     /// Moves an alarm to where a machine wants it; `armed` is where it stands.

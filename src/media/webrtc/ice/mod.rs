@@ -24,6 +24,7 @@
 //! so that a flood of forged requests cannot shut out a path that works.
 
 mod check;
+mod mode;
 mod path;
 
 use std::collections::VecDeque;
@@ -38,6 +39,7 @@ use super::stun::{BindingClass, BindingMessage, ClaimedRole, error_response, suc
 use super::transmit::Transmit;
 use check::Checker;
 pub(super) use check::transaction_owner;
+pub use mode::IceMode;
 use path::{CheckState, Paths};
 
 /// How long checks may go on before there is no path.
@@ -52,31 +54,6 @@ const KNOWN_RATE: (u32, u32) = (50, 100);
 const STRANGER_RATE: (u32, u32) = (20, 60);
 /// Datagrams that may wait to be sent.
 const MAX_OUT: usize = 128;
-
-/// How an end takes part in ICE.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum IceMode {
-    /// ICE-lite (RFC 8445 §2.5): right where peers can reach our announced addresses.
-    Lite,
-    /// A full agent.
-    Full {
-        /// True for the side that offered.
-        controlling: bool,
-        /// 32 unpredictable bytes; transaction ids and the tie-breaker are made of them.
-        seed: [u8; 32],
-    },
-}
-
-impl std::fmt::Debug for IceMode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Lite => f.write_str("Lite"),
-            Self::Full { controlling, .. } => {
-                f.debug_struct("Full").field("controlling", controlling).finish_non_exhaustive()
-            }
-        }
-    }
-}
 
 /// What the agent tells its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,6 +38,7 @@ pub(super) enum BrowserDtls {
     Silent,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "a record of what happened, not a state")]
 pub(super) struct Browser {
     pub(super) address: SocketAddr,
     pub(super) peer: SocketAddr,
@@ -161,7 +162,7 @@ impl Browser {
         }
         match &mut self.dtls {
             BrowserDtls::Library(endpoint) => {
-                endpoint.connect(now, self.peer, client_config(&[7, 1]), None).unwrap()
+                endpoint.connect(now, self.peer, client_config(&[7, 1]), None).unwrap();
             }
             BrowserDtls::Ours(dtls) => drop(dtls.start(now)),
             BrowserDtls::Silent => {}
@@ -209,12 +210,18 @@ pub(super) fn library_certificate() -> (Certificate, Fingerprint) {
 
 /// A client that offers these SRTP profiles, in this order.
 pub(super) fn client_config(profiles: &[u16]) -> Arc<rtc_dtls::config::HandshakeConfig> {
+    client_config_with_mtu(profiles, 1200)
+}
+
+/// The same, its handshake messages cut to fit `mtu`.
+pub(super) fn client_config_with_mtu(profiles: &[u16], mtu: usize) -> Arc<rtc_dtls::config::HandshakeConfig> {
     let config = ConfigBuilder::default()
         .with_crypto_provider(default_provider().unwrap())
         .with_certificates(vec![library_certificate().0])
         .with_srtp_protection_profiles(profiles.iter().map(|one| SrtpProtectionProfile::from(*one)).collect())
         .with_extended_master_secret(ExtendedMasterSecretType::Require)
         .with_insecure_skip_verify(true)
+        .with_mtu(mtu)
         .with_flight_interval(Duration::from_millis(500))
         .build(true, None);
     Arc::new(config.unwrap())

@@ -1,5 +1,5 @@
 use super::super::reason::CandidateVerdict;
-use super::browser::client_config;
+use super::browser::{client_config, client_config_with_mtu};
 use super::*;
 use crate::media::srtp::SrtpProfile;
 
@@ -86,6 +86,18 @@ fn gcm_is_chosen_although_the_browser_lists_it_last_and_cm_if_there_is_nothing_e
         endpoint.connect(rig.now, gateway(), client_config(offer), None).unwrap();
         rig.signal(credentials(2), library_certificate().1, SetupRole::Active);
         assert_eq!(rig.connect().1.send.profile(), chosen);
+        rig.assert_keys_agree();
+    }
+}
+
+#[test]
+fn gcm_is_chosen_from_a_hello_in_pieces_too() {
+    for seed in 0..20 {
+        let mut rig = Rig::before_signalling(seed, LITE);
+        let BrowserDtls::Library(endpoint) = &mut rig.browser.dtls else { unreachable!() };
+        endpoint.connect(rig.now, gateway(), client_config_with_mtu(&[1, 7], 70), None).unwrap();
+        rig.signal(credentials(2), library_certificate().1, SetupRole::Active);
+        assert_eq!(rig.connect().1.send.profile(), SrtpProfile::AeadAes128Gcm);
         rig.assert_keys_agree();
     }
 }

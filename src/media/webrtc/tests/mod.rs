@@ -2,6 +2,7 @@
 
 mod browser;
 mod connect;
+mod cost;
 mod loss;
 mod refuse;
 mod restart;
