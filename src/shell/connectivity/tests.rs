@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::media::end::SrtpKeys;
-use crate::media::webrtc::{EndEvent, RemoteSetup};
+use crate::media::webrtc::{EndEvent, RemoteSetup, TableRefused};
 use crate::sdp::Candidate;
 use crate::sdp::SetupRole;
 
