@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use peers::Outcome;
 use peers::asterisk::{Asterisk, Setup};
-use peers::phone::{Codec, Offer, Phone, Settings};
+use peers::baresip::{self, Baresip};
+use peers::certs::Authority;
+use peers::phone::{Algorithm, Codec, Credentials, Offer, Phone, Settings, TlsIdentity, Transport};
+use peers::process::Scratch;
+use peers::{Outcome, ports};
 
 const CALL: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(5);
@@ -210,5 +213,102 @@ async fn peers_asterisk_keeps_its_contacts_across_a_crash() -> Outcome {
     let mut call = alice.call("608")?;
     call.answered().await?;
     call.ended().await?;
+    asterisk.idle(SOON).await
+}
+
+/// A second door of Asterisk for phones that come without Branchline: TLS with client certificates, SDES.
+fn tls_door(port: u16, ca: &std::path::Path, server: &peers::certs::Identity) -> String {
+    format!(
+        "[tls]\ntype=transport\nprotocol=tls\nbind=127.0.0.1:{port}\ncert_file={}\npriv_key_file={}\nca_list_file={}\n\
+         method=sslv23\nverify_client=yes\nrequire_client_cert=yes\n\
+         [2001](branchline-extension)\ntransport=tls\nmedia_encryption=sdes\nauth=2001\naors=2001\nrtcp_mux=no\n\
+         [2001]\ntype=auth\nauth_type=userpass\nusername=2001\npassword=secret\n[2001](branchline-aor)\n",
+        server.certificate.display(),
+        server.key.display(),
+        ca.display()
+    )
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_baresip_speaks_tls_and_sdes_with_asterisk_and_a_phone() -> Outcome {
+    let scratch = Scratch::new("certs")?;
+    let authority = Authority::new(scratch.path())?;
+    let (server, client) = (authority.issue("server", &["127.0.0.1"])?, authority.issue("2001", &[])?);
+    let port = ports::free_port([127, 0, 0, 1].into())?;
+    let pjsip_local = tls_door(port, authority.certificate(), &server);
+    let extensions_local = "[branchline-local](+)\nexten => 2001,1,Dial(PJSIP/2001,20)\n".to_owned();
+    let asterisk = Asterisk::start_with(Setup { pjsip_local, extensions_local, ..Setup::default() }).await?;
+    let door = ([127, 0, 0, 1], port).into();
+
+    // Without a certificate of its own it is refused, and tries again later without telling.
+    let refused =
+        Baresip::start(baresip::Setup::tls("2001", "secret", door, authority.certificate())).await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!refused.is_registered() && asterisk.contacts("2001").await?.is_empty());
+    drop(refused);
+
+    let identity = Some(client.clone());
+    let setup =
+        baresip::Setup { identity, ..baresip::Setup::tls("2001", "secret", door, authority.certificate()) };
+    let mut baresip = Baresip::start(setup).await?;
+    baresip.registered().await?;
+    baresip.dial("600").await?;
+    baresip.established().await?;
+    assert_eq!(baresip.media_cipher().await?, "AES_CM_128_HMAC_SHA1_80");
+    tokio::time::sleep(CALL).await;
+    baresip.hang_up().await?;
+    let recorded = baresip.recorded()?;
+    println!("baresip: {recorded:?}");
+    recorded.expect_tone(700.0, CALL - SOON, GAP)?;
+
+    // Our own phone calls baresip: SDES-SRTP on one side of Asterisk, plain RTP on the other.
+    let alice = phone("1001", &asterisk).await?;
+    let mut call = alice.call("2001")?;
+    assert!(baresip.called().await?["peeruri"].as_str().is_some_and(|uri| uri.starts_with("sip:1001@")));
+    baresip.answer().await?;
+    call.answered().await?;
+    call.media().send_tone(440.0);
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let heard = call.media().hear(CALL).await;
+    println!("phone: {heard}");
+    heard.expect_tone(700.0, GAP)?;
+    call.hang_up().await?;
+    baresip.closed().await?;
+    baresip.recorded()?.expect_tone(440.0, CALL, GAP)?;
+    asterisk.idle(SOON).await
+}
+
+/// The same signalling over TLS from our own phone, without SDES.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_phone_speaks_tls_with_digest() -> Outcome {
+    let scratch = Scratch::new("certs")?;
+    let authority = Authority::new(scratch.path())?;
+    let (server, client) = (authority.issue("server", &["127.0.0.1"])?, authority.issue("2001", &[])?);
+    let port = ports::free_port([127, 0, 0, 1].into())?;
+    let pjsip_local = tls_door(port, authority.certificate(), &server).replace("sdes", "no");
+    let asterisk = Asterisk::start_with(Setup { pjsip_local, ..Setup::default() }).await?;
+    let tls = |own| {
+        let authority = authority.certificate().to_owned();
+        Transport::Tls(TlsIdentity { authority, server_name: "127.0.0.1".to_owned(), own })
+    };
+    let settings = Settings::new("2001", ([127, 0, 0, 1], port).into());
+    let settings = settings.with_password("secret", Algorithm::Md5);
+
+    let stranger = Phone::open(settings.clone().over(tls(None))).await?;
+    stranger.disconnected(SOON).await?;
+
+    let own = Some((client.certificate, client.key));
+    let mut wrong = settings.clone().over(tls(own.clone()));
+    wrong.credentials = wrong.credentials.map(|known| Credentials { password: "guess".to_owned(), ..known });
+    assert_eq!(Phone::open(wrong).await?.try_register(60).await?.code(), 401);
+
+    let mut phone = Phone::open(settings.over(tls(own))).await?;
+    phone.register().await?;
+    let mut call = phone.call("600")?;
+    call.answered().await?;
+    call.media().send_tone(440.0);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    call.media().hear(Duration::from_secs(2)).await.expect_tone(440.0, GAP)?;
+    call.hang_up().await?;
     asterisk.idle(SOON).await
 }
