@@ -32,8 +32,14 @@ pub mod demux;
 pub mod dtmf;
 pub mod end;
 pub mod event;
+pub mod incoming;
+pub mod mos;
+pub mod outgoing;
 pub mod packet;
 pub mod ports;
+pub mod quality;
+pub mod relay;
+pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
 
