@@ -13,7 +13,7 @@
 //!
 //! | module | concept |
 //! | --- | --- |
-//! | [`command`], [`event`], [`end`], [`ports`] | the boundary with the engine |
+//! | [`command`], [`event`], [`end`], [`ports`], [`connectivity`] | the boundary with the engine |
 //! | [`srtp`] | keys and profiles; protection in place (RFC 3711, RFC 7714) |
 //! | [`dtmf`] | telephone events (RFC 4733) |
 //!
@@ -28,6 +28,7 @@
 //! - Unknown ends in commands are answered by [`MediaEvent::Refused`], never by a panic.
 
 pub mod command;
+pub mod connectivity;
 pub mod demux;
 pub mod dtmf;
 pub mod end;
@@ -42,9 +43,11 @@ pub mod relay;
 pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
+pub mod webrtc;
 
 pub use command::MediaCommand;
+pub use connectivity::{ConnectivityCommand, ConnectivityEvent};
 pub use end::{EndId, EndIds, PayloadMap, Remote};
 pub use event::{DropReason, MediaEvent, Report};
-pub use ports::{LocalPort, PortPair, PortPool};
+pub use ports::{LocalPort, PortNumbers, PortPair, PortPool};
 pub use srtp::{SrtpKey, SrtpProfile};
