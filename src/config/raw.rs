@@ -138,6 +138,7 @@ tables! {
         max_duration: Text<Time>,
         session_expires: Text<Time>,
         min_session_expires: Text<Time>,
+        drain_time: Text<Time>,
     }
     /// `[records]`
     Records {

@@ -284,6 +284,8 @@ pub struct Calls {
     pub session_expires: Duration,
     /// Session timer, `Min-SE`.
     pub min_session_expires: Duration,
+    /// How long calls may go on when the daemon is told to stop.
+    pub drain_time: Duration,
 }
 
 /// `[records]`

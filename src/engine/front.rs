@@ -229,13 +229,13 @@ impl Engine {
     fn unreadable(&mut self, flow: Flow, error: &ParseError) {
         match error {
             ParseError::Malformed(malformed) => {
-                self.refused("sip", malformed.as_str());
+                self.refused("sip", malformed.reason.as_str());
                 let tag = self.layer.fresh_tag();
                 if let Some(response) = malformed.answer(&tag) {
                     self.transmit(flow, &response);
                 }
             }
-            other => self.refused("sip", other.as_str()),
+            ParseError::KeepAlive => {}
         }
     }
 

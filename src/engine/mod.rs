@@ -15,17 +15,23 @@
 //! | [`web`] | a browser's signalling as values |
 //! | [`flow`] | how a peer is reached |
 
+pub mod admission;
 pub mod call;
 pub mod dialog;
 pub mod flow;
+mod front;
 mod input;
+pub mod mirror;
 pub mod numbering;
 mod output;
 pub mod registrar;
 pub mod settings;
 pub mod timers;
 pub mod transaction;
+#[cfg(test)]
+mod testing;
 pub mod web;
 
+pub use front::{Engine, EngineSetup};
 pub use input::Input;
 pub use output::{Change, Observation, Output, StoreTicket};

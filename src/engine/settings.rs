@@ -23,6 +23,8 @@ pub struct Settings {
     pub asterisk: Option<AsteriskSettings>,
     /// Digest guessing.
     pub lock_out: LockOutSettings,
+    /// Messages of one source.
+    pub rate: RateSettings,
     /// Most SIP transactions at once.
     pub max_transactions: usize,
 }
@@ -110,4 +112,13 @@ pub struct LockOutSettings {
     pub window: Duration,
     /// How long it is locked out.
     pub duration: Duration,
+}
+
+/// Messages of one source address.
+#[derive(Clone, Copy, Debug)]
+pub struct RateSettings {
+    /// Sustained.
+    pub per_second: u32,
+    /// At once, above that.
+    pub burst: u32,
 }

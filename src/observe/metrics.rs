@@ -4,7 +4,7 @@
 //! number of series is bounded by the code. Hot paths take a [`Counter`] once and increment an atomic.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
@@ -49,7 +49,7 @@ pub struct Metrics {
 }
 
 struct Families {
-    registry: Registry,
+    registry: Mutex<Registry>,
     started: Instant,
     uptime: Gauge,
     requests: Counters<3>,
@@ -76,7 +76,7 @@ impl Metrics {
             std::iter::once(("office".into(), office.to_owned().into())),
         );
         let families = Families::register(&mut registry);
-        Self { families: Arc::new(Families { registry, ..families }) }
+        Self { families: Arc::new(Families { registry: Mutex::new(registry), ..families }) }
     }
 
     /// Counts a request that came in on `transport` and how it was answered (`"200"`, `"4xx"`…).
@@ -151,6 +151,11 @@ impl Metrics {
         self.families.journal_dropped.get_or_create_owned(&[("reason", reason)])
     }
 
+    /// Lets a room add families of its own to these.
+    pub fn register(&self, families: impl FnOnce(&mut Registry)) {
+        families(&mut self.registry());
+    }
+
     /// How long these metrics have been counting.
     pub fn uptime(&self) -> Duration {
         self.families.started.elapsed()
@@ -160,8 +165,12 @@ impl Metrics {
     pub fn encode(&self) -> Result<String, fmt::Error> {
         self.families.uptime.set(i64::try_from(self.uptime().as_secs()).unwrap_or(i64::MAX));
         let mut text = String::with_capacity(8192);
-        encode(&mut text, &self.families.registry)?;
+        encode(&mut text, &self.registry())?;
         Ok(text)
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.families.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,7 +198,7 @@ impl Families {
 
     fn unregistered() -> Self {
         Self {
-            registry: Registry::default(),
+            registry: Mutex::default(),
             started: Instant::now(),
             uptime: Gauge::default(),
             requests: Family::default(),

@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod connectivity;
+pub mod control;
+pub mod daemon;
 pub mod durable;
 pub mod engine_task;
 pub mod flows;
@@ -12,7 +14,10 @@ pub mod journal;
 pub mod listen;
 pub mod media;
 pub mod pki;
-pub mod run;
+mod run;
 pub mod settings;
+pub mod signals;
 pub mod store;
 pub mod systemd;
+
+pub use run::run;

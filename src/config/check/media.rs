@@ -85,6 +85,7 @@ impl Checker<'_> {
                 seconds(90),
                 hours(24),
             ),
+            drain_time: self.time(&raw.drain_time, "calls.drain-time", seconds(20), seconds(0), hours(1)),
         };
         self.ordered(
             ("calls.min-session-expires", &raw.min_session_expires, calls.min_session_expires),

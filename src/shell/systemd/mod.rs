@@ -13,5 +13,5 @@ mod notify;
 mod watchdog;
 
 pub use activation::{Activated, ActivationError};
-pub use notify::{forget_descriptor, ready, reloading, status, stopping, store_descriptor};
+pub use notify::{extend_stop, forget_descriptor, ready, reloading, status, stopping, store_descriptor};
 pub use watchdog::{Heartbeat, Watchdog};

@@ -1,6 +1,7 @@
 //! sd_notify(3): READY, STATUS, RELOADING, STOPPING and the descriptor store.
 
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use systemd::daemon;
@@ -27,6 +28,11 @@ pub fn reloading(status: &str) {
 /// The stop begins; calls may be draining.
 pub fn stopping(status: &str) {
     send(&[("STOPPING", "1"), ("STATUS", &clean(status))]);
+}
+
+/// The stop goes on for as long as this: systemd shall not lose patience.
+pub fn extend_stop(by: Duration) {
+    send(&[("EXTEND_TIMEOUT_USEC", &by.as_micros().to_string())]);
 }
 
 /// All parts turned since the last time.
