@@ -154,5 +154,3 @@ async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-#[cfg(test)]
-mod tests;
