@@ -61,9 +61,8 @@ export class View {
     this.#drawBanner();
     this.#drawNotice();
     toggle(document.body, 'call', Boolean(active));
-    show($('stage'), Boolean(active));
     if (active) this.#drawStage(active);
-    show($('dialler'), !active);
+    this.#face(active ? 'stage' : 'dialler');
     this.#drawHeld();
     this.#drawIncoming(incoming);
     this.#drawQuality(active);
@@ -84,10 +83,18 @@ export class View {
     put('stage-timer', active.talking && active.answered ? duration(Date.now() - active.answered) : '');
   }
 
+  /** The call or the dial pad. Focus that would be lost goes along. */
+  #face(shown) {
+    if (!$(shown).hidden && $(shown === 'stage' ? 'dialler' : 'stage').hidden) return;
+    const lost = document.activeElement?.closest('#stage, #dialler');
+    for (const id of ['stage', 'dialler']) show($(id), id === shown);
+    if (lost) $(shown).focus({ preventScroll: true });
+  }
+
   #soon() {
     if (this.scheduled) return;
     this.scheduled = true;
-    setTimeout(() => { this.scheduled = false; this.draw(); }, 0);
+    queueMicrotask(() => { this.scheduled = false; this.draw(); });
   }
 
   #drawBar() {
@@ -143,7 +150,7 @@ export class View {
     $('stage-avatar').classList.toggle('calling', waiting);
     $('stage-avatar').classList.toggle('live', call.state === 'up' || call.state === 'early');
     show($('stage-timer'), call.talking);
-    show($('meters'), call.state === 'up' || call.state === 'early');
+    show($('meters'), (call.state === 'up' && !call.heldByPeer) || call.state === 'early');
     show($('controls'), call.live);
     show($('hangup'), call.live);
     show($('after'), !call.live);
@@ -273,7 +280,7 @@ export function show(node, visible) { node.hidden = !visible; }
 function stateText(call) {
   if (call.state === 'ended') return call.why.text;
   if (call.mending) return 'Looking for a new path…';
-  if (call.state === 'up') return call.heldByPeer ? 'They put you on hold' : call.muted ? 'You are muted' : 'Connected';
+  if (call.state === 'up') return call.heldByPeer ? 'On hold by the other side' : call.muted ? 'You are muted' : 'Connected';
   return STATE[call.state] ?? '';
 }
 
