@@ -4,6 +4,7 @@ import { sentence, words } from './quality.js';
 
 export const $ = (id) => document.getElementById(id);
 
+const SOUNDLESS = ['no-packets', 'no-ice-path', 'path-lost', 'consent-lost', 'dtls-failed'];
 const LINK = {
   off: 'Offline', connecting: 'Connecting', registered: 'Ready', waiting: 'Reconnecting',
   replaced: 'Elsewhere', refused: 'Refused', 'signed-out': 'Signed out',
@@ -221,14 +222,17 @@ export class View {
   #drawQuality(call) {
     const measured = call && (call.talking || call.state === 'early');
     const view = measured ? call.quality.view() : null;
-    const { word, bars } = words(view?.mos);
+    const soundless = view && SOUNDLESS.includes(call.trouble()?.reason);
+    const mos = soundless ? null : view?.mos;
+    const { word, bars } = soundless ? { word: 'No sound', bars: 0 } : words(mos);
     show($('quality-chip'), Boolean(measured));
     show($('quality'), Boolean(measured));
     if (!view) return;
     $('quality-bars').dataset.bars = bars;
-    put('quality-word', view.mos == null ? word : `${word} ${view.mos.toFixed(1)}`);
-    $('quality-chip').setAttribute('aria-label', view.mos == null ? 'Quality is being measured' : `Quality: ${word}, ${view.mos.toFixed(1)} of 4.5. Details`);
-    put('quality-line', sentence(view));
+    const figure = mos == null ? '' : ` ${mos.toFixed(1)}`;
+    put('quality-word', word + figure);
+    $('quality-chip').setAttribute('aria-label', `Quality: ${word}${figure && `${figure} of 4.5`}. Details`);
+    put('quality-line', soundless ? call.trouble().text : sentence(view));
     for (const [side, way] of [['in', view.from], ['out', view.to]]) {
       put(`q-mos-${side}`, number(way.mos, 1));
       put(`q-loss-${side}`, number(way.lossPercent, 1, ' %'));
