@@ -5,8 +5,8 @@
 //!
 //! | place | what |
 //! | --- | --- |
-//! | `transaction` | client and server transactions (RFC 3261 §17, RFC 6026), timers A to M |
-//! | `dialog` | dialogs, route sets, session timers (RFC 3261 §12, RFC 4028) |
+//! | [`transaction`] | client and server transactions (RFC 3261 §17, RFC 6026), timers A to M |
+//! | [`dialog`] | dialogs, route sets, session timers (RFC 3261 §12, RFC 4028) |
 //! | `registrar` | REGISTER, bindings, location; the browser devices |
 //! | `mirror` | what Asterisk is told about each extension |
 //! | `admission` | rates, caps, digest lock-out: a verdict with a reason |
@@ -15,11 +15,23 @@
 //! | [`web`] | a browser's signalling as values |
 //! | [`flow`] | how a peer is reached |
 
+pub mod admission;
+pub mod call;
+pub mod dialog;
 pub mod flow;
+mod front;
 mod input;
+pub mod mirror;
+pub mod numbering;
 mod output;
+pub mod registrar;
+pub mod settings;
 pub mod timers;
+pub mod transaction;
+#[cfg(test)]
+mod testing;
 pub mod web;
 
+pub use front::{Engine, EngineSetup};
 pub use input::Input;
-pub use output::Output;
+pub use output::{Change, Observation, Output, StoreTicket};

@@ -1,0 +1,29 @@
+//! The peers that Branchline is tested with, and the instruments that measure them.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`phone`] | a scripted SIP phone over UDP, TCP or TLS, with RTP that carries and measures a tone |
+//! | [`baresip`] | the real baresip: TLS with client certificate, SDES-SRTP, recording to WAV |
+//! | [`browser`] | a real Chromium, driven page by page |
+//! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
+//! | [`tone`] | tones made and measured: frequency, level, gaps |
+//! | [`certs`] | a certificate authority and certificates for one test |
+//! | [`process`] | child processes that end with the test |
+//! | [`ports`] | ports that nobody else uses |
+//!
+//! Nothing here imports the product: a mistake in its parser or media path must not be repeated here.
+//! A peer that is not installed is a [`Failure`] that says which group of `scripts/prerequisites` brings it.
+
+pub mod asterisk;
+pub mod baresip;
+pub mod browser;
+pub mod certs;
+mod failure;
+pub mod g711;
+pub mod phone;
+pub mod ports;
+pub mod process;
+pub mod tone;
+pub mod wav;
+
+pub use failure::{Failure, Outcome, require_program};

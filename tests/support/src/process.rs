@@ -1,0 +1,193 @@
+//! Child processes that end with the test, however it ends.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::{Failure, Outcome};
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running child with a process group of its own; dropped, the whole group is killed.
+///
+/// It is also killed when the thread that started it dies, so that a test killed from outside leaves nothing.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+}
+
+/// The command, run so that it dies with the thread that starts it.
+pub fn dying_with_us(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program).process_group(0);
+    command
+}
+
+impl Process {
+    /// Starts a command made by [`dying_with_us`]; its output goes to the file `log`.
+    pub fn start(name: &str, mut command: Command, log: &Path) -> Outcome<Self> {
+        let file = File::create(log).map_err(|e| Failure::new(format!("{}: {e}", log.display())))?;
+        command.stdout(file.try_clone()?).stderr(file);
+        let child = command.spawn().map_err(|e| Failure::new(format!("cannot start {name}: {e}")))?;
+        Ok(Self { name: name.to_owned(), child, log: log.to_owned() })
+    }
+
+    /// The same with standard input to write to.
+    pub fn start_with_input(name: &str, mut command: Command, log: &Path) -> Outcome<Self> {
+        command.stdin(Stdio::piped());
+        Self::start(name, command, log)
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its standard input, once.
+    pub fn take_input(&mut self) -> Option<std::process::ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What it has written so far.
+    pub fn log(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Waits until its output contains `text`; returns the output up to then.
+    pub async fn wait_for_log(&mut self, text: &str, within: Duration) -> Outcome<String> {
+        let start = Instant::now();
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return Ok(log);
+            }
+            if !self.is_running() || start.elapsed() > within {
+                return Err(self.failure(&format!("no {text:?} in its output within {within:?}")));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn wait_for_exit(&mut self, within: Duration) -> Outcome<ExitStatus> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if start.elapsed() > within {
+                return Err(self.failure(&format!("still running after {within:?}")));
+            }
+            sleep(POLL).await;
+        }
+    }
+
+    /// Sends a signal by name, such as `TERM`, to this process alone.
+    pub fn signal(&self, signal: &str) -> Outcome {
+        run_kill(&["-s", signal, "--", &self.pid().to_string()])
+    }
+
+    /// Asks it to end, and waits.
+    pub async fn terminate(&mut self, within: Duration) -> Outcome<ExitStatus> {
+        if self.is_running() {
+            self.signal("TERM")?;
+        }
+        self.wait_for_exit(within).await
+    }
+
+    /// Kills it and its group at once.
+    pub fn kill(&mut self) {
+        if self.is_running() {
+            let _ = run_kill(&["-s", "KILL", "--", &format!("-{}", self.pid())]);
+        }
+        let _ = self.child.wait();
+    }
+
+    /// A failure that shows the end of its output.
+    pub fn failure(&self, why: &str) -> Failure {
+        let log = self.log();
+        let tail: Vec<&str> = log.lines().rev().take(40).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        Failure::new(format!("{} ({}): {why}\n{}", self.name, self.log.display(), tail.join("\n")))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn run_kill(arguments: &[&str]) -> Outcome {
+    let status = Command::new("/bin/kill").args(arguments).stderr(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("kill {arguments:?} failed"))) }
+}
+
+/// A directory of a test, removed when dropped unless the test failed (then its path is printed).
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// A new empty directory that anybody may enter (peers drop root).
+    pub fn new(name: &str) -> Outcome<Self> {
+        let unique = format!("bl-{name}-{}-{}", std::process::id(), nanoseconds());
+        let path = std::env::temp_dir().join(unique);
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A path in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("kept: {}", self.0.display());
+        } else {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+fn nanoseconds() -> u32 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dropped_process_is_gone_with_its_children() {
+        let scratch = Scratch::new("process").unwrap();
+        let mut command = dying_with_us(Path::new("/bin/sh"));
+        command.args(["-c", "sleep 1000 & echo child $!; wait"]);
+        let mut process = Process::start("sh", command, &scratch.join("log")).unwrap();
+        let log = process.wait_for_log("child ", Duration::from_secs(5)).await.unwrap();
+        let child = log.split_whitespace().nth(1).unwrap().to_owned();
+        assert!(Path::new(&format!("/proc/{child}")).exists());
+        drop(process);
+        sleep(Duration::from_millis(100)).await;
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        assert!(state.is_empty() || state.contains(") Z "), "{state}");
+    }
+}
