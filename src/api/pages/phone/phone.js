@@ -115,7 +115,7 @@ export class Phone extends EventTarget {
   }
 
   dismiss(call) {
-    if (call.live) return;
+    if (!call || call.live) return;
     this.calls = this.calls.filter((other) => other !== call);
     if (this.active === call) this.active = this.calls.find((other) => other.live && other.state !== 'incoming') ?? null;
     this.#changed();
