@@ -6,6 +6,7 @@
 //! | [`baresip`] | the real baresip: TLS with client certificate, SDES-SRTP, recording to WAV |
 //! | [`browser`] | a real Chromium, driven page by page |
 //! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
+//! | [`machine`] | a container with a real systemd, booted by `scripts/systemd-root` |
 //! | [`tone`] | tones made and measured: frequency, level, gaps |
 //! | [`certs`] | a certificate authority and certificates for one test |
 //! | [`process`] | child processes that end with the test |
@@ -20,6 +21,7 @@ pub mod browser;
 pub mod certs;
 mod failure;
 pub mod g711;
+pub mod machine;
 pub mod phone;
 pub mod ports;
 pub mod process;
