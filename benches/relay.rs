@@ -15,26 +15,38 @@ mod load;
 #[path = "relay/pure.rs"]
 mod pure;
 
+use branchline::media::ports::{LocalPort, PortPair};
 use branchline::media::srtp::{SrtpKey, SrtpProfile};
 
-/// What the two sides of a call speak.
+/// What the two sides of a call speak, and where.
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
     from: Option<SrtpProfile>,
     to: Option<SrtpProfile>,
+    /// Our ports of the nth call: where it sends, where it is sent from.
+    ports: fn(u16) -> [LocalPort; 2],
 }
 
 const CM: Option<SrtpProfile> = Some(SrtpProfile::AesCm128HmacSha1_80);
 const GCM: Option<SrtpProfile> = Some(SrtpProfile::AeadAes128Gcm);
 
-const CASES: [Case; 6] = [
-    Case { name: "RTP to RTP", from: None, to: None },
-    Case { name: "SRTP AES-CM to RTP", from: CM, to: None },
-    Case { name: "RTP to SRTP AES-CM", from: None, to: CM },
-    Case { name: "SRTP AES-GCM to RTP", from: GCM, to: None },
-    Case { name: "RTP to SRTP AES-GCM", from: None, to: GCM },
-    Case { name: "SRTP AES-GCM to AES-CM", from: GCM, to: CM },
+/// Both sides on shared sockets, as browsers and Asterisk are.
+const SHARED: fn(u16) -> [LocalPort; 2] = |_| [LocalPort::WebRtc, LocalPort::Trunk];
+
+/// A phone, with a socket of its own, speaks; and hears.
+const SPEAKS: fn(u16) -> [LocalPort; 2] = |n| [LocalPort::Phone(PortPair(n)), LocalPort::Trunk];
+const HEARS: fn(u16) -> [LocalPort; 2] = |n| [LocalPort::Trunk, LocalPort::Phone(PortPair(n))];
+
+const CASES: [Case; 8] = [
+    Case { name: "RTP to RTP", from: None, to: None, ports: SHARED },
+    Case { name: "SRTP AES-CM to RTP", from: CM, to: None, ports: SHARED },
+    Case { name: "RTP to SRTP AES-CM", from: None, to: CM, ports: SHARED },
+    Case { name: "SRTP AES-GCM to RTP", from: GCM, to: None, ports: SHARED },
+    Case { name: "RTP to SRTP AES-GCM", from: None, to: GCM, ports: SHARED },
+    Case { name: "SRTP AES-GCM to AES-CM", from: GCM, to: CM, ports: SHARED },
+    Case { name: "SDES phone to RTP", from: CM, to: None, ports: SPEAKS },
+    Case { name: "RTP to SDES phone", from: None, to: CM, ports: HEARS },
 ];
 
 fn key(profile: SrtpProfile, seed: u8) -> SrtpKey {
@@ -47,5 +59,5 @@ fn main() {
     let legs = numbers.next().unwrap_or(200);
     let seconds = numbers.next().unwrap_or(4);
     pure::run();
-    load::run(legs, seconds);
+    load::run(u16::try_from(legs).unwrap_or(u16::MAX), seconds);
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use branchline::media::EndId;
+use branchline::media::ports::{LocalPort, PortNumbers};
 use branchline::media::relay::RelaySettings;
 use branchline::media::srtp::SrtpSender;
-use branchline::shell::media::{MediaSockets, MediaWorker};
+use branchline::shell::media::{MediaSockets, MediaWorker, PhoneSockets};
 
 use crate::pure::{commands, packet};
 use crate::{CASES, Case, floor, key};
@@ -34,7 +34,7 @@ impl Outcome {
 }
 
 /// Prints the table.
-pub(super) fn run(legs: u32, seconds: u32) {
+pub(super) fn run(legs: u16, seconds: u32) {
     println!("{legs} legs, {seconds} s each, ns of CPU a relayed packet");
     println!(
         "{:24} {:>8} {:>8} {:>8} {:>16} {:>12}",
@@ -56,7 +56,7 @@ pub(super) fn run(legs: u32, seconds: u32) {
     }
 }
 
-fn through_floor(case: &Case, legs: u32, seconds: u32) -> Outcome {
+fn through_floor(case: &Case, legs: u16, seconds: u32) -> Outcome {
     let [input, output] = [bind(), bind()];
     let phones: Vec<UdpSocket> = (0..legs).map(|_| bind()).collect();
     let receivers: Vec<UdpSocket> = (0..legs).map(|_| bind()).collect();
@@ -70,26 +70,32 @@ fn through_floor(case: &Case, legs: u32, seconds: u32) -> Outcome {
         thread::Builder::new().name("floor".to_owned()).spawn(relay).expect("a thread")
     };
     let before = cpu_time("floor");
-    let sent = generate(case, &phones, to, seconds);
-    let spent = cpu_time("floor") - before;
+    let sent = generate(case, &phones, &vec![to; phones.len()], seconds);
+    let used = cpu_time("floor") - before;
     stop.store(true, Ordering::Relaxed);
     thread.join().expect("the floor ran");
-    Outcome { sent, relayed: relayed.load(Ordering::Relaxed), spent }
+    Outcome { sent, relayed: relayed.load(Ordering::Relaxed), spent: used }
 }
 
-fn through_worker(case: &Case, legs: u32, seconds: u32) -> Outcome {
-    let sockets = MediaSockets { webrtc: bind(), trunk: bind(), phones: Vec::new(), pairs_left_out: 0 };
-    let to = address(&sockets.webrtc);
-    let settings = RelaySettings { max_ends: 2 * legs, ..RelaySettings::default() };
+fn through_worker(case: &Case, legs: u16, seconds: u32) -> Outcome {
+    let pair = |_| PhoneSockets { rtp: bind(), rtcp: bind(), numbers: PortNumbers { rtp: 0, rtcp: 0 } };
+    let own = if matches!((case.ports)(0), [LocalPort::WebRtc, _]) { 0 } else { legs };
+    let pairs: Vec<_> = (0..own).map(pair).collect();
+    let sockets = MediaSockets { webrtc: bind(), trunk: bind(), phones: pairs, pairs_left_out: 0 };
+    let reached = |call| match (case.ports)(call)[0] {
+        LocalPort::WebRtc => address(&sockets.webrtc),
+        LocalPort::Trunk => address(&sockets.trunk),
+        LocalPort::Phone(pair) => address(&sockets.phones[usize::from(pair.0)].rtp),
+    };
+    let to: Vec<_> = (0..legs).map(reached).collect();
+    let settings = RelaySettings { max_ends: 2 * u32::from(legs), ..RelaySettings::default() };
     let worker = MediaWorker::start(sockets, settings, [1; 32], Box::new(|_| Ok(())), Box::new(|_, _| true))
         .expect("a worker");
-    let phones: Vec<UdpSocket> = (0..legs).map(|_| bind()).collect();
     // Asterisk has a port for each call.
-    let receivers: Vec<UdpSocket> = (0..legs).map(|_| bind()).collect();
+    let [speakers, receivers] = [(); 2].map(|()| (0..legs).map(|_| bind()).collect::<Vec<_>>());
     let orders = worker.commands();
-    for (n, (from, to)) in (0_u32..).zip(phones.iter().zip(&receivers)) {
-        let ends = [EndId::new(2 * n, 0), EndId::new(2 * n + 1, 0)];
-        for command in commands(case, [address(from), address(to)], ends) {
+    for (call, (from, to)) in (0..legs).zip(speakers.iter().zip(&receivers)) {
+        for command in commands(case, call, [address(from), address(to)]) {
             while orders.send(command.clone()).is_err() {
                 thread::sleep(Duration::from_millis(1));
             }
@@ -97,16 +103,15 @@ fn through_worker(case: &Case, legs: u32, seconds: u32) -> Outcome {
     }
     thread::sleep(Duration::from_millis(200));
     let before = cpu_time("media");
-    let sent = generate(case, &phones, to, seconds);
-    let spent = cpu_time("media") - before;
+    let sent = generate(case, &speakers, &to, seconds);
+    let used = cpu_time("media") - before;
     thread::sleep(Duration::from_millis(1200));
     let counts = worker.pulse().counts();
-    // The reports of its own are no relayed packets, but few.
-    Outcome { sent, relayed: counts.received - counts.drops.total(), spent }
+    Outcome { sent, relayed: counts.received - counts.drops.total(), spent: used }
 }
 
 /// Sends for `seconds`; gives how many packets.
-fn generate(case: &Case, senders: &[UdpSocket], to: SocketAddr, seconds: u32) -> u64 {
+fn generate(case: &Case, senders: &[UdpSocket], to: &[SocketAddr], seconds: u32) -> u64 {
     let mut keys: Vec<_> =
         senders.iter().map(|_| case.from.map(|profile| SrtpSender::new(key(profile, 1)))).collect();
     let start = Instant::now();
@@ -120,7 +125,7 @@ fn generate(case: &Case, senders: &[UdpSocket], to: SocketAddr, seconds: u32) ->
                 if let Some(key) = &mut keys[leg] {
                     key.protect_rtp(&mut packet, &header).expect("invariant: each index once");
                 }
-                sent += u64::from(senders[leg].send_to(packet.as_slice(), to).is_ok());
+                sent += u64::from(senders[leg].send_to(packet.as_slice(), to[leg]).is_ok());
             }
         }
     }

@@ -19,8 +19,6 @@ use crate::{CASES, Case, key};
 
 const PACKETS: u16 = 20_000;
 const ROUNDS: usize = 9;
-const FROM: EndId = EndId::new(0, 0);
-const TO: EndId = EndId::new(1, 0);
 
 /// Prints the table.
 pub(super) fn run() {
@@ -102,31 +100,37 @@ fn relayed(case: &Case) -> f64 {
     let address: SocketAddr = "192.0.2.1:4000".parse().expect("invariant: an address");
     best(&wire(case.from), || {
         let now = Instant::now();
-        let mut relay =
-            Relay::new(RelaySettings::default(), Now { instant: now, wall: WallTime(0) }, [1; 32]);
-        commands(case, [address, "127.0.0.1:4000".parse().expect("invariant: an address")], [FROM, TO])
-            .for_each(|command| relay.handle_command(now, command));
+        let settings = RelaySettings { port_pairs: 1, ..RelaySettings::default() };
+        let mut relay = Relay::new(settings, Now { instant: now, wall: WallTime(0) }, [1; 32]);
+        commands(case, 0, [address, address]).for_each(|command| relay.handle_command(now, command));
+        let socket = match (case.ports)(0) {
+            [LocalPort::WebRtc, _] => SocketId::WebRtc,
+            [LocalPort::Trunk, _] => SocketId::Trunk,
+            [LocalPort::Phone(pair), _] => SocketId::PhoneRtp(pair),
+        };
         Box::new(move |packet| {
-            let verdict = relay.relay(now, SocketId::WebRtc, address, packet);
+            let verdict = relay.relay(now, socket, address, packet);
             assert!(matches!(verdict, Verdict::Send(_)), "{verdict:?}");
             black_box(packet);
         })
     })
 }
 
-/// The orders that make a call between a browser's end and a trunk's.
+/// The orders that make the nth call.
 pub(super) fn commands(
     case: &Case,
+    call: u16,
     addresses: [SocketAddr; 2],
-    ends: [EndId; 2],
 ) -> impl Iterator<Item = MediaCommand> {
     let keys = |profile: Option<SrtpProfile>, send: u8, receive: u8| {
         let key = |seed| -> Option<SrtpKey> { profile.map(|profile| key(profile, seed)) };
         Some(SrtpKeys { send: key(send)?, receive: key(receive)? })
     };
+    let ends = [EndId::new(2 * u32::from(call), 0), EndId::new(2 * u32::from(call) + 1, 0)];
+    let ports = (case.ports)(call);
     let sides = [
-        (ends[0], LocalPort::WebRtc, addresses[0], keys(case.from, 3, 1)),
-        (ends[1], LocalPort::Trunk, addresses[1], keys(case.to, 2, 4)),
+        (ends[0], ports[0], addresses[0], keys(case.from, 3, 1)),
+        (ends[1], ports[1], addresses[1], keys(case.to, 2, 4)),
     ];
     let set_up = sides.into_iter().flat_map(|(end, local, address, keys)| {
         let security = if keys.is_some() { Security::Srtp } else { Security::Plain };
