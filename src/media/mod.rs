@@ -1,1 +1,53 @@
-//! See the map in the crate's documentation.
+//! Media as values: what happens to a packet between two sockets, without a socket.
+//!
+//! # How the pieces meet
+//!
+//! The engine tells the media worker what to do with [`MediaCommand`]s and hears back in
+//! [`MediaEvent`]s. One *end* ([`EndId`]) is one side of one leg's audio: a socket of ours
+//! ([`LocalPort`]), the peer's address ([`Remote`]), keys, codec, flow. A *bridge* joins two ends.
+//!
+//! ```text
+//! Open ─► SetRemote ─► SetCrypto (SRTP ends) ─► SetCodec ─► Bridge ─► … ─► Close ─► Closed{report}
+//!            any of them again at any time (re-INVITE, ICE restart, hold, transfer)
+//! ```
+//!
+//! | module | concept |
+//! | --- | --- |
+//! | [`command`], [`event`], [`end`], [`ports`], [`connectivity`] | the boundary with the engine |
+//! | [`srtp`] | keys and profiles; protection in place (RFC 3711, RFC 7714) |
+//! | [`dtmf`] | telephone events (RFC 4733) |
+//!
+//! # Rules that hold for every end
+//!
+//! - An end opened as [`Security::Srtp`](end::Security::Srtp) never sends or accepts a packet in clear.
+//! - RTP is taken only from the source its [`SourceRule`](end::SourceRule) names; everything else is
+//!   dropped and counted by [`DropReason`](event::DropReason).
+//! - RTCP ends at each end: it is consumed and made anew, never forwarded.
+//! - Towards its peer an end is one RTP stream whose sequence numbers and timestamps go on through
+//!   every change of who is heard.
+//! - Unknown ends in commands are answered by [`MediaEvent::Refused`], never by a panic.
+
+pub mod command;
+pub mod connectivity;
+pub mod demux;
+pub mod dtmf;
+pub mod end;
+pub mod event;
+pub mod incoming;
+pub mod mos;
+pub mod outgoing;
+pub mod packet;
+pub mod ports;
+pub mod quality;
+pub mod relay;
+pub mod rtcp;
+pub mod rtp;
+pub mod srtp;
+pub mod webrtc;
+
+pub use command::MediaCommand;
+pub use connectivity::{CommandRefused, ConnectivityCommand, ConnectivityEvent};
+pub use end::{EndId, EndIds, PayloadMap, Remote};
+pub use event::{DropReason, MediaEvent, Report};
+pub use ports::{LocalPort, PortNumbers, PortPair, PortPool};
+pub use srtp::{SrtpKey, SrtpProfile};

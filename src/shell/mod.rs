@@ -1,1 +1,18 @@
-//! See the map in the crate's documentation.
+//! All input and output: what the pure rooms decide is carried out here.
+
+pub mod connectivity;
+pub mod control;
+pub mod daemon;
+pub mod durable;
+pub mod hex;
+pub mod https;
+mod idle;
+pub mod journal;
+pub mod media;
+pub mod pki;
+mod run;
+pub mod signals;
+pub mod store;
+pub mod systemd;
+
+pub use run::run;

@@ -8,6 +8,7 @@
 //! | [`browser`] | a real Chromium, driven page by page |
 //! | [`softphone`] | JsSIP in such a page, SIP over secure WebSocket |
 //! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
+//! | [`machine`] | a container with a real systemd, booted by `scripts/systemd-root` |
 //! | [`tone`] | tones made and measured: frequency, level, gaps |
 //! | [`certs`] | a certificate authority and certificates for one test |
 //! | [`process`] | child processes that end with the test |
@@ -22,6 +23,7 @@ pub mod browser;
 pub mod certs;
 mod failure;
 pub mod g711;
+pub mod machine;
 pub mod phone;
 pub mod ports;
 pub mod process;

@@ -1,0 +1,222 @@
+//! Refusals as problem documents (RFC 9457), each with a stable reason.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::engine::web::WebRefusal;
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No token, or one that is not valid.
+    Unauthorized,
+    /// Wrong extension or password: which of the two is not said.
+    WrongCredentials,
+    /// Too many failed sign-ins.
+    LockedOut,
+    /// Too many requests from this client.
+    RateLimited,
+    /// The page that opened the WebSocket is of another origin.
+    ForeignOrigin,
+    /// Too many phone sessions, of the extension or in all.
+    TooManySessions,
+    /// No such path.
+    NotFound,
+    /// The path has no such method.
+    MethodNotAllowed,
+    /// The body is not the JSON that was expected.
+    BadBody,
+    /// The body is too large.
+    BodyTooLarge,
+    /// The body did not come in time.
+    BodyTimeout,
+    /// A query or path parameter is not valid.
+    BadParameter,
+    /// The WebSocket subprotocol `sip` was not offered (RFC 7118 §3).
+    SubprotocolRequired,
+    /// The request is no WebSocket handshake.
+    NotWebSocket,
+    /// SIP over WebSocket is switched off.
+    SipDisabled,
+    /// The SIP transport takes no more connections at present.
+    SipBusy,
+    /// A request with this idempotency key is still being carried out.
+    IdempotencyInFlight,
+    /// The idempotency key was used with another body.
+    IdempotencyMismatch,
+    /// The type of call is not offered here.
+    CallType,
+    /// The engine's queue is full.
+    Overloaded,
+    /// The engine did not answer in time.
+    EngineTimeout,
+    /// The engine refused.
+    Engine(WebRefusal),
+}
+
+impl Reason {
+    /// The stable word in documents, metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "unauthorized",
+            Self::WrongCredentials => "wrong-credentials",
+            Self::LockedOut => "locked-out",
+            Self::RateLimited => "rate-limited",
+            Self::ForeignOrigin => "foreign-origin",
+            Self::TooManySessions => "too-many-sessions",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::BadBody => "bad-body",
+            Self::BodyTooLarge => "body-too-large",
+            Self::BodyTimeout => "body-timeout",
+            Self::BadParameter => "bad-parameter",
+            Self::SubprotocolRequired => "subprotocol-required",
+            Self::NotWebSocket => "not-websocket",
+            Self::SipDisabled => "sip-disabled",
+            Self::SipBusy => "sip-busy",
+            Self::IdempotencyInFlight => "idempotency-in-flight",
+            Self::IdempotencyMismatch => "idempotency-mismatch",
+            Self::CallType => "call-type",
+            Self::Overloaded => "overloaded",
+            Self::EngineTimeout => "engine-timeout",
+            Self::Engine(refusal) => refusal.as_str(),
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Unauthorized | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
+            Self::LockedOut | Self::RateLimited | Self::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
+            Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::Engine(WebRefusal::NoSuchCall) => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadBody | Self::BadParameter | Self::SubprotocolRequired => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
+            Self::IdempotencyInFlight | Self::Engine(WebRefusal::WrongState) => StatusCode::CONFLICT,
+            Self::IdempotencyMismatch
+            | Self::CallType
+            | Self::Engine(WebRefusal::BadDescription | WebRefusal::BadNumber) => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::EngineTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::SipDisabled
+            | Self::SipBusy
+            | Self::Overloaded
+            | Self::Engine(WebRefusal::Limit | WebRefusal::NoMediaPort | WebRefusal::Draining) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    /// A sentence for a person.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "Sign in first.",
+            Self::WrongCredentials => "The extension or the password is wrong.",
+            Self::LockedOut => "Too many failed attempts. Wait, then try again.",
+            Self::RateLimited => "Too many requests. Wait a moment.",
+            Self::ForeignOrigin => "This page may not connect here.",
+            Self::TooManySessions => "Too many phone pages are open.",
+            Self::NotFound => "There is nothing here.",
+            Self::MethodNotAllowed => "This address does not work with that method.",
+            Self::BadBody => "The request could not be understood.",
+            Self::BodyTooLarge => "The request is too large.",
+            Self::BodyTimeout => "The request did not arrive in time.",
+            Self::BadParameter => "A parameter is not valid.",
+            Self::SubprotocolRequired => "The WebSocket must offer the subprotocol sip.",
+            Self::NotWebSocket => "This address expects a WebSocket.",
+            Self::SipDisabled => "SIP over WebSocket is switched off.",
+            Self::SipBusy => "No more SIP connections are taken at present.",
+            Self::IdempotencyInFlight => "The same request is still being carried out.",
+            Self::IdempotencyMismatch => "This idempotency key belongs to another request.",
+            Self::CallType => "Only audio calls are offered.",
+            Self::Overloaded => "The gateway is busy. Try again.",
+            Self::EngineTimeout => "The gateway did not answer in time.",
+            Self::Engine(WebRefusal::NoSuchCall) => "There is no such call.",
+            Self::Engine(WebRefusal::WrongState) => "The call is not in a state for that.",
+            Self::Engine(WebRefusal::BadDescription) => "The media description could not be used.",
+            Self::Engine(WebRefusal::BadNumber) => "That is no number.",
+            Self::Engine(WebRefusal::Limit) => "The limit of calls is reached.",
+            Self::Engine(WebRefusal::NoMediaPort) => "No media port is free.",
+            Self::Engine(WebRefusal::Draining) => "The gateway is about to restart.",
+        }
+    }
+}
+
+/// A refusal on its way to the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Why.
+    pub reason: Reason,
+    /// What exactly, for a developer. Never a secret, never an echo of credentials.
+    pub detail: Option<String>,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+}
+
+impl Problem {
+    /// With more words.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// With a time to wait.
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+}
+
+impl From<Reason> for Problem {
+    fn from(reason: Reason) -> Self {
+        Self { reason, detail: None, retry_after: None }
+    }
+}
+
+impl From<WebRefusal> for Problem {
+    fn from(refusal: WebRefusal) -> Self {
+        Reason::Engine(refusal).into()
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.reason.status();
+        let document = Document {
+            r#type: format!("urn:branchline:problem:{}", self.reason.as_str()),
+            title: self.reason.title(),
+            status: status.as_u16(),
+            reason: self.reason.as_str(),
+            detail: self.detail.as_deref(),
+        };
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response.extensions_mut().insert(self.reason);
+        response
+    }
+}

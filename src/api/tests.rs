@@ -1,0 +1,8 @@
+//! The room over real HTTP, with a scripted engine behind the channel.
+
+mod calls;
+mod harness;
+mod pages;
+mod sessions;
+mod sip;
+mod stream;

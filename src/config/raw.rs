@@ -1,0 +1,163 @@
+//! The TOML file as serde sees it. Every key is optional here; `check` gives defaults and demands.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::sections::{ClientCertificates, Ice, JournalChoice, LogFormat, LogLevel, Transport};
+use super::syntax::{Size, Time, Written};
+use super::values::{CountryCode, Network, OfficeId, PortRange};
+
+/// A key that may be absent, and where it stands.
+pub(super) type Key<T> = Option<Spanned<T>>;
+/// The same, for a value with a syntax of its own.
+pub(super) type Text<T> = Key<Written<T>>;
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident { $($key:ident: $type:ty,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+        pub(super) struct $name {
+            $(pub(super) $key: $type,)*
+        }
+    )*};
+}
+
+tables! {
+    /// The file.
+    File {
+        office: Office,
+        paths: Paths,
+        sip: Sip,
+        https: Https,
+        media: Media,
+        asterisk: Asterisk,
+        calls: Calls,
+        records: Records,
+        numbers: Numbers,
+        log: Log,
+        metrics: Metrics,
+    }
+    /// `[office]`
+    Office {
+        id: Text<OfficeId>,
+        name: Key<String>,
+        country_code: Text<CountryCode>,
+    }
+    /// `[paths]`
+    Paths {
+        state_dir: Key<String>,
+        runtime_dir: Key<String>,
+    }
+    /// `[sip]`
+    Sip {
+        realm: Key<String>,
+        domains: Vec<Spanned<String>>,
+        listen: Option<Vec<Spanned<Listen>>>,
+        tls: Tls,
+        registrar: Registrar,
+        limits: Limits,
+    }
+    /// `[[sip.listen]]`
+    Listen {
+        name: Key<String>,
+        transport: Text<Transport>,
+        address: Text<SocketAddr>,
+        networks: Vec<Written<Network>>,
+    }
+    /// `[sip.tls]`
+    Tls {
+        certificate: Key<String>,
+        key: Key<String>,
+        client_certificate: Text<ClientCertificates>,
+        ca: Key<String>,
+        crl: Key<String>,
+    }
+    /// `[sip.registrar]`
+    Registrar {
+        default_expires: Text<Time>,
+        min_expires: Text<Time>,
+        max_expires: Text<Time>,
+        devices_per_extension: Key<usize>,
+        nonce_life: Text<Time>,
+        flow_timer: Text<Time>,
+    }
+    /// `[sip.limits]`
+    Limits {
+        connections: Key<usize>,
+        connections_per_source: Key<usize>,
+        handshake_time: Text<Time>,
+        message_time: Text<Time>,
+        idle_time: Text<Time>,
+        message_size: Text<Size>,
+        messages_per_second: Key<u32>,
+        message_burst: Key<u32>,
+        lockout_failures: Key<u32>,
+        lockout_window: Text<Time>,
+        lockout_time: Text<Time>,
+    }
+    /// `[https]`
+    Https {
+        enabled: Key<bool>,
+        address: Text<SocketAddr>,
+        certificate: Key<String>,
+        key: Key<String>,
+        client_certificate: Text<ClientCertificates>,
+        ca: Key<String>,
+        crl: Key<String>,
+        origins: Vec<Spanned<String>>,
+    }
+    /// `[media]`
+    Media {
+        address: Text<IpAddr>,
+        external_address: Text<IpAddr>,
+        webrtc_port: Key<u16>,
+        trunk_address: Text<IpAddr>,
+        trunk_port: Key<u16>,
+        phone_ports: Text<PortRange>,
+        rest: Text<Time>,
+        silence_timeout: Text<Time>,
+        ice: Text<Ice>,
+        symmetric_rtp: Key<bool>,
+        dscp: Key<u8>,
+    }
+    /// `[asterisk]`
+    Asterisk {
+        enabled: Key<bool>,
+        address: Text<SocketAddr>,
+        local: Text<SocketAddr>,
+        config_dir: Key<String>,
+        probe: Text<Time>,
+    }
+    /// `[calls]`
+    Calls {
+        max: Key<usize>,
+        ring_timeout: Text<Time>,
+        max_duration: Text<Time>,
+        session_expires: Text<Time>,
+        min_session_expires: Text<Time>,
+        drain_time: Text<Time>,
+    }
+    /// `[records]`
+    Records {
+        keep: Key<usize>,
+        max_age: Text<Time>,
+    }
+    /// `[numbers]`
+    Numbers {
+        emergency: Option<Vec<Spanned<String>>>,
+    }
+    /// `[log]`
+    Log {
+        level: Text<LogLevel>,
+        format: Text<LogFormat>,
+        journal: Text<JournalChoice>,
+    }
+    /// `[metrics]`
+    Metrics {
+        enabled: Key<bool>,
+        address: Text<SocketAddr>,
+    }
+}

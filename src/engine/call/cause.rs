@@ -1,0 +1,168 @@
+//! Why a call or a leg ended: one enum, and its faces in SIP (RFC 3261 §21, RFC 3326), in records and in words.
+
+use crate::sip::StatusCode;
+
+/// Why a call or a leg ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// A party hung up after the answer.
+    HungUp,
+    /// The caller gave up before the answer.
+    Cancelled,
+    /// Another device of the same user answered.
+    AnsweredElsewhere,
+    /// The called party is busy.
+    Busy,
+    /// The called party said no.
+    Declined,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// No such number.
+    NoSuchNumber,
+    /// The number exists, but no device of it is registered.
+    NotRegistered,
+    /// The two ends share no codec or no media security.
+    NoCommonMedia,
+    /// An offer or answer could not be read.
+    BadDescription,
+    /// The next hop did not respond.
+    NextHopSilent,
+    /// The next hop refused with this status.
+    Refused(StatusCode),
+    /// No RTP for the configured time: the device vanished.
+    MediaTimeout,
+    /// ICE or DTLS did not come up.
+    MediaFailed,
+    /// The session timer ran out (RFC 4028).
+    SessionExpired,
+    /// The 2xx was never acknowledged.
+    Unacknowledged,
+    /// The device's connection is gone and it did not come back.
+    ConnectionLost,
+    /// A limit on calls was reached.
+    Limit,
+    /// No media port was free.
+    NoMediaPort,
+    /// The caller may not.
+    Forbidden,
+    /// Asterisk is needed for this number and is down.
+    AsteriskDown,
+    /// The call reached its longest permitted duration.
+    TooLong,
+    /// The daemon stops.
+    Shutdown,
+}
+
+impl Cause {
+    /// The stable word in records, metrics, events and problem documents.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HungUp => "hangup",
+            Self::Cancelled => "cancelled",
+            Self::AnsweredElsewhere => "answered-elsewhere",
+            Self::Busy => "busy",
+            Self::Declined => "declined",
+            Self::NoAnswer => "no-answer",
+            Self::NoSuchNumber => "no-such-number",
+            Self::NotRegistered => "not-registered",
+            Self::NoCommonMedia => "no-common-media",
+            Self::BadDescription => "bad-description",
+            Self::NextHopSilent => "next-hop-silent",
+            Self::Refused(_) => "refused",
+            Self::MediaTimeout => "media-timeout",
+            Self::MediaFailed => "media-failed",
+            Self::SessionExpired => "session-expired",
+            Self::Unacknowledged => "unacknowledged",
+            Self::ConnectionLost => "connection-lost",
+            Self::Limit => "limit",
+            Self::NoMediaPort => "no-media-port",
+            Self::Forbidden => "forbidden",
+            Self::AsteriskDown => "asterisk-down",
+            Self::TooLong => "too-long",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// A sentence for the person at the phone page.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::HungUp => "The call has ended.",
+            Self::Cancelled => "The caller hung up.",
+            Self::AnsweredElsewhere => "Answered on another device.",
+            Self::Busy => "The line is busy.",
+            Self::Declined => "The call was declined.",
+            Self::NoAnswer => "Nobody answered.",
+            Self::NoSuchNumber => "There is no such number.",
+            Self::NotRegistered => "No phone of this extension is connected.",
+            Self::NoCommonMedia => "The two phones have no audio format in common.",
+            Self::BadDescription => "The other phone described its audio in a way that cannot be used.",
+            Self::NextHopSilent => "The other side does not respond.",
+            Self::Refused(_) => "The other side refused the call.",
+            Self::MediaTimeout => "The connection was lost: no sound arrived for a while.",
+            Self::MediaFailed => "No audio connection could be made.",
+            Self::SessionExpired => "The connection was lost: the other phone stopped refreshing the call.",
+            Self::Unacknowledged => "The caller's phone vanished while the call was answered.",
+            Self::ConnectionLost => "The phone lost its connection and did not come back.",
+            Self::Limit => "Too many calls at once. Try again in a moment.",
+            Self::NoMediaPort => "No audio port is free. Try again in a moment.",
+            Self::Forbidden => "This call is not permitted.",
+            Self::AsteriskDown => {
+                "The telephone system behind this number is restarting. Extensions can be called."
+            }
+            Self::TooLong => "The call reached the longest time allowed.",
+            Self::Shutdown => "The gateway is shutting down.",
+        }
+    }
+
+    /// The status that tells a caller, before the answer, why the call failed.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Busy => StatusCode::BUSY_HERE,
+            Self::Declined => StatusCode::DECLINE,
+            Self::NoSuchNumber => StatusCode::NOT_FOUND,
+            Self::NoAnswer | Self::NotRegistered => StatusCode::TEMPORARILY_UNAVAILABLE,
+            Self::NoCommonMedia | Self::BadDescription => StatusCode::NOT_ACCEPTABLE_HERE,
+            Self::Cancelled | Self::AnsweredElsewhere | Self::HungUp => StatusCode::REQUEST_TERMINATED,
+            Self::NextHopSilent => StatusCode::REQUEST_TIMEOUT,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Refused(status) => status,
+            Self::MediaFailed
+            | Self::MediaTimeout
+            | Self::SessionExpired
+            | Self::Unacknowledged
+            | Self::ConnectionLost
+            | Self::TooLong => StatusCode::SERVER_INTERNAL_ERROR,
+            Self::Limit | Self::NoMediaPort | Self::AsteriskDown | Self::Shutdown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    /// What a final response from the called side means.
+    pub fn of_response(status: StatusCode) -> Self {
+        match status {
+            StatusCode::BUSY_HERE | StatusCode::BUSY_EVERYWHERE => Self::Busy,
+            StatusCode::DECLINE => Self::Declined,
+            StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::ADDRESS_INCOMPLETE => Self::NoSuchNumber,
+            StatusCode::TEMPORARILY_UNAVAILABLE => Self::NotRegistered,
+            StatusCode::REQUEST_TIMEOUT => Self::NextHopSilent,
+            StatusCode::NOT_ACCEPTABLE_HERE | StatusCode::NOT_ACCEPTABLE => Self::NoCommonMedia,
+            StatusCode::REQUEST_TERMINATED => Self::Cancelled,
+            StatusCode::FORBIDDEN => Self::Forbidden,
+            other => Self::Refused(other),
+        }
+    }
+
+    /// The value of a Reason header that goes with a CANCEL or BYE (RFC 3326), when it says more than the method.
+    pub const fn reason_header(self) -> Option<&'static str> {
+        match self {
+            Self::AnsweredElsewhere => Some("SIP;cause=200;text=\"Call completed elsewhere\""),
+            Self::MediaTimeout => Some("SIP;cause=408;text=\"No RTP\""),
+            Self::SessionExpired => Some("SIP;cause=408;text=\"Session expired\""),
+            Self::NoAnswer => Some("SIP;cause=480;text=\"No answer\""),
+            Self::TooLong => Some("SIP;cause=503;text=\"Longest call duration reached\""),
+            Self::Shutdown => Some("SIP;cause=503;text=\"Gateway stops\""),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Legs: one party of a call, reached by SIP or by a page, with one session.
+//!
+//! | state | event | next |
+//! | --- | --- | --- |
+//! | Trying | 18x sent or received | Ringing |
+//! | Trying, Ringing | 2xx sent or received; the page accepted | Up |
+//! | Trying, Ringing, Up | the call lets go of it | Ended |
+//! | Trying, Ringing, Up | the party refuses, hangs up, vanishes | Ended |
+
+use super::cause::Cause;
+use super::session::LegSession;
+use super::sip_leg::SipLeg;
+use super::web_leg::WebLeg;
+use crate::engine::registrar::BindingKey;
+use crate::sdp::Direction;
+use crate::time::WallTime;
+
+/// Who is at the other end of a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// The number, as shown to others.
+    pub number: String,
+    /// The name, as shown to others.
+    pub name: Option<String>,
+}
+
+/// How far a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegState {
+    /// The INVITE was sent or received.
+    Trying,
+    /// The device rings.
+    Ringing,
+    /// Answered.
+    Up,
+    /// Over.
+    Ended(Cause),
+}
+
+impl LegState {
+    /// Whether the leg is part of the call.
+    pub const fn is_live(self) -> bool {
+        !matches!(self, Self::Ended(_))
+    }
+}
+
+/// How a leg is signalled.
+#[derive(Debug)]
+pub enum Wire {
+    /// By SIP.
+    Sip(Box<SipLeg>),
+    /// By a page, through REST and `/ws/auth`.
+    Web(Box<WebLeg>),
+}
+
+/// One party of a call.
+#[derive(Debug)]
+pub struct Leg {
+    /// Its place in the call; leg A is 0.
+    pub place: u16,
+    /// Who is there.
+    pub party: Party,
+    /// Which device, when it is one of ours.
+    pub device: Option<BindingKey>,
+    /// How far it is.
+    pub state: LegState,
+    /// How it is signalled.
+    pub wire: Wire,
+    /// Its media.
+    pub session: LegSession,
+    /// What the party does, seen from itself: [`Direction::SendOnly`] and [`Direction::Inactive`] are a hold.
+    pub wants: Direction,
+    /// The other leg's wish changed while an exchange was under way here; told when it is over.
+    pub resync: bool,
+    /// When it began.
+    pub started: WallTime,
+    /// When it was answered.
+    pub answered: Option<WallTime>,
+}
+
+impl Leg {
+    /// The SIP side of it.
+    pub fn sip(&mut self) -> Option<&mut SipLeg> {
+        match &mut self.wire {
+            Wire::Sip(leg) => Some(leg),
+            Wire::Web(_) => None,
+        }
+    }
+
+    /// The page's side of it.
+    pub fn web(&mut self) -> Option<&mut WebLeg> {
+        match &mut self.wire {
+            Wire::Sip(_) => None,
+            Wire::Web(leg) => Some(leg),
+        }
+    }
+
+    /// Whether the party holds the other one.
+    pub const fn holds(&self) -> bool {
+        !self.wants.receives()
+    }
+}

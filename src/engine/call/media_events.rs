@@ -1,0 +1,70 @@
+//! What the media worker and the owner of ICE tell a call.
+
+use super::cause::Cause;
+use super::effects::Effects;
+use super::leg::LegState;
+use super::model::Call;
+use crate::media::end::SourceRule;
+use crate::media::webrtc::EndEvent;
+use crate::media::{ConnectivityEvent, MediaCommand, MediaEvent, Remote};
+
+impl Call {
+    /// News of the media end of `place`.
+    pub(super) fn media_event(&mut self, place: u16, event: MediaEvent, fx: &mut Effects<'_>) {
+        match event {
+            MediaEvent::Dtmf { digit, .. } => self.heard_digit(place, digit, fx),
+            MediaEvent::Silent { .. } => self.silent(place, fx),
+            MediaEvent::Sample { report, .. } => self.sampled(place, &report, fx),
+            MediaEvent::Closed { end, report } => {
+                fx.books.forget_end(end);
+                fx.stock.ends.release(end);
+                if let Some(leg) = self.leg(place) {
+                    leg.session.set_report(*report);
+                }
+                self.write_record(false, fx);
+            }
+            MediaEvent::Refused { reason, .. } => fx.refused("media", reason.as_str()),
+            MediaEvent::FirstPacket { .. } | MediaEvent::Resumed { .. } => {}
+        }
+    }
+
+    /// News of ICE and DTLS of the end of `place`.
+    pub(super) fn connectivity_event(&mut self, place: u16, event: &ConnectivityEvent, fx: &mut Effects<'_>) {
+        let (end, event) = match event {
+            ConnectivityEvent::End { end, event } => (*end, event),
+            ConnectivityEvent::Refused { why, .. } => return fx.refused("connectivity", why.as_str()),
+        };
+        match event {
+            EndEvent::Connected { remote, keys } => {
+                let remote = Remote::muxed(*remote);
+                fx.media(MediaCommand::SetCrypto { end, keys: keys.clone() });
+                fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
+            }
+            EndEvent::PathChanged { remote } => {
+                let remote = Remote::muxed(*remote);
+                fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
+            }
+            EndEvent::PeerClosed => {}
+            EndEvent::Failed(failure) => {
+                fx.refused("connectivity", failure.as_str());
+                self.media_trouble(place, failure.as_str(), failure.in_words(), fx);
+            }
+        }
+    }
+
+    /// No RTP from a party: its device vanished. Unless it is expected: on hold, or its page is just away.
+    fn silent(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let wanted = self.wanted_towards(place);
+        let Some(leg) = self.leg(place).filter(|leg| leg.state == LegState::Up) else { return };
+        if leg.web().is_some_and(|web| web.session.is_some()) {
+            let text =
+                "No sound arrives from your device: is the microphone blocked, or a firewall in between?";
+            return self.media_trouble(place, "no-packets", text, fx);
+        }
+        let is_held = leg.holds() || !wanted.sends();
+        let is_away = leg.web().is_some();
+        if !is_held && !is_away {
+            self.end(Cause::MediaTimeout, None, fx);
+        }
+    }
+}

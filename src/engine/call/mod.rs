@@ -1,0 +1,97 @@
+//! The B2BUA: calls and their legs.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `calls` | [`Calls`]: what comes in finds its call and leg |
+//! | `model` | [`Call`] and its states |
+//! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
+//! | `session`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
+//! | `plan` | whom to ring, in which order |
+//! | `setup` | attempts, ringing, the first answer wins |
+//! | `requests`, `responses`, `exchange`, `refresh` | what happens in an open dialog |
+//! | `pages` | what pages ask |
+//! | `digits`, `quality`, `media_events` | DTMF, how it sounds, what the worker tells |
+//! | `teardown`, `record`, `view` | the end, its record, what parties are shown |
+//! | `effects`, `books`, `timer` | what a call acts with |
+//!
+//! A call owns its legs; a leg owns its dialog and its media end. [`Calls`] takes a call out of its table, lets it act with
+//! [`Effects`], and puts it back until it is settled.
+
+mod books;
+mod calls;
+mod cause;
+mod digits;
+mod effects;
+mod exchange;
+mod id;
+mod keying;
+mod leg;
+mod media_events;
+mod model;
+mod pages;
+mod plan;
+mod quality;
+mod record;
+mod refresh;
+mod requests;
+mod responses;
+mod session;
+mod setup;
+mod sip_leg;
+mod teardown;
+mod timer;
+mod view;
+mod web_leg;
+
+pub use books::Books;
+pub use calls::{Admitted, Calls};
+pub use cause::Cause;
+pub use effects::{Effects, MediaStock};
+pub use id::{CallId, LegId};
+pub use leg::{Leg, LegState, Party, Wire};
+pub use model::{Call, CallState};
+pub use plan::AsteriskState;
+pub use record::{CallRecord, LegRecord};
+pub use sip_leg::{ALLOW, our_contact};
+
+use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};
+use crate::sip::Response;
+
+/// Answers a request; what cannot be sent any more is counted.
+pub(super) fn send_response(server: ServerId, response: Response, fx: &mut Effects<'_>) {
+    if let Err(refusal) = fx.layer.respond(fx.now, server, response) {
+        fx.refused("transaction", refusal_label(refusal));
+    }
+}
+
+const fn refusal_label(refusal: RespondRefusal) -> &'static str {
+    match refusal {
+        RespondRefusal::Gone => "transaction-gone",
+        RespondRefusal::Answered => "answered-before",
+        RespondRefusal::NotReliable => "not-reliable",
+        RespondRefusal::QueueFull => "reliable-queue-full",
+    }
+}
+
+const fn request_refusal_label(refusal: RequestRefusal) -> &'static str {
+    match refusal {
+        RequestRefusal::Full => "transactions-full",
+        RequestRefusal::Unfit => "unfit-request",
+        RequestRefusal::Gone => "transaction-gone",
+    }
+}
+
+/// What was dialled: a number, or one with a technology before it (`SIP/1002`, `PJSIP/1002`).
+pub(super) fn dialled_number(to: &str) -> Option<String> {
+    let number = match to.split_once('/') {
+        Some((technology, rest))
+            if technology.eq_ignore_ascii_case("sip") || technology.eq_ignore_ascii_case("pjsip") =>
+        {
+            rest
+        }
+        Some(_) => return None,
+        None => to,
+    };
+    let is_number = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '#' | '-' | '.' | '_');
+    (!number.is_empty() && number.len() <= 64 && number.chars().all(is_number)).then(|| number.to_owned())
+}

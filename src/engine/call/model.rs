@@ -1,0 +1,161 @@
+//! One call: its legs, its plan, how far it is.
+//!
+//! | state | event | next |
+//! | --- | --- | --- |
+//! | Dialling | a device rings | Ringing |
+//! | Dialling, Ringing | a device answers, the caller is told | Answering (caller's ACK or page) or Up |
+//! | Answering | the caller's ACK | Up |
+//! | Dialling, Ringing | all attempts failed, the caller gave up | Over |
+//! | Up | either party hangs up, vanishes, is silent | Over |
+//! | Over | all final responses and media reports are in, or the linger time has passed | forgotten |
+
+use super::cause::Cause;
+use super::id::{CallId, LegId};
+use super::leg::{Leg, LegState, Party};
+use super::plan::Plan;
+use crate::engine::flow::Side;
+use crate::sdp::{Codec, SessionDescription};
+use crate::time::WallTime;
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// Attempts are being made.
+    Dialling,
+    /// A device rings.
+    Ringing,
+    /// Answered.
+    Up,
+    /// Over.
+    Over(Cause),
+}
+
+/// What the caller wants of media.
+#[derive(Clone, Debug)]
+pub enum CallerOffer {
+    /// It offered; our answer goes with the 2xx (or a 183 before).
+    Offered {
+        /// Its description.
+        description: SessionDescription,
+        /// What it can do, in its order.
+        codecs: Vec<Codec>,
+    },
+    /// It did not (a late offer): we offer in the 2xx, its ACK answers.
+    Late,
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct Call {
+    /// Its name.
+    pub id: CallId,
+    /// From which side the caller came.
+    pub side: Side,
+    /// What was dialled.
+    pub dialled: String,
+    /// How far it is.
+    pub state: CallState,
+    /// All legs ever tried; leg A is the first.
+    pub legs: Vec<Leg>,
+    /// What is left to try.
+    pub plan: Plan,
+    /// What the caller wants of media.
+    pub offer: CallerOffer,
+    /// The leg that answered.
+    pub winner: Option<u16>,
+    /// The leg whose early media the caller hears.
+    pub early: Option<u16>,
+    /// The best reason among the legs that failed.
+    pub failure: Option<Cause>,
+    /// Hops left of the caller's INVITE.
+    pub max_forwards: u8,
+    /// When it began.
+    pub started: WallTime,
+    /// When it was answered.
+    pub answered: Option<WallTime>,
+    /// When it ended.
+    pub ended: Option<WallTime>,
+    /// Whether its record was written.
+    pub recorded: bool,
+}
+
+impl Call {
+    /// A leg by its place.
+    pub fn leg(&mut self, place: u16) -> Option<&mut Leg> {
+        self.legs.get_mut(usize::from(place))
+    }
+
+    /// The name of a leg.
+    pub const fn leg_id(&self, place: u16) -> LegId {
+        LegId { call: self.id, place }
+    }
+
+    /// The leg on the other side of `place`: leg A's is the winner, or who gives early media; any other leg's is leg A.
+    pub fn other(&self, place: u16) -> Option<u16> {
+        if place == 0 { self.winner.or(self.early) } else { Some(0) }
+    }
+
+    /// Both legs of a bridge at once.
+    pub fn pair(&mut self, place: u16) -> Option<(&mut Leg, &mut Leg)> {
+        let (a, b) = (usize::from(place), usize::from(self.other(place)?));
+        if a == b || a.max(b) >= self.legs.len() {
+            return None;
+        }
+        let (low, high) = self.legs.split_at_mut(a.max(b));
+        let (low, high) = (low.get_mut(a.min(b))?, high.first_mut()?);
+        Some(if a < b { (low, high) } else { (high, low) })
+    }
+
+    /// Whether somebody may still answer.
+    pub fn has_live_callee(&self) -> bool {
+        self.legs.iter().skip(1).any(|leg| leg.state.is_live())
+    }
+
+    /// Whether it counts as a call in progress.
+    pub const fn is_active(&self) -> bool {
+        !matches!(self.state, CallState::Over(_))
+    }
+
+    /// The party that a leg's party talks to.
+    pub fn peer_of(&self, place: u16) -> Party {
+        if place != 0 {
+            return self.legs.first().map_or_else(|| self.dialled_party(), |leg| leg.party.clone());
+        }
+        let winner = self.winner.and_then(|winner| self.legs.get(usize::from(winner)));
+        winner.map_or_else(
+            || self.dialled_party(),
+            |leg| Party { number: self.dialled.clone(), name: leg.party.name.clone() },
+        )
+    }
+
+    /// Notes why a leg failed: the reason that says most about the called party wins (RFC 3261 §16.7 step 6).
+    pub fn note_failure(&mut self, cause: Cause) {
+        if self.failure.is_none_or(|known| weight(cause) > weight(known)) {
+            self.failure = Some(cause);
+        }
+    }
+
+    /// Whether any leg is in this state.
+    pub fn any_callee(&self, state: LegState) -> bool {
+        self.legs.iter().skip(1).any(|leg| leg.state == state)
+    }
+
+    fn dialled_party(&self) -> Party {
+        Party { number: self.dialled.clone(), name: None }
+    }
+}
+
+/// How much a reason says about the called party.
+const fn weight(cause: Cause) -> u8 {
+    match cause {
+        Cause::Declined => 9,
+        Cause::Busy => 8,
+        Cause::Forbidden => 7,
+        Cause::NoSuchNumber => 6,
+        Cause::NoAnswer => 5,
+        Cause::NoCommonMedia | Cause::BadDescription => 4,
+        Cause::Refused(_) => 3,
+        Cause::NotRegistered => 2,
+        _ => 1,
+    }
+}

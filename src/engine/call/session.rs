@@ -1,0 +1,355 @@
+//! A leg's session: its media end, what was offered, what was agreed (RFC 3264).
+//!
+//! | state | event | do | next |
+//! | --- | --- | --- | --- |
+//! | closed | `open` | take a port and an end id; `Open` | open |
+//! | open, agreed | `offer` | describe | offered |
+//! | offered | `read_answer` | tell the worker | agreed |
+//! | open, agreed | `answer` | describe, tell the worker | agreed |
+//! | offered | `withdraw` (rejected, cancelled) | – | what it was |
+//! | any | `close` | `Close`; the port rests | closed |
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::cause::Cause;
+use super::effects::Effects;
+use super::keying;
+use crate::media::end::Security;
+use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
+use crate::sdp::{
+    AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed,
+    LocalCapabilities, LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy,
+    SessionDescription, SetupRole, SrtpSuite,
+};
+
+/// How the media of a leg are carried; follows from the transport of its signalling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Carriage {
+    /// Plain RTP to Asterisk over loopback.
+    Trunk,
+    /// A phone on an unprotected transport: plain RTP, or SDES if it offers that.
+    PlainPhone,
+    /// A phone on TLS: SDES-SRTP; plain RTP only if the phone offers nothing else.
+    SecurePhone,
+    /// A browser: DTLS-SRTP over ICE.
+    Browser,
+}
+
+impl Carriage {
+    /// Which kinds of protection it takes part in.
+    pub const fn policy(self) -> MediaPolicy {
+        match self {
+            Self::Trunk => MediaPolicy { plain: true, sdes: false, dtls: false },
+            Self::PlainPhone | Self::SecurePhone => MediaPolicy { plain: true, sdes: true, dtls: false },
+            Self::Browser => MediaPolicy { plain: false, sdes: false, dtls: true },
+        }
+    }
+}
+
+/// The media end of a session, while it is open.
+#[derive(Clone, Debug)]
+struct OpenEnd {
+    id: EndId,
+    port: LocalPort,
+    rtp: SocketAddr,
+    rtcp_port: u16,
+    ice: Option<IceCredentials>,
+}
+
+/// A leg's session.
+#[derive(Debug)]
+pub struct LegSession {
+    carriage: Carriage,
+    address: IpAddr,
+    end: Option<OpenEnd>,
+    local: LocalSession,
+    key_seed: KeySeed,
+    offered: Option<LocalMedia>,
+    agreed: Option<AgreedMedia>,
+    dtls_role: Option<DtlsRole>,
+    report: Option<Report>,
+}
+
+impl LegSession {
+    /// A session of which nothing is known yet. `address` is ours on the leg's flow.
+    pub fn new(carriage: Carriage, address: IpAddr, fx: &mut Effects<'_>) -> Self {
+        let address = if address.is_unspecified() { fx.settings.media.address } else { address };
+        Self {
+            carriage,
+            address,
+            end: None,
+            local: LocalSession::new(fx.random_u64(), address),
+            key_seed: KeySeed::new(fx.random_bytes()),
+            offered: None,
+            agreed: None,
+            dtls_role: None,
+            report: None,
+        }
+    }
+
+    /// The media end, while there is one.
+    pub fn end(&self) -> Option<EndId> {
+        self.end.as_ref().map(|end| end.id)
+    }
+
+    /// What was agreed last.
+    pub const fn agreed(&self) -> Option<&AgreedMedia> {
+        self.agreed.as_ref()
+    }
+
+    /// Our last description.
+    pub const fn description(&self) -> Option<&SessionDescription> {
+        self.local.last()
+    }
+
+    /// Whether our offer waits for its answer.
+    pub const fn is_offering(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// What this session's media are carried by.
+    pub const fn carriage(&self) -> Carriage {
+        self.carriage
+    }
+
+    /// The worker's final figures, once the end is closed.
+    pub const fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    /// The worker's figures came.
+    pub fn set_report(&mut self, report: Report) {
+        self.report = Some(report);
+    }
+
+    /// Describes an offer with these codecs.
+    pub fn offer(
+        &mut self,
+        codecs: Vec<Codec>,
+        direction: Direction,
+        fx: &mut Effects<'_>,
+    ) -> Result<SessionDescription, Cause> {
+        self.open(true, fx)?;
+        let local = self.local_media(codecs, direction, fx)?;
+        let description = self.local.offer(&local);
+        self.offered = Some(local);
+        Ok(description)
+    }
+
+    /// Our offer was rejected or given up; what was agreed before stays in force.
+    pub fn withdraw(&mut self) {
+        self.offered = None;
+    }
+
+    /// Reads the answer to our offer and sets the media up accordingly.
+    pub fn read_answer(&mut self, answer: &SessionDescription, fx: &mut Effects<'_>) -> Result<(), Cause> {
+        let local = self.offered.take().ok_or(Cause::BadDescription)?;
+        let agreed = self.local.read_answer(&local, answer).map_err(|refusal| {
+            fx.refused("sdp", refusal.as_str());
+            Cause::NoCommonMedia
+        })?;
+        self.settle(agreed, fx);
+        Ok(())
+    }
+
+    /// Answers an offer with these codecs and sets the media up accordingly.
+    pub fn answer(
+        &mut self,
+        offer: &SessionDescription,
+        codecs: Vec<Codec>,
+        direction: Direction,
+        fx: &mut Effects<'_>,
+    ) -> Result<SessionDescription, Cause> {
+        self.open(false, fx)?;
+        let capabilities = self.capabilities(codecs, direction, fx)?;
+        let answer = self.local.answer(offer, &capabilities).map_err(|refusal| {
+            fx.refused("sdp", refusal.as_str());
+            Cause::NoCommonMedia
+        })?;
+        self.settle(answer.agreed, fx);
+        Ok(answer.description)
+    }
+
+    /// What kinds of protection this leg takes part in.
+    pub const fn policy(&self) -> MediaPolicy {
+        self.carriage.policy()
+    }
+
+    /// Begins anew with another media end: a browser that reloaded its page has lost its keys.
+    pub fn restart(&mut self, fx: &mut Effects<'_>) {
+        self.close(fx);
+        self.local = LocalSession::new(fx.random_u64(), self.address);
+        self.offered = None;
+        self.agreed = None;
+        self.dtls_role = None;
+    }
+
+    /// New ICE credentials for the same end and keys: the browser's network changed.
+    pub fn restart_ice(&mut self, fx: &mut Effects<'_>) {
+        let Some(end) = self.end.as_mut().filter(|end| end.ice.is_some()) else { return };
+        let Some(credentials) = keying::ice_credentials(fx) else { return };
+        fx.connectivity(keying::restart_ice(end.id, &credentials));
+        end.ice = Some(credentials);
+    }
+
+    /// Closes the media end; its port rests.
+    pub fn close(&mut self, fx: &mut Effects<'_>) {
+        if let Some(end) = self.end.take() {
+            if end.ice.is_some() {
+                fx.connectivity(ConnectivityCommand::Close { end: end.id });
+            }
+            fx.media(MediaCommand::Close { end: end.id });
+            if let LocalPort::Phone(pair) = end.port {
+                fx.stock.ports.release(pair, fx.now.instant);
+            }
+        }
+    }
+
+    fn open(&mut self, offerer: bool, fx: &mut Effects<'_>) -> Result<(), Cause> {
+        if self.end.is_some() {
+            return Ok(());
+        }
+        let (port, rtp, rtcp_port) = self.take_port(fx)?;
+        let Some(id) = fx.stock.ends.allocate() else {
+            if let LocalPort::Phone(pair) = port {
+                fx.stock.ports.release(pair, fx.now.instant);
+            }
+            fx.refused("media", "ends-in-use");
+            return Err(Cause::NoMediaPort);
+        };
+        let is_browser = self.carriage == Carriage::Browser;
+        let security = if is_browser { Security::Srtp } else { Security::Plain };
+        fx.media(MediaCommand::Open { end: id, local: port, security });
+        let ice = if is_browser { keying::ice_credentials(fx) } else { None };
+        if let Some(credentials) = &ice {
+            fx.connectivity(keying::open_browser_end(id, credentials, offerer));
+        }
+        self.end = Some(OpenEnd { id, port, rtp, rtcp_port, ice });
+        Ok(())
+    }
+
+    fn take_port(&self, fx: &mut Effects<'_>) -> Result<(LocalPort, SocketAddr, u16), Cause> {
+        let media = &fx.settings.media;
+        match self.carriage {
+            Carriage::Trunk => Ok((LocalPort::Trunk, media.trunk, media.trunk.port())),
+            Carriage::Browser => {
+                let address = SocketAddr::new(self.address, media.webrtc.port());
+                Ok((LocalPort::WebRtc, address, media.webrtc.port()))
+            }
+            Carriage::PlainPhone | Carriage::SecurePhone => {
+                let address = media.external.unwrap_or(self.address);
+                let taken = fx.stock.ports.allocate(fx.now.instant);
+                let pair = taken.map_err(|refusal| {
+                    fx.refused("media", refusal.as_str());
+                    Cause::NoMediaPort
+                })?;
+                let numbers = fx.stock.ports.numbers(pair).ok_or(Cause::NoMediaPort)?;
+                Ok((LocalPort::Phone(pair), SocketAddr::new(address, numbers.rtp), numbers.rtcp))
+            }
+        }
+    }
+
+    /// Tells the media worker, and for browsers the owner of ICE, what was agreed.
+    fn settle(&mut self, agreed: AgreedMedia, fx: &mut Effects<'_>) {
+        self.offered = None;
+        let Some(end) = &self.end else { return };
+        fx.media(MediaCommand::SetCodec { end: end.id, codec: keying::end_codec(&agreed) });
+        if let AgreedSecurity::DtlsSrtp { role, .. } = &agreed.security {
+            self.dtls_role = Some(*role);
+        }
+        if let AgreedSecurity::Sdes { local, remote } = &agreed.security
+            && let Some(keys) = keying::sdes_keys(local, remote)
+        {
+            fx.media(MediaCommand::SetCrypto { end: end.id, keys: Box::new(keys) });
+        }
+        for command in keying::set_browser_remote(end.id, &agreed) {
+            fx.connectivity(command);
+        }
+        if let Some((remote, source)) = keying::remote(&agreed, fx.settings.media.symmetric) {
+            fx.media(MediaCommand::SetRemote { end: end.id, remote, source });
+        }
+        fx.media(MediaCommand::SetFlow { end: end.id, flow: keying::flow(agreed.direction) });
+        self.agreed = Some(agreed);
+    }
+
+    fn local_media(
+        &self,
+        codecs: Vec<Codec>,
+        direction: Direction,
+        fx: &Effects<'_>,
+    ) -> Result<LocalMedia, Cause> {
+        let end = self.end.as_ref().ok_or(Cause::NoMediaPort)?;
+        let security = match self.carriage {
+            Carriage::Trunk | Carriage::PlainPhone => self.agreed_or_plain(),
+            Carriage::SecurePhone => LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed),
+            Carriage::Browser => {
+                LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?)
+            }
+        };
+        let is_browser = self.carriage == Carriage::Browser;
+        Ok(LocalMedia {
+            rtp: end.rtp,
+            rtcp_port: end.rtcp_port,
+            rtcp_mux: matches!(self.carriage, Carriage::Trunk | Carriage::Browser),
+            codecs,
+            direction,
+            ptime: None,
+            security,
+            mid: is_browser.then(|| self.mid()),
+            source: None,
+        })
+    }
+
+    /// A phone on an unprotected transport that once chose SDES keeps it.
+    fn agreed_or_plain(&self) -> LocalSecurity {
+        match self.agreed.as_ref().map(|agreed| &agreed.security) {
+            Some(AgreedSecurity::Sdes { local, .. }) => LocalSecurity::sdes(&[local.suite], &self.key_seed),
+            _ => LocalSecurity::Plain,
+        }
+    }
+
+    fn capabilities(
+        &self,
+        codecs: Vec<Codec>,
+        direction: Direction,
+        fx: &Effects<'_>,
+    ) -> Result<LocalCapabilities, Cause> {
+        let end = self.end.as_ref().ok_or(Cause::NoMediaPort)?;
+        Ok(LocalCapabilities {
+            rtp: end.rtp,
+            rtcp_port: end.rtcp_port,
+            rtcp_mux: true,
+            codecs,
+            direction,
+            ptime: None,
+            policy: self.carriage.policy(),
+            suites: SrtpSuite::PREFERENCE.to_vec(),
+            key_seed: self.key_seed.clone(),
+            dtls: Self::local_dtls(end, fx),
+            dtls_role: self.dtls_role,
+            source: None,
+        })
+    }
+
+    fn local_dtls(end: &OpenEnd, fx: &Effects<'_>) -> Option<LocalDtls> {
+        let credentials = end.ice.clone()?;
+        let media = &fx.settings.media;
+        let mut candidates = vec![Candidate::host(end.rtp, "1", u16::MAX)];
+        if let Some(external) = media.external.filter(|external| *external != end.rtp.ip()) {
+            candidates.push(Candidate::host(SocketAddr::new(external, end.rtp.port()), "2", u16::MAX - 1));
+        }
+        let ice = LocalIce {
+            credentials,
+            lite: media.ice_lite,
+            trickle: true,
+            candidates,
+            end_of_candidates: true,
+        };
+        Some(LocalDtls { fingerprint: media.fingerprint.clone(), setup: SetupRole::ActPass, ice })
+    }
+
+    /// Browsers want the same mid for the life of a session.
+    fn mid(&self) -> String {
+        self.agreed.as_ref().and_then(|agreed| agreed.remote.mid.clone()).unwrap_or_else(|| "0".to_owned())
+    }
+}

@@ -1,0 +1,83 @@
+//! Ending a call: whoever ends it, all its legs, ports and transactions go.
+
+use super::cause::Cause;
+use super::effects::Effects;
+use super::leg::{LegState, Wire};
+use super::model::{Call, CallState};
+use super::sip_leg::Stage;
+use super::timer::Purpose;
+use std::time::Duration;
+
+/// How long a call that is over waits for the worker's figures and the last final responses.
+const LINGER: Duration = Duration::from_secs(2);
+
+impl Call {
+    /// Ends the call. `by` is the leg whose party ended it: it is told nothing more.
+    pub(super) fn end(&mut self, cause: Cause, by: Option<u16>, fx: &mut Effects<'_>) {
+        if !self.is_active() {
+            return;
+        }
+        self.state = CallState::Over(cause);
+        self.ended = Some(fx.now.wall);
+        for purpose in [Purpose::Ring, Purpose::Longest, Purpose::Sample] {
+            fx.books.cancel(self.id, purpose);
+        }
+        for place in 0..self.legs.len() as u16 {
+            let told = if by == Some(place) { LegEnd::Itself } else { LegEnd::ByUs };
+            self.end_leg(place, cause, told, fx);
+        }
+        fx.books.set(self.id, Purpose::Linger, fx.now.instant, LINGER);
+        fx.active_calls = fx.active_calls.saturating_sub(1);
+        self.observe("ended", Some(cause.as_str()), fx);
+    }
+
+    /// Lets go of one leg; the call goes on.
+    pub(super) fn drop_leg(&mut self, place: u16, cause: Cause, fx: &mut Effects<'_>) {
+        self.end_leg(place, cause, LegEnd::ByUs, fx);
+    }
+
+    fn end_leg(&mut self, place: u16, cause: Cause, told: LegEnd, fx: &mut Effects<'_>) {
+        let id = self.leg_id(place);
+        let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { return };
+        leg.state = LegState::Ended(cause);
+        leg.session.withdraw();
+        leg.session.close(fx);
+        for purpose in
+            [Purpose::Refresh(place), Purpose::Expire(place), Purpose::Again(place), Purpose::Away(place)]
+        {
+            fx.books.cancel(id.call, purpose);
+        }
+        match &mut leg.wire {
+            Wire::Sip(sip) => {
+                if let Some(dialog) = &sip.dialog {
+                    fx.books.dialogs.remove(dialog.id());
+                }
+                if told == LegEnd::ByUs || matches!(sip.stage, Stage::Incoming { .. }) {
+                    sip.end(cause, fx);
+                } else {
+                    sip.stage = Stage::Closed;
+                }
+            }
+            Wire::Web(_) => self.tell_page(place, fx),
+        }
+    }
+
+    /// Whether nothing more is expected of a call that is over.
+    pub(super) fn is_settled(&self) -> bool {
+        let waits = |stage: &Stage| matches!(stage, Stage::Cancelled { .. });
+        let legs_settled = self.legs.iter().all(|leg| match &leg.wire {
+            Wire::Sip(sip) => !waits(&sip.stage),
+            Wire::Web(_) => true,
+        });
+        !self.is_active() && self.recorded && legs_settled
+    }
+}
+
+/// Who ended a leg.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LegEnd {
+    /// Its party; or it was refused before.
+    Itself,
+    /// The gateway.
+    ByUs,
+}

@@ -1,0 +1,57 @@
+//! What goes into the engine.
+
+use crate::engine::flow::{ClientIdentity, Flow, FlowFailure};
+use crate::engine::output::StoreTicket;
+use crate::engine::registrar::Accounts;
+use crate::engine::settings::Settings;
+use crate::engine::web::WebInput;
+use crate::media::{ConnectivityEvent, MediaEvent};
+use crate::sip::Message;
+use crate::sip::parse::ParseError;
+
+/// Something happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A message was read from a flow. What could not be parsed comes too: some of it wants an answer.
+    Sip {
+        /// Where it came from; the answer goes back there.
+        flow: Flow,
+        /// The message, or what is wrong with it.
+        message: Result<Message, ParseError>,
+    },
+    /// A connection was accepted.
+    FlowOpened {
+        /// The connection.
+        flow: Flow,
+        /// Who its verified client certificate says it is.
+        identity: Option<ClientIdentity>,
+    },
+    /// A connection is gone, or a datagram could not be sent.
+    FlowFailed {
+        /// The flow.
+        flow: Flow,
+        /// Why.
+        reason: FlowFailure,
+    },
+    /// The media worker saw something.
+    Media(MediaEvent),
+    /// ICE or DTLS moved on.
+    Connectivity(ConnectivityEvent),
+    /// A browser asks or tells something.
+    Web(WebInput),
+    /// The store carried out [`super::Output::Persist`] with this ticket.
+    Persisted {
+        /// Which.
+        ticket: StoreTicket,
+        /// Whether it is on flash. When not, the engine goes on in memory and health says so.
+        durable: bool,
+    },
+    /// The set of accounts changed.
+    Accounts(Accounts),
+    /// The configuration was reloaded.
+    Settings(Box<Settings>),
+    /// Take no new calls; end when the last one has ended.
+    Drain,
+    /// End all calls now.
+    Stop,
+}

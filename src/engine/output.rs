@@ -1,0 +1,111 @@
+//! What comes out of the engine: effects as values, carried out by the shell in this order.
+
+use bytes::Bytes;
+
+use crate::engine::call::CallRecord;
+use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::registrar::{Binding, BindingKey};
+use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
+use crate::media::{ConnectivityCommand, MediaCommand};
+
+/// Matches [`super::Input::Persisted`] with its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreTicket(pub u64);
+
+/// An effect.
+#[derive(Debug)]
+pub enum Output {
+    /// Send these bytes on this flow.
+    Transmit {
+        /// Where to.
+        flow: Flow,
+        /// One SIP message.
+        bytes: Bytes,
+    },
+    /// Close this connection.
+    Close {
+        /// The connection.
+        flow: Flow,
+        /// Why.
+        reason: FlowFailure,
+    },
+    /// For the media worker.
+    Media(MediaCommand),
+    /// For the owner of ICE and DTLS.
+    Connectivity(ConnectivityCommand),
+    /// Write to flash; answered by [`super::Input::Persisted`] once it is durable.
+    Persist {
+        /// Matches the answer.
+        ticket: StoreTicket,
+        /// What to write.
+        change: Change,
+    },
+    /// Tell a page.
+    Web {
+        /// The page's connection.
+        session: WebSession,
+        /// What.
+        event: WebEvent,
+    },
+    /// Answer a page's request.
+    Reply {
+        /// Matches the request.
+        ticket: Ticket,
+        /// The answer.
+        reply: WebReply,
+    },
+    /// For metrics, health and the journal.
+    Observe(Observation),
+}
+
+/// A change of what is on flash.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A binding was made or refreshed.
+    PutBinding(Box<Binding>),
+    /// A binding is gone.
+    RemoveBinding(BindingKey),
+    /// A call ended.
+    CallRecord(Box<CallRecord>),
+}
+
+/// Something worth counting or telling.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Observation {
+    /// A request was answered.
+    Answered {
+        /// The request's method.
+        method: &'static str,
+        /// The status of the final response.
+        status: u16,
+    },
+    /// A message or request was dropped or refused, by a reason's stable word.
+    Refused {
+        /// The room: `sip`, `transaction`, `admission`, `registrar`, `call`.
+        room: &'static str,
+        /// The reason's `as_str()`.
+        reason: &'static str,
+    },
+    /// A binding was made, refreshed or lost.
+    Registration {
+        /// `registered`, `refreshed`, `unregistered`, `expired`, `flow-lost`, `replaced`.
+        change: &'static str,
+        /// The extension.
+        extension: String,
+        /// Bindings in all, after it.
+        bindings: usize,
+    },
+    /// A call moved on.
+    Call {
+        /// The call.
+        call: String,
+        /// `started`, `ringing`, `answered`, `ended`.
+        change: &'static str,
+        /// The cause's stable word, at the end.
+        cause: Option<&'static str>,
+        /// Calls in all, after it.
+        calls: usize,
+    },
+    /// Asterisk answers, or does not.
+    AsteriskReachable(bool),
+}

@@ -1,0 +1,291 @@
+//! Accounts and bindings: who may register, and where each device is (RFC 3261 §10, RFC 5626, RFC 8760).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `account` | [`Accounts`]: digests of passwords, names, tokens |
+//! | `binding` | [`Binding`]: one device |
+//! | `table` | all bindings, bounded, with their expiry |
+//! | `register` | REGISTER: challenge, refuse, or prepare and commit |
+//! | `authenticate` | requests other than REGISTER |
+//! | `pages` | browsers as devices |
+//!
+//! # States of a binding
+//!
+//! | state | event | do | next |
+//! | --- | --- | --- | --- |
+//! | – | REGISTER accepted and on flash | put; `registered` | reachable |
+//! | reachable | REGISTER of the same device | put; `refreshed`, or `replaced` on another flow | reachable |
+//! | reachable | its connection closed | `flow-lost` | away |
+//! | away | REGISTER of the same device | put; `refreshed` | reachable |
+//! | any | expires 0, `*` | remove; `unregistered` | – |
+//! | any | its time has come | remove; `expired` | – |
+//! | any | the password changed, the account is gone | remove; `credentials-changed` | – |
+//!
+//! A REGISTER is answered 200 only after its changes are on flash: [`Registrar::register`] prepares,
+//! [`Registrar::commit`] puts in force and answers.
+
+mod account;
+mod authenticate;
+mod binding;
+mod pages;
+mod register;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::Rng;
+use serde::Serialize;
+
+pub use account::{Account, Accounts};
+pub use authenticate::Allowed;
+pub use binding::{Binding, BindingKey, DeviceKey, Reach};
+pub use register::{PendingRegistration, Registered};
+
+use super::flow::{ClientIdentity, ConnectionId, Flow};
+use super::numbering::Extension;
+use super::output::Change;
+use super::settings::{RegistrarSettings, Settings};
+use crate::sip::StatusCode;
+use crate::sip::digest::{Authenticator, NonceKey};
+use crate::time::Now;
+use table::Table;
+
+/// What became of a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum What {
+    /// New.
+    Registered,
+    /// The same device on the same flow.
+    Refreshed,
+    /// The same device on another flow.
+    Replaced,
+    /// The device took it back.
+    Unregistered,
+    /// Its time had come.
+    Expired,
+    /// Its connection closed; it is kept until it expires.
+    FlowLost,
+    /// The password changed or the account is gone.
+    CredentialsChanged,
+}
+
+impl What {
+    /// The stable word in metrics, events and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Registered => "registered",
+            Self::Refreshed => "refreshed",
+            Self::Replaced => "replaced",
+            Self::Unregistered => "unregistered",
+            Self::Expired => "expired",
+            Self::FlowLost => "flow-lost",
+            Self::CredentialsChanged => "credentials-changed",
+        }
+    }
+}
+
+/// A change to tell.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// Whose device.
+    pub extension: Extension,
+    /// What happened.
+    pub what: What,
+    /// What is to be removed from flash, if anything still lies there.
+    pub forget: Option<Change>,
+}
+
+/// All accounts and bindings.
+pub struct Registrar {
+    realm: String,
+    limits: RegistrarSettings,
+    accounts: Accounts,
+    authenticator: Authenticator,
+    random: ChaCha20Rng,
+    table: Table,
+    identities: HashMap<ConnectionId, ClientIdentity>,
+}
+
+/// One line of `branchline registrations`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RegistrationView {
+    /// The extension.
+    pub extension: String,
+    /// `udp`, `tcp`, `tls`, `ws`, `wss`, or `web`.
+    pub transport: &'static str,
+    /// Where the device is, when it is reached by SIP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Its user agent.
+    pub user_agent: String,
+    /// Milliseconds since 1970.
+    pub since: u64,
+    /// Milliseconds since 1970.
+    pub expires: u64,
+    /// Whether a call can be offered to it now.
+    pub reachable: bool,
+}
+
+impl Registrar {
+    /// A registrar with what survived a restart: devices on UDP are reachable at once, those on connections when they
+    /// come back.
+    pub fn new(
+        settings: &Settings,
+        accounts: Accounts,
+        bindings: Vec<Binding>,
+        mut random: ChaCha20Rng,
+        now: Now,
+    ) -> Self {
+        let mut secret = [0; 32];
+        random.fill_bytes(&mut secret);
+        let limits = settings.registrar.clone();
+        let capacity = limits.max_bindings.saturating_mul(2);
+        let authenticator =
+            Authenticator::new(&settings.realm, NonceKey::new(secret), limits.nonce_lifetime, capacity);
+        let mut table = Table::default();
+        for binding in bindings.into_iter().take(limits.max_bindings) {
+            let is_known = accounts.get(&binding.key.extension).is_some();
+            if is_known && binding.expires > now.wall {
+                table.put(binding, now);
+            }
+        }
+        let realm = settings.realm.clone();
+        Self { realm, limits, accounts, authenticator, random, table, identities: HashMap::new() }
+    }
+
+    /// Whether the extension is one of ours.
+    pub fn has_account(&self, extension: &Extension) -> bool {
+        self.accounts.get(extension).is_some()
+    }
+
+    /// The name shown to called parties.
+    pub fn display_name(&self, extension: &Extension) -> Option<String> {
+        self.accounts.get(extension)?.display_name.clone()
+    }
+
+    /// The devices that can be rung now, the preferred and then the newest first.
+    pub fn location(&self, extension: &Extension) -> Vec<&Binding> {
+        let mut reachable: Vec<_> = self.table.of(extension).filter(|one| self.is_reachable(one)).collect();
+        reachable.sort_by_key(|binding| (std::cmp::Reverse(binding.q), std::cmp::Reverse(binding.created)));
+        reachable
+    }
+
+    /// Whether the extension has a device, reachable or for the moment away.
+    pub fn is_registered(&self, extension: &Extension) -> bool {
+        self.table.has(extension)
+    }
+
+    /// The extensions that have a device.
+    pub fn registered_extensions(&self) -> Vec<Extension> {
+        self.table.extensions().cloned().collect()
+    }
+
+    /// Bindings in all.
+    pub const fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no binding.
+    pub const fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// What to tell Asterisk when it asks (OPTIONS) whether an extension can be reached.
+    pub fn qualify(&self, user: &str) -> StatusCode {
+        let Ok(extension) = user.parse::<Extension>() else { return StatusCode::OK };
+        let is_reachable = self.table.of(&extension).any(|one| self.is_reachable(one));
+        if is_reachable { StatusCode::OK } else { StatusCode::NOT_FOUND }
+    }
+
+    /// All bindings, for people.
+    pub fn overview(&self) -> Vec<RegistrationView> {
+        let mut views: Vec<_> = self.table.iter().map(|binding| self.view(binding)).collect();
+        views.sort_by(|a, b| (&a.extension, a.since).cmp(&(&b.extension, b.since)));
+        views
+    }
+
+    /// A connection was accepted; its certificate, if it showed one, counts for what comes on it.
+    pub fn flow_opened(&mut self, flow: Flow, identity: Option<ClientIdentity>) {
+        if let (Some(connection), Some(identity)) = (flow.connection, identity) {
+            self.identities.insert(connection, identity);
+        }
+    }
+
+    /// A connection is gone: its devices are away until they come back or expire.
+    pub fn flow_closed(&mut self, _now: Now, flow: Flow) -> Vec<Changed> {
+        let Some(connection) = flow.connection else { return Vec::new() };
+        self.identities.remove(&connection);
+        let mut changes = Vec::new();
+        for key in self.table.on_connection(connection) {
+            if let Some(Binding { reach: Reach::Sip { flow, .. }, .. }) = self.table.get_mut(&key) {
+                flow.connection = None;
+                changes.push(Changed { extension: key.extension, what: What::FlowLost, forget: None });
+            }
+        }
+        changes
+    }
+
+    /// The accounts changed: bindings whose password is another now, or whose account is gone, go.
+    pub fn set_accounts(&mut self, accounts: Accounts, _now: Now) -> Vec<Changed> {
+        let is_stale = |extension: &Extension| match (self.accounts.get(extension), accounts.get(extension)) {
+            (Some(old), Some(new)) => !old.same_keys(new),
+            _ => true,
+        };
+        let stale: Vec<_> =
+            self.table.iter().filter(|one| is_stale(&one.key.extension)).map(|one| one.key.clone()).collect();
+        self.accounts = accounts;
+        stale.into_iter().filter_map(|key| self.drop_binding(&key, What::CredentialsChanged)).collect()
+    }
+
+    /// Lets every deadline pass that is not after `now`.
+    pub fn handle_timeout(&mut self, now: Now) -> Vec<Changed> {
+        let mut changes = Vec::new();
+        while let Some(binding) = self.table.expire(now.instant) {
+            changes.push(forgotten(binding.key, What::Expired));
+        }
+        changes
+    }
+
+    /// When to call [`Registrar::handle_timeout`] next.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        self.table.next_expiry()
+    }
+
+    fn drop_binding(&mut self, key: &BindingKey, what: What) -> Option<Changed> {
+        self.table.remove(key).map(|binding| forgotten(binding.key, what))
+    }
+
+    fn is_reachable(&self, binding: &Binding) -> bool {
+        match &binding.reach {
+            Reach::Sip { flow, .. } => !flow.transport.reliable() || flow.connection.is_some(),
+            Reach::Web(session) => session.is_some(),
+        }
+    }
+
+    fn view(&self, binding: &Binding) -> RegistrationView {
+        let (transport, address) = match &binding.reach {
+            Reach::Sip { flow, .. } => (flow.transport.uri_token(), Some(flow.remote.to_string())),
+            Reach::Web(_) => ("web", None),
+        };
+        RegistrationView {
+            extension: binding.key.extension.to_string(),
+            transport,
+            address,
+            user_agent: binding.user_agent.clone(),
+            since: binding.created.0,
+            expires: binding.expires.0,
+            reachable: self.is_reachable(binding),
+        }
+    }
+}
+
+fn forgotten(key: BindingKey, what: What) -> Changed {
+    let extension = key.extension.clone();
+    let forget = !matches!(key.device, DeviceKey::Web(_));
+    Changed { extension, what, forget: forget.then_some(Change::RemoveBinding(key)) }
+}

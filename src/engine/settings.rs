@@ -1,0 +1,124 @@
+//! What the engine needs to know of the configuration.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::media::PortNumbers;
+use crate::sdp::Fingerprint;
+
+/// The engine's part of the configuration, already checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The office's id, such as `BRU`.
+    pub office: String,
+    /// The digest realm, and the host of our own addresses of record.
+    pub realm: String,
+    /// Registration.
+    pub registrar: RegistrarSettings,
+    /// Calls.
+    pub calls: CallSettings,
+    /// Media.
+    pub media: MediaSettings,
+    /// The site's Asterisk; `None`: Branchline alone.
+    pub asterisk: Option<AsteriskSettings>,
+    /// Digest guessing.
+    pub lock_out: LockOutSettings,
+    /// Messages of one source.
+    pub rate: RateSettings,
+    /// Most SIP transactions at once.
+    pub max_transactions: usize,
+}
+
+/// Limits of the registrar (RFC 3261 §10.3).
+#[derive(Clone, Debug)]
+pub struct RegistrarSettings {
+    /// When a device asks for none.
+    pub default_expires: Duration,
+    /// Shorter requests get 423.
+    pub min_expires: Duration,
+    /// Longer requests are shortened to this.
+    pub max_expires: Duration,
+    /// Most bindings of one extension; one more gets 403.
+    pub per_extension: usize,
+    /// Most bindings in all; one more gets 503.
+    pub max_bindings: usize,
+    /// How long a nonce may be used.
+    pub nonce_lifetime: Duration,
+}
+
+/// Limits of calls.
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// Most calls at once.
+    pub max: usize,
+    /// Most calls of one extension at once.
+    pub per_extension: usize,
+    /// How long devices ring.
+    pub ring_timeout: Duration,
+    /// Longest call.
+    pub max_duration: Duration,
+    /// Session-Expires that we ask for (RFC 4028).
+    pub session_expires: Duration,
+    /// Smallest Session-Expires that we accept.
+    pub min_se: Duration,
+    /// How long a browser may be away in mid-call (reload, network change).
+    pub web_grace: Duration,
+}
+
+/// Where media go.
+#[derive(Clone, Debug)]
+pub struct MediaSettings {
+    /// The address that phones are told, when their flow does not show a better one.
+    pub address: IpAddr,
+    /// An address in front of a NAT that browsers are told beside the local one.
+    pub external: Option<IpAddr>,
+    /// The port for all browsers.
+    pub webrtc: SocketAddr,
+    /// The loopback port for all of Asterisk's channels.
+    pub trunk: SocketAddr,
+    /// The ports that the shell could bind for phones.
+    pub phone_ports: Vec<PortNumbers>,
+    /// How long a port rests before it is used again.
+    pub rest: Duration,
+    /// ICE-lite (RFC 8445 §2.5) or full.
+    pub ice_lite: bool,
+    /// Of the daemon's DTLS certificate.
+    pub fingerprint: Fingerprint,
+    /// Whether a phone's media may come from another port than it signalled (phones behind NAT).
+    pub symmetric: bool,
+}
+
+/// The two ends of the loopback link to Asterisk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AsteriskSettings {
+    /// Where Asterisk's PJSIP transport listens.
+    pub remote: SocketAddr,
+    /// Where our loopback socket is bound.
+    pub local: SocketAddr,
+    /// How often it is asked whether it is there.
+    pub probe_every: Duration,
+    /// Silence that counts as down.
+    pub probe_timeout: Duration,
+    /// Most registrations per second that it is told after a restart.
+    pub mirror_rate: u32,
+}
+
+/// Digest guessing.
+#[derive(Clone, Copy, Debug)]
+pub struct LockOutSettings {
+    /// Wrong answers within the window that lock a source out.
+    pub failures: u32,
+    /// The window.
+    pub window: Duration,
+    /// How long it is locked out.
+    pub duration: Duration,
+}
+
+/// Messages of one source address.
+#[derive(Clone, Copy, Debug)]
+pub struct RateSettings {
+    /// Sustained.
+    pub per_second: u32,
+    /// At once, above that.
+    pub burst: u32,
+}

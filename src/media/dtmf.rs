@@ -1,0 +1,442 @@
+//! Telephone events (RFC 4733): the keys of a telephone as named RTP payloads.
+//!
+//! [`DtmfReceiver`] turns packets into keys; [`DtmfSender`] turns keys into packets.
+//!
+//! | sender state | after | does | becomes |
+//! | --- | --- | --- | --- |
+//! | `Idle` | a digit waits | starts an event | `Tone` |
+//! | `Tone` | 20 ms | sends it longer by 20 ms | `Tone`, at 100 ms `Ending` |
+//! | `Ending` | 20 ms | sends the end packet, three times in all | `Pause` |
+//! | `Pause` | 60 ms | nothing | `Idle` |
+
+use std::time::{Duration, Instant};
+
+/// One key of a telephone: `0` to `9`, `*`, `#`, `A` to `D`, or the hook flash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Digit(u8);
+
+/// The event code of the hook flash (RFC 4733 §3.2).
+const FLASH: u8 = 16;
+
+impl Digit {
+    /// From an event code; `None` above 16, which are not keys.
+    pub const fn from_event(code: u8) -> Option<Self> {
+        if code <= FLASH { Some(Self(code)) } else { None }
+    }
+
+    /// From its character, either case; `!` is the hook flash.
+    pub const fn from_char(key: char) -> Option<Self> {
+        let code = match key {
+            '0'..='9' => key as u8 - b'0',
+            '*' => 10,
+            '#' => 11,
+            'A'..='D' => key as u8 - b'A' + 12,
+            'a'..='d' => key as u8 - b'a' + 12,
+            '!' => FLASH,
+            _ => return None,
+        };
+        Some(Self(code))
+    }
+
+    /// Its event code, 0 to 16.
+    pub const fn event(self) -> u8 {
+        self.0
+    }
+
+    /// Its character.
+    pub const fn as_char(self) -> char {
+        match self.0 {
+            0..=9 => (b'0' + self.0) as char,
+            10 => '*',
+            11 => '#',
+            12..=15 => (b'A' + self.0 - 12) as char,
+            _ => '!',
+        }
+    }
+}
+
+/// How many digits one command may carry.
+pub const MAX_DIGITS: usize = 32;
+
+/// Digits to send, in order.
+pub type Digits = heapless::Vec<Digit, MAX_DIGITS>;
+
+/// Length of an event's payload (RFC 4733 §2.3).
+pub const EVENT_PAYLOAD: usize = 4;
+
+/// The payload of one event packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventPayload {
+    /// Event code.
+    pub event: u8,
+    /// The key was let go.
+    pub end: bool,
+    /// Loudness below 0 dBm0, 0 to 63.
+    pub volume: u8,
+    /// How long so far, in units of the clock rate.
+    pub duration: u16,
+}
+
+impl EventPayload {
+    /// Reads the payload's first event; `None` when it is too short.
+    pub fn parse(payload: &[u8]) -> Option<Self> {
+        let [event, flags, high, low] = *payload.first_chunk::<EVENT_PAYLOAD>()?;
+        let duration = u16::from_be_bytes([high, low]);
+        Some(Self { event, end: flags & 0x80 != 0, volume: flags & 0x3F, duration })
+    }
+
+    /// The payload on the wire.
+    pub fn to_bytes(self) -> [u8; EVENT_PAYLOAD] {
+        let [high, low] = self.duration.to_be_bytes();
+        [self.event, u8::from(self.end) << 7 | self.volume & 0x3F, high, low]
+    }
+
+    /// The same event in another clock rate.
+    pub fn rescaled(self, from_rate: u32, to_rate: u32) -> Self {
+        let scaled = u64::from(self.duration) * u64::from(to_rate) / u64::from(from_rate.max(1));
+        Self { duration: u16::try_from(scaled).unwrap_or(u16::MAX), ..self }
+    }
+}
+
+/// A key that was pressed and let go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPress {
+    /// Which key.
+    pub digit: Digit,
+    /// How long it was held.
+    pub duration: Duration,
+}
+
+/// An event without news for this long has ended, its end packets lost.
+const LOST_END: Duration = Duration::from_millis(250);
+
+/// Puts the packets of each event together, so that each key is told once.
+#[derive(Clone, Debug, Default)]
+pub struct DtmfReceiver {
+    current: Option<ReceivedEvent>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ReceivedEvent {
+    digit: Digit,
+    timestamp: u32,
+    /// Of earlier segments, when the key is held longer than one event can say (RFC 4733 §2.5.1.3).
+    earlier: Duration,
+    duration: u16,
+    clock_rate: u32,
+    last: Instant,
+    told: bool,
+}
+
+impl ReceivedEvent {
+    fn press(&self) -> KeyPress {
+        KeyPress { digit: self.digit, duration: self.earlier + self.segment() }
+    }
+
+    fn segment(&self) -> Duration {
+        Duration::from_secs_f64(f64::from(self.duration) / f64::from(self.clock_rate.max(1)))
+    }
+}
+
+impl DtmfReceiver {
+    /// Takes one event packet. Up to two keys end with it: one whose end was lost, and its own.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        timestamp: u32,
+        payload: &[u8],
+        clock_rate: u32,
+    ) -> heapless::Vec<KeyPress, 2> {
+        let mut ended = heapless::Vec::new();
+        let Some(event) = EventPayload::parse(payload) else { return ended };
+        let Some(digit) = Digit::from_event(event.event) else { return ended };
+        let mut earlier = Duration::ZERO;
+        if let Some(current) = &mut self.current {
+            let ahead = timestamp.wrapping_sub(current.timestamp).cast_signed();
+            if ahead < 0 {
+                return ended; // a late packet of an event that is over
+            }
+            if ahead == 0 {
+                current.last = now;
+                current.duration = current.duration.max(event.duration);
+                if event.end && !current.told {
+                    current.told = true;
+                    ended.extend([current.press()]);
+                }
+                return ended;
+            }
+            let continued = current.digit == digit
+                && current.duration >= 0xF000
+                && ahead.cast_unsigned() == u32::from(current.duration);
+            if continued && !current.told {
+                earlier = current.earlier + current.segment();
+            } else if !current.told {
+                ended.extend([current.press()]);
+            }
+        }
+        let told = event.end;
+        let duration = event.duration;
+        let current = ReceivedEvent { digit, timestamp, earlier, duration, clock_rate, last: now, told };
+        if told {
+            ended.extend([current.press()]);
+        }
+        self.current = Some(current);
+        ended
+    }
+
+    /// The key whose end packets were lost, once it has been quiet for long enough.
+    pub fn handle_timer(&mut self, now: Instant) -> Option<KeyPress> {
+        let current = self.current.as_mut()?;
+        if current.told || now.saturating_duration_since(current.last) < LOST_END {
+            return None;
+        }
+        current.told = true;
+        Some(current.press())
+    }
+}
+
+/// How often an event is sent anew.
+pub const STEP: Duration = Duration::from_millis(20);
+
+/// How long a digit of ours sounds.
+const TONE: Duration = Duration::from_millis(100);
+
+/// The silence after it.
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// How often an end packet is sent (RFC 4733 §2.5.1.4).
+const END_PACKETS: u8 = 3;
+
+/// -10 dBm0: what telephones send.
+const VOLUME: u8 = 10;
+
+/// What [`DtmfSender`] wants sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventStep {
+    /// The first packet of its event: takes a new timestamp and the marker; the others keep it.
+    pub first: bool,
+    /// The payload.
+    pub payload: EventPayload,
+}
+
+/// Sends digits one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct DtmfSender {
+    waiting: heapless::Deque<Digit, MAX_DIGITS>,
+    state: SendState,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum SendState {
+    #[default]
+    Idle,
+    Tone {
+        digit: Digit,
+        next: Instant,
+        length: Duration,
+    },
+    Ending {
+        digit: Digit,
+        next: Instant,
+        left: u8,
+    },
+    Pause {
+        until: Instant,
+    },
+}
+
+impl DtmfSender {
+    /// Adds digits after those waiting; false (and none is added) when they do not all fit.
+    pub fn send(&mut self, digits: &[Digit]) -> bool {
+        if self.waiting.len() + digits.len() > MAX_DIGITS {
+            return false;
+        }
+        digits.iter().all(|digit| self.waiting.push_back(*digit).is_ok())
+    }
+
+    /// Whether digits are being sent, so that audio must wait.
+    pub fn is_active(&self) -> bool {
+        !matches!(self.state, SendState::Idle) || !self.waiting.is_empty()
+    }
+
+    /// When [`poll`](Self::poll) will have something; `None` when nothing is being sent.
+    pub fn poll_timeout(&self, now: Instant) -> Option<Instant> {
+        match self.state {
+            SendState::Idle => (!self.waiting.is_empty()).then_some(now),
+            SendState::Tone { next, .. } | SendState::Ending { next, .. } => Some(next),
+            SendState::Pause { until } => Some(until),
+        }
+    }
+
+    /// The next packet that is due; call until it gives `None`.
+    pub fn poll(&mut self, now: Instant, clock_rate: u32) -> Option<EventStep> {
+        match self.state {
+            SendState::Idle => self.start(now, clock_rate),
+            SendState::Tone { digit, next, length } if now >= next => {
+                let length = length + STEP;
+                let next = next + STEP;
+                self.state = if length >= TONE {
+                    SendState::Ending { digit, next, left: END_PACKETS }
+                } else {
+                    SendState::Tone { digit, next, length }
+                };
+                Some(step(digit, length, clock_rate, Stage::Going))
+            }
+            SendState::Ending { digit, next, left } if now >= next => {
+                self.state = if left > 1 {
+                    SendState::Ending { digit, next: next + STEP, left: left - 1 }
+                } else {
+                    SendState::Pause { until: now + PAUSE }
+                };
+                Some(step(digit, TONE, clock_rate, Stage::End))
+            }
+            SendState::Pause { until } if now >= until => {
+                self.state = SendState::Idle;
+                self.start(now, clock_rate)
+            }
+            SendState::Tone { .. } | SendState::Ending { .. } | SendState::Pause { .. } => None,
+        }
+    }
+
+    fn start(&mut self, now: Instant, clock_rate: u32) -> Option<EventStep> {
+        let digit = self.waiting.pop_front()?;
+        self.state = SendState::Tone { digit, next: now + STEP, length: STEP };
+        Some(step(digit, STEP, clock_rate, Stage::First))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    First,
+    Going,
+    End,
+}
+
+fn step(digit: Digit, length: Duration, clock_rate: u32, stage: Stage) -> EventStep {
+    let units = length.as_millis() * u128::from(clock_rate) / 1000;
+    let duration = u16::try_from(units).unwrap_or(u16::MAX);
+    let payload = EventPayload { event: digit.event(), end: stage == Stage::End, volume: VOLUME, duration };
+    EventStep { first: stage == Stage::First, payload }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payload(key: char, end: bool, duration: u16) -> [u8; 4] {
+        let event = Digit::from_char(key).unwrap().event();
+        EventPayload { event, end, volume: 10, duration }.to_bytes()
+    }
+
+    fn keys(presses: &[KeyPress]) -> String {
+        presses.iter().map(|press| press.digit.as_char()).collect()
+    }
+
+    #[test]
+    fn digits_have_their_characters_and_codes() {
+        for (code, key) in "0123456789*#ABCD!".chars().enumerate() {
+            let digit = Digit::from_char(key).unwrap();
+            assert_eq!((usize::from(digit.event()), digit.as_char()), (code, key));
+            assert_eq!(Digit::from_event(digit.event()), Some(digit));
+        }
+        assert_eq!(Digit::from_char('d').map(Digit::as_char), Some('D'));
+        assert_eq!(Digit::from_char('x'), None);
+        assert_eq!(Digit::from_event(17), None);
+    }
+
+    #[test]
+    fn a_key_is_told_once_with_its_duration() {
+        let now = Instant::now();
+        let mut receiver = DtmfReceiver::default();
+        for duration in [160, 320, 480] {
+            assert!(receiver.handle_packet(now, 1000, &payload('5', false, duration), 8000).is_empty());
+        }
+        let ended = receiver.handle_packet(now, 1000, &payload('5', true, 800), 8000);
+        let five = Digit::from_char('5').unwrap();
+        assert_eq!(ended[..], [KeyPress { digit: five, duration: Duration::from_millis(100) }]);
+        for _ in 0..2 {
+            assert!(receiver.handle_packet(now, 1000, &payload('5', true, 800), 8000).is_empty());
+        }
+        assert_eq!(receiver.handle_timer(now + Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn the_same_key_twice_is_two_keys() {
+        let now = Instant::now();
+        let mut receiver = DtmfReceiver::default();
+        assert_eq!(keys(&receiver.handle_packet(now, 1000, &payload('5', true, 800), 8000)), "5");
+        assert_eq!(keys(&receiver.handle_packet(now, 3000, &payload('5', true, 800), 8000)), "5");
+        assert!(receiver.handle_packet(now, 1000, &payload('5', true, 800), 8000).is_empty(), "late");
+    }
+
+    #[test]
+    fn a_key_whose_end_was_lost_is_told_by_the_next_or_by_the_timer() {
+        let now = Instant::now();
+        let mut receiver = DtmfReceiver::default();
+        receiver.handle_packet(now, 1000, &payload('1', false, 800), 8000);
+        assert_eq!(keys(&receiver.handle_packet(now, 4000, &payload('2', true, 800), 8000)), "12");
+        receiver.handle_packet(now, 9000, &payload('3', false, 800), 8000);
+        assert_eq!(receiver.handle_timer(now + Duration::from_millis(249)), None);
+        assert_eq!(receiver.handle_timer(now + LOST_END).map(|press| press.digit.as_char()), Some('3'));
+        assert_eq!(receiver.handle_timer(now + LOST_END), None);
+    }
+
+    #[test]
+    fn a_key_held_longer_than_one_event_can_say_is_one_key() {
+        let now = Instant::now();
+        let mut receiver = DtmfReceiver::default();
+        receiver.handle_packet(now, 1000, &payload('9', false, 0xFFFF), 48000);
+        let next = 1000 + 0xFFFF;
+        assert!(receiver.handle_packet(now, next, &payload('9', false, 960), 48000).is_empty());
+        let ended = receiver.handle_packet(now, next, &payload('9', true, 48000), 48000);
+        assert_eq!(keys(&ended), "9");
+        assert!(ended[0].duration > Duration::from_millis(2300));
+    }
+
+    #[test]
+    fn what_is_no_key_is_ignored() {
+        let mut receiver = DtmfReceiver::default();
+        assert!(receiver.handle_packet(Instant::now(), 1, &[5, 0x80, 0], 8000).is_empty());
+        assert!(receiver.handle_packet(Instant::now(), 1, &[36, 0x80, 0, 9], 8000).is_empty());
+        assert!(receiver.handle_packet(Instant::now(), 1, &payload('1', true, 9), 0).len() == 1);
+    }
+
+    #[test]
+    fn digits_sent_are_received() {
+        let mut now = Instant::now();
+        let mut sender = DtmfSender::default();
+        let digits: Vec<Digit> = "12#".chars().filter_map(Digit::from_char).collect();
+        assert!(sender.send(&digits));
+        let mut receiver = DtmfReceiver::default();
+        let (mut timestamp, mut heard, mut packets) = (0, String::new(), 0);
+        while sender.is_active() {
+            while let Some(step) = sender.poll(now, 48000) {
+                packets += 1;
+                if step.first {
+                    timestamp += 48000;
+                }
+                heard += &keys(&receiver.handle_packet(now, timestamp, &step.payload.to_bytes(), 48000));
+            }
+            now += Duration::from_millis(5);
+        }
+        assert_eq!(heard, "12#");
+        assert_eq!(packets, 3 * 8, "five of the tone, three of its end");
+    }
+
+    #[test]
+    fn more_digits_than_fit_are_refused_whole() {
+        let one = Digit::from_char('1').unwrap();
+        let mut sender = DtmfSender::default();
+        assert!(sender.send(&[one; 30]));
+        assert!(!sender.send(&[one; 3]));
+        assert!(sender.send(&[one; 2]));
+    }
+
+    #[test]
+    fn a_duration_is_told_in_the_other_clock() {
+        let event = EventPayload { event: 1, end: true, volume: 10, duration: 800 };
+        assert_eq!(event.rescaled(8000, 48000).duration, 4800);
+        assert_eq!(event.rescaled(8000, 8_000_000).duration, u16::MAX);
+        assert_eq!(event.rescaled(0, 8000).duration, u16::MAX);
+    }
+}
