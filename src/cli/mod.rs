@@ -115,8 +115,11 @@ fn version(json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Says why, and gives the exit code.
+/// Says why, and gives the exit code. A reader that has seen enough is no failure.
 fn report(failure: &Failure) -> ExitCode {
+    if matches!(failure, Failure::Io(error) if error.kind() == std::io::ErrorKind::BrokenPipe) {
+        return ExitCode::SUCCESS;
+    }
     let mut err = std::io::stderr().lock();
     let _ = writeln!(err, "branchline: {failure}");
     ExitCode::from(failure.exit_code())

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod connectivity;
 pub mod control;
 pub mod daemon;
+pub mod drain;
 pub mod durable;
 pub mod engine_task;
 pub mod flows;
