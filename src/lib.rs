@@ -12,6 +12,7 @@
 //! | [`asterisk`] | what we tell and ask Asterisk |
 //! | [`api`] | HTTP: REST, WebSocket, the pages in the binary |
 //! | [`shell`] | all I/O: listeners, the engine task, the media worker, store, systemd, clock |
+//! | [`cli`] | the command line: arguments, and the subcommands that need no daemon |
 //! | [`observe`] | metric names, reasons, health conditions, journal fields |
 //!
 //! `docs/architecture.md` has the four walks (REGISTER, INVITE, an RTP packet, a route push) and the
@@ -20,6 +21,7 @@
 
 pub mod api;
 pub mod asterisk;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod media;

@@ -1,6 +1,7 @@
 //! What systemd hands over by environment: directories and credentials.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where systemd puts the unit's credentials when we run outside of it (`branchline check`).
@@ -15,6 +16,8 @@ pub struct Environment {
     pub state: Option<PathBuf>,
     /// `RUNTIME_DIRECTORY`
     pub runtime: Option<PathBuf>,
+    /// Whether standard error is the journal (`JOURNAL_STREAM`).
+    pub journal: bool,
 }
 
 impl Environment {
@@ -25,6 +28,7 @@ impl Environment {
             credentials: first("CREDENTIALS_DIRECTORY"),
             state: first("STATE_DIRECTORY"),
             runtime: first("RUNTIME_DIRECTORY"),
+            journal: std::env::var("JOURNAL_STREAM").is_ok_and(|stream| is_standard_error(&stream)),
         }
     }
 
@@ -47,4 +51,11 @@ impl Environment {
 fn first_path(value: &OsStr) -> Option<PathBuf> {
     let first = std::env::split_paths(value).next()?;
     first.is_absolute().then_some(first)
+}
+
+/// Whether `stream` (device and inode, joined by a colon) is our standard error: a unit may have it sent
+/// elsewhere.
+fn is_standard_error(stream: &str) -> bool {
+    let own = std::fs::metadata("/proc/self/fd/2").map(|about| format!("{}:{}", about.dev(), about.ino()));
+    own.is_ok_and(|own| own == stream)
 }

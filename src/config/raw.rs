@@ -128,8 +128,7 @@ tables! {
         enabled: Key<bool>,
         address: Text<SocketAddr>,
         local: Text<SocketAddr>,
-        pjsip_include: Key<String>,
-        context: Key<String>,
+        config_dir: Key<String>,
         probe: Text<Time>,
     }
     /// `[calls]`
@@ -139,6 +138,7 @@ tables! {
         max_duration: Text<Time>,
         session_expires: Text<Time>,
         min_session_expires: Text<Time>,
+        drain_time: Text<Time>,
     }
     /// `[records]`
     Records {

@@ -265,10 +265,8 @@ pub struct Asterisk {
     pub address: SocketAddr,
     /// Where Branchline's own UDP socket towards Asterisk binds.
     pub local: SocketAddr,
-    /// Where the rendered endpoints go; `None` renders nothing.
-    pub pjsip_include: Option<PathBuf>,
-    /// The dialplan context of calls from extensions.
-    pub context: String,
+    /// The directory for the files that mirror our extensions; `None` writes none.
+    pub config_dir: Option<PathBuf>,
     /// How often Asterisk is asked whether it lives (OPTIONS).
     pub probe: Duration,
 }
@@ -286,6 +284,8 @@ pub struct Calls {
     pub session_expires: Duration,
     /// Session timer, `Min-SE`.
     pub min_session_expires: Duration,
+    /// How long calls may go on when the daemon is told to stop.
+    pub drain_time: Duration,
 }
 
 /// `[records]`

@@ -77,7 +77,7 @@ fn systemd_says_where_directories_and_credentials_are() {
     let environment = Environment {
         credentials: Some("/run/credentials/x".into()),
         state: Some("/var/lib/private/branchline".into()),
-        runtime: None,
+        ..Environment::default()
     };
     let text = "[sip.tls]\ncertificate = \"/c.pem\"\nkey = \"credential:k\"\n";
     let config = parse(Path::new("b.toml"), text, &environment).unwrap();

@@ -1,74 +1,94 @@
 //! The boundary between the engine and the owner of ICE and DTLS.
 
 use super::end::EndId;
-use super::webrtc::{EndFailure, RemoteSetup};
+use super::webrtc::{EndEvent, OpenRefused, RemoteSetup, TableRefused};
 use crate::sdp::{Candidate, IceCredentials};
 
-/// One order to the owner of ICE and DTLS; carried out in the order sent.
+/// What the engine asks for.
 #[derive(Clone, Debug)]
 pub enum ConnectivityCommand {
-    /// Begins ICE for an end of a browser.
+    /// Opens an end; its checks are answered from now on.
     Open {
-        /// The media end.
+        /// The media end's id.
         end: EndId,
-        /// Ours.
+        /// Our user name fragment and password, as SDP announces them.
         local: IceCredentials,
+        /// Whether we offered: a full agent then controls.
+        offerer: bool,
     },
-    /// The browser's description.
+    /// What the peer's offer or answer says; repeats are harmless.
     SetRemote {
-        /// The media end.
+        /// Which end.
         end: EndId,
-        /// What its SDP says.
+        /// The peer's credentials, fingerprints and setup role.
         remote: Box<RemoteSetup>,
     },
-    /// A candidate of the browser, trickled or from its SDP.
+    /// A candidate, from a description or trickled.
     AddCandidate {
-        /// The media end.
+        /// Which end.
         end: EndId,
         /// The candidate.
         candidate: Box<Candidate>,
     },
-    /// New credentials of ours for the same DTLS association (RFC 8445 §9).
+    /// ICE restart with new credentials of ours; `SetRemote` follows.
     Restart {
-        /// The media end.
+        /// Which end.
         end: EndId,
-        /// Ours.
+        /// Our new credentials.
         local: IceCredentials,
     },
-    /// The end is over.
+    /// Says goodbye and forgets the end.
     Close {
-        /// The media end.
+        /// Which end.
         end: EndId,
     },
 }
 
-/// News of ICE and DTLS.
-#[derive(Clone, Debug)]
+/// What the engine hears; it gives address and keys to the media worker.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectivityEvent {
-    /// Media can flow; the media worker has address and keys.
-    Connected {
-        /// The media end.
+    /// An end connected, moved, was left, or failed.
+    End {
+        /// Which end.
         end: EndId,
+        /// What happened.
+        event: EndEvent,
     },
-    /// The browser ended DTLS: its page was closed or reloaded.
-    PeerClosed {
-        /// The media end.
-        end: EndId,
-    },
-    /// There is no media, or none any more.
-    Failed {
-        /// The media end.
+    /// A command could not be carried out and changed nothing.
+    Refused {
+        /// Which end.
         end: EndId,
         /// Why.
-        failure: EndFailure,
+        why: CommandRefused,
     },
+}
+
+/// Why a command was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandRefused {
+    /// The end was not opened.
+    #[error(transparent)]
+    Open(#[from] OpenRefused),
+    /// There is no such end, or its peer's description is unusable.
+    #[error(transparent)]
+    End(#[from] TableRefused),
 }
 
 impl ConnectivityEvent {
     /// The end it is about.
     pub const fn end(&self) -> EndId {
         match self {
-            Self::Connected { end } | Self::PeerClosed { end } | Self::Failed { end, .. } => *end,
+            Self::End { end, .. } | Self::Refused { end, .. } => *end,
+        }
+    }
+}
+
+impl CommandRefused {
+    /// The label in metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Open(_) => "end-not-opened",
+            Self::End(_) => "end-unknown",
         }
     }
 }

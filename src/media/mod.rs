@@ -51,7 +51,7 @@ pub mod srtp;
 pub mod webrtc;
 
 pub use command::MediaCommand;
-pub use connectivity::{ConnectivityCommand, ConnectivityEvent};
+pub use connectivity::{CommandRefused, ConnectivityCommand, ConnectivityEvent};
 pub use end::{EndId, EndIds, PayloadMap, Remote};
 pub use event::{DropReason, MediaEvent, Report};
 pub use ports::{LocalPort, PortNumbers, PortPair, PortPool};

@@ -4,7 +4,7 @@
 //! number of series is bounded by the code. Hot paths take a [`Counter`] once and increment an atomic.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::encoding::text::encode;
@@ -49,7 +49,7 @@ pub struct Metrics {
 }
 
 struct Families {
-    registry: Registry,
+    registry: Mutex<Registry>,
     started: Instant,
     uptime: Gauge,
     requests: Counters<3>,
@@ -65,7 +65,7 @@ struct Families {
     connections: Family<[Label; 1], Gauge>,
     store_commit: Histogram,
     store_writes: Counters<1>,
-    journal_dropped: Counter,
+    journal_dropped: Counters<1>,
 }
 
 impl Metrics {
@@ -76,7 +76,7 @@ impl Metrics {
             std::iter::once(("office".into(), office.to_owned().into())),
         );
         let families = Families::register(&mut registry);
-        Self { families: Arc::new(Families { registry, ..families }) }
+        Self { families: Arc::new(Families { registry: Mutex::new(registry), ..families }) }
     }
 
     /// Counts a request that came in on `transport` and how it was answered (`"200"`, `"4xx"`…).
@@ -146,9 +146,14 @@ impl Metrics {
         self.families.store_writes.get_or_create(&[("result", result)]).inc_by(writes);
     }
 
-    /// The counter of journal lines that were dropped.
-    pub fn journal_dropped(&self) -> Counter {
-        self.families.journal_dropped.clone()
+    /// The counter of journal lines dropped for `reason`; take it once, then increment.
+    pub fn journal_dropped(&self, reason: &'static str) -> Counter {
+        self.families.journal_dropped.get_or_create_owned(&[("reason", reason)])
+    }
+
+    /// Lets a room add families of its own to these.
+    pub fn register(&self, families: impl FnOnce(&mut Registry)) {
+        families(&mut self.registry());
     }
 
     /// How long these metrics have been counting.
@@ -160,8 +165,12 @@ impl Metrics {
     pub fn encode(&self) -> Result<String, fmt::Error> {
         self.families.uptime.set(i64::try_from(self.uptime().as_secs()).unwrap_or(i64::MAX));
         let mut text = String::with_capacity(8192);
-        encode(&mut text, &self.families.registry)?;
+        encode(&mut text, &self.registry())?;
         Ok(text)
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.families.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -189,7 +198,7 @@ impl Families {
 
     fn unregistered() -> Self {
         Self {
-            registry: Registry::default(),
+            registry: Mutex::default(),
             started: Instant::now(),
             uptime: Gauge::default(),
             requests: Family::default(),
@@ -205,7 +214,7 @@ impl Families {
             connections: Family::default(),
             store_commit: Histogram::new(STORE_BUCKETS),
             store_writes: Family::default(),
-            journal_dropped: Counter::default(),
+            journal_dropped: Family::default(),
         }
     }
 
@@ -230,7 +239,11 @@ impl Families {
         let commit = "Time of a commit to flash";
         registry.register_with_unit("store_commit", commit, Unit::Seconds, self.store_commit.clone());
         registry.register("store_writes", "Rows written to flash, by result", self.store_writes.clone());
-        registry.register("journal_dropped", "Journal lines dropped", self.journal_dropped.clone());
+        registry.register(
+            "journal_dropped",
+            "Journal lines dropped, by reason",
+            self.journal_dropped.clone(),
+        );
     }
 }
 

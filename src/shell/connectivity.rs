@@ -31,12 +31,9 @@ use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::media::EndId;
-use crate::media::webrtc::{
-    CandidateVerdict, DtlsIdentity, EndEvent, EndSetup, EndTable, IceMode, OpenRefused, PacketDrop,
-    RemoteSetup, TableRefused,
-};
-use crate::sdp::{Candidate, IceCredentials};
+use crate::media::webrtc::{CandidateVerdict, DtlsIdentity, EndSetup, EndTable, IceMode, PacketDrop};
+use crate::media::{CommandRefused, ConnectivityCommand, ConnectivityEvent, EndId};
+use crate::sdp::IceCredentials;
 
 pub use identity::{IdentityError, new_credentials, new_identity};
 pub use status::ConnectivityStatus;
@@ -53,76 +50,6 @@ const PACKETS_A_TURN: usize = 64;
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Between attempts to deliver an event.
 const DELIVERY_RETRY: Duration = Duration::from_millis(5);
-
-/// What the engine asks for.
-#[derive(Clone, Debug)]
-pub enum ConnectivityCommand {
-    /// Opens an end; its checks are answered from now on.
-    Open {
-        /// The media end's id.
-        end: EndId,
-        /// Our user name fragment and password, as SDP announces them.
-        local: IceCredentials,
-        /// Whether we offered: a full agent then controls.
-        offerer: bool,
-    },
-    /// What the peer's offer or answer says; repeats are harmless.
-    SetRemote {
-        /// Which end.
-        end: EndId,
-        /// The peer's credentials, fingerprints and setup role.
-        remote: Box<RemoteSetup>,
-    },
-    /// A candidate, from a description or trickled.
-    AddCandidate {
-        /// Which end.
-        end: EndId,
-        /// The candidate.
-        candidate: Box<Candidate>,
-    },
-    /// ICE restart with new credentials of ours; `SetRemote` follows.
-    Restart {
-        /// Which end.
-        end: EndId,
-        /// Our new credentials.
-        local: IceCredentials,
-    },
-    /// Says goodbye and forgets the end.
-    Close {
-        /// Which end.
-        end: EndId,
-    },
-}
-
-/// What the engine and the media worker hear.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ConnectivityEvent {
-    /// An end connected, moved, was left, or failed.
-    End {
-        /// Which end.
-        end: EndId,
-        /// What happened.
-        event: EndEvent,
-    },
-    /// A command could not be carried out and changed nothing.
-    Refused {
-        /// Which end.
-        end: EndId,
-        /// Why.
-        why: CommandRefused,
-    },
-}
-
-/// Why a command was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandRefused {
-    /// The end was not opened.
-    #[error(transparent)]
-    Open(#[from] OpenRefused),
-    /// There is no such end, or its peer's description is unusable.
-    #[error(transparent)]
-    End(#[from] TableRefused),
-}
 
 /// Takes an event without waiting; gives it back when its queue is full, to be offered again.
 pub type ConnectivityEventSink = Box<dyn FnMut(ConnectivityEvent) -> Result<(), ConnectivityEvent> + Send>;

@@ -1,10 +1,19 @@
 //! All input and output: what the pure rooms decide is carried out here.
 
 pub mod connectivity;
+pub mod control;
+pub mod daemon;
+pub mod drain;
 pub mod durable;
 pub mod hex;
 pub mod https;
 mod idle;
+pub mod journal;
 pub mod media;
 pub mod pki;
+mod run;
+pub mod signals;
 pub mod store;
+pub mod systemd;
+
+pub use run::run;

@@ -1,7 +1,8 @@
 //! What a well-formed message may still get wrong before anybody looks at what it wants (RFC 3261 §8.2 in
 //! its order, §8.1.3.3, §16.3). Which user, which call: that is the engine's.
 
-use super::header::{ContentType, Tags};
+use super::body::{self, BodyKind};
+use super::header::Tags;
 use super::{HeaderName, Method, Request, Response, StatusCode, Uri};
 
 /// Why a well-formed request is refused, or a response dropped.
@@ -85,9 +86,9 @@ pub fn request(request: &Request, extensions: &[&str]) -> Result<(), Refusal> {
 }
 
 /// Checks, for a request that opens or changes a session, that its body can be read (none, SDP, or multipart,
-/// which [`body_kind`] tells; in clear coding) and that SDP may be answered.
+/// which [`body::session_description`] opens; in clear coding) and that SDP may be answered.
 pub fn session(request: &Request) -> Result<(), Refusal> {
-    let kind = body_kind(request);
+    let kind = body::kind(&request.headers, &request.body);
     let mut codings = request.headers.values(&HeaderName::ContentEncoding);
     let coded = kind != BodyKind::None && codings.any(|coding| !coding.eq_ignore_ascii_case("identity"));
     if (kind == BodyKind::Other || coded) && !is_optional(request) {
@@ -106,31 +107,6 @@ fn accepts_sdp(request: &Request) -> bool {
     }) || none
 }
 
-/// What kind of body a request has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyKind {
-    /// No body.
-    None,
-    /// `application/sdp`.
-    Sdp,
-    /// `multipart/…`.
-    Multipart,
-    /// Anything else, or of no stated kind.
-    Other,
-}
-
-/// See [`BodyKind`].
-pub fn body_kind(request: &Request) -> BodyKind {
-    if request.body.is_empty() {
-        return BodyKind::None;
-    }
-    match request.headers.read::<ContentType>() {
-        Ok(Some(kind)) if kind.is_sdp() => BodyKind::Sdp,
-        Ok(Some(kind)) if kind.kind.eq_ignore_ascii_case("multipart") => BodyKind::Multipart,
-        _ => BodyKind::Other,
-    }
-}
-
 /// Checks a response: it must have come back to us and nobody else.
 pub fn response(response: &Response) -> Result<(), Refusal> {
     if response.headers.values(&HeaderName::Via).nth(1).is_some() { Err(Refusal::ManyVias) } else { Ok(()) }
@@ -142,4 +118,69 @@ fn is_optional(request: &Request) -> bool {
     let at = value.find(';').unwrap_or(value.len());
     let params = value.get(at..).map(|params| super::Params::parse(&value.slice_of(params)));
     matches!(params, Some(Ok(params)) if params.get("handling").is_some_and(|h| h.eq_ignore_ascii_case("optional")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sip::header::ContentType;
+
+    fn invite(uri: &str) -> Request {
+        let mut request = Request::new(Method::Invite, uri.parse::<Uri>().unwrap());
+        request.headers.push(HeaderName::Via, "SIP/2.0/UDP a;branch=z9hG4bK1");
+        request.headers.push(HeaderName::To, "<sip:b@c>");
+        request
+    }
+
+    #[test]
+    fn what_we_can_serve() {
+        for uri in ["sip:a@b", "sips:b", "tel:+15550100", "urn:service:sos.fire"] {
+            assert_eq!(request(&invite(uri), &[]), Ok(()), "{uri}");
+        }
+        assert_eq!(request(&invite("urn:isbn:1"), &[]), Err(Refusal::Scheme));
+        assert_eq!(request(&invite("sip:a@b?x=y"), &[]), Err(Refusal::UriHeaders));
+    }
+
+    #[test]
+    fn only_those_who_may_be_refused_are_asked_for_extensions() {
+        let mut asked = invite("sip:a@b");
+        asked.headers.push(HeaderName::Require, "100rel, odd");
+        let Err(refusal) = request(&asked, &["100rel"]) else { panic!() };
+        let answer = refusal.answer(&asked, "t").unwrap();
+        assert_eq!(answer.status, StatusCode::BAD_EXTENSION);
+        assert_eq!(answer.headers.get(&HeaderName::Unsupported).unwrap(), "odd");
+        for method in [Method::Ack, Method::Cancel] {
+            asked.method = method;
+            assert_eq!(request(&asked, &[]), Ok(()));
+        }
+    }
+
+    #[test]
+    fn bodies_of_sessions() {
+        let mut asked = invite("sip:a@b");
+        assert_eq!(session(&asked), Ok(()));
+        asked.set_body(&ContentType::sdp(), "v=0\r\n");
+        assert_eq!(session(&asked), Ok(()));
+        asked.headers.push(HeaderName::Accept, "text/plain, Application/SDP;level=1");
+        assert_eq!(session(&asked), Ok(()));
+        asked.headers.push(HeaderName::ContentEncoding, "gzip");
+        assert_eq!(session(&asked), Err(Refusal::Body));
+        asked.headers.remove(&HeaderName::ContentEncoding);
+        asked.headers.replace(HeaderName::ContentType, "text/plain");
+        let answer = session(&asked).unwrap_err().answer(&asked, "t").unwrap();
+        assert_eq!(answer.headers.get(&HeaderName::Accept).unwrap(), "application/sdp");
+        asked.headers.push(HeaderName::ContentDisposition, "render;handling=optional");
+        assert_eq!(session(&asked), Ok(()));
+        asked.headers.replace(HeaderName::Accept, "text/plain");
+        assert_eq!(session(&asked), Err(Refusal::Accept));
+    }
+
+    #[test]
+    fn a_response_for_somebody_else_is_dropped() {
+        let answer = Response::to_request(&invite("sip:a@b"), StatusCode::OK, Some("t"));
+        assert_eq!(response(&answer), Ok(()));
+        let answer = answer.with(HeaderName::Via, "SIP/2.0/UDP b");
+        let refusal = response(&answer).unwrap_err();
+        assert_eq!((refusal.status(), refusal.as_str()), (None, "many-vias"));
+    }
 }

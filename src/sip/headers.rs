@@ -1,6 +1,6 @@
 //! The headers of a message, in order.
 
-use super::header::{CSeq, Contacts, Credentials, MaxForwards, NameAddr, Tags, Typed, Via};
+use super::header::{CSeq, Challenge, Contacts, Credentials, MaxForwards, NameAddr, Tags, Typed, Via};
 use super::{Flaw, HeaderName, Text, limits, scan};
 
 /// One header line. A folded one is unfolded: a line end with the white space around it is one space.
@@ -198,6 +198,12 @@ impl Headers {
     /// Proxy-Authorization). Other schemes and broken ones are passed over.
     pub fn credentials(&self, name: &HeaderName, realm: &str) -> Option<Credentials> {
         self.get_all(name).filter_map(|value| Credentials::parse(value).ok()).find(|c| c.realm == realm)
+    }
+
+    /// The Digest challenges in the lines `name` (WWW-Authenticate or Proxy-Authenticate), in order. Other
+    /// schemes and broken ones are passed over; at most 8 are read.
+    pub fn challenges(&self, name: &HeaderName) -> Vec<Challenge> {
+        self.get_all(name).filter_map(|value| Challenge::parse(value).ok()).take(8).collect()
     }
 }
 

@@ -18,7 +18,7 @@ pub const VIAS: usize = 72;
 pub const CONTACTS: usize = 32;
 /// Values of Route, Record-Route, Path or Service-Route of one message.
 pub const ROUTES: usize = 32;
-/// Option tags or methods of one header.
+/// Option tags or methods of all headers of one name; parameters of a challenge or of credentials.
 pub const TAGS: usize = 64;
 /// Bytes of a Call-ID.
 pub const CALL_ID: usize = 512;

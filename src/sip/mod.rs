@@ -5,9 +5,11 @@
 //! | [`message`] | [`Message`], [`Request`], [`Response`]: start line, [`Headers`], body; making answers, CANCEL, ACK; writing |
 //! | [`headers`] | [`Headers`]: the ordered list of [`Header`]s of one message, known and unknown, as they came |
 //! | [`header`] | [`HeaderName`] and one file per typed view: Via, addresses, CSeq, timers, reliability, … |
+//! | [`body`] | what a body is, and the session description in it, also inside multipart |
 //! | [`uri`] | [`Uri`] (SIP, tel, others), [`Host`], [`Params`], equivalence and escapes |
 //! | [`method`], [`status`], [`transport`] | the closed vocabularies |
 //! | [`parse`] | one datagram (or frame) → [`Message`], or a [`parse::ParseError`] that says whether to answer |
+//! | [`malformed`] | [`malformed::Malformation`]: every way to be no message, with its status |
 //! | [`check`] | what a well-formed message may still get wrong, with the status to refuse it by |
 //! | [`framing`] | a byte stream → messages and keep-alives |
 //! | [`digest`] | both sides of digest authentication (RFC 8760), as values |
@@ -27,6 +29,7 @@
 //! transaction (a binding, a dialog's route set) must be stored `detached()`: [`Text::detached`],
 //! [`Uri::detached`], [`NameAddr::detached`].
 
+pub mod body;
 pub mod check;
 pub mod digest;
 pub mod flaw;
@@ -34,6 +37,7 @@ pub mod framing;
 pub mod header;
 pub mod headers;
 pub mod limits;
+pub mod malformed;
 pub mod message;
 pub mod method;
 pub mod parse;

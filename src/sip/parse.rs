@@ -12,172 +12,61 @@
 use bytes::{Buf, Bytes};
 
 use super::header::{CSeq, MaxForwards, NameAddr, Typed, Via};
+pub use super::malformed::{Malformation, Malformed, ParseError, Salvage};
 use super::{
     Flaw, HeaderName, Headers, Message, Method, Request, Response, StatusCode, Text, Uri, limits, scan,
 };
 
-/// Why bytes did not become a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ParseError {
-    /// Nothing but line ends, spaces or NULs: phones keep their NAT binding open so. Not an error to count.
-    KeepAlive,
-    /// Not a proper message.
-    Malformed(Box<Malformed>),
-}
-
-/// A message that is not proper.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Malformed {
-    /// What is wrong; the first flaw that was found.
-    pub reason: Malformation,
-    /// What an answer needs, if the message is a request that may be answered at all (not ACK) and says
-    /// where it came through. `None`: drop it.
-    pub salvage: Option<Salvage>,
-}
-
-/// What could be read of a malformed request. The answer goes, without state, to where the packet came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Salvage {
-    /// The request's method.
-    pub method: Method,
-    /// The header lines that could be told apart. None of their values is known to be readable.
-    pub headers: Headers,
-}
-
-/// What is wrong with a message.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Malformation {
-    /// Longer than [`limits::MESSAGE`].
-    TooLarge,
-    /// The start line is neither a request's nor a response's.
-    NotSip,
-    /// The start line is longer than [`limits::START_LINE`].
-    StartLineTooLong,
-    /// The method is not a token, or too long.
-    Method(Flaw),
-    /// The Request-URI cannot be read.
-    RequestUri(Flaw),
-    /// Another version than SIP/2.0.
-    Version,
-    /// The status code is not 100 to 699.
-    StatusCode,
-    /// A header line has no colon, no name, or begins with a fold.
-    HeaderLine,
-    /// A header is longer than [`limits::HEADER`].
-    HeaderTooLong,
-    /// More header lines than [`limits::HEADERS`].
-    TooManyHeaders,
-    /// A CR that ends no line: two parsers could see two different messages.
-    LoneCr,
-    /// No empty line after the headers.
-    Unfinished,
-    /// A mandatory header is absent.
-    Missing(HeaderName),
-    /// A header that may stand once stands twice.
-    Repeated(HeaderName),
-    /// A header cannot be read.
-    Header(HeaderName, Flaw),
-    /// CSeq names another method than the request.
-    MethodMismatch,
-    /// The body is shorter than Content-Length says.
-    BodyTooShort,
-}
-
-impl Malformed {
-    /// The answer to send, if the message may be answered.
-    pub fn answer(&self, to_tag: &str) -> Option<Response> {
-        let salvage = self.salvage.as_ref()?;
-        let answer = Response::to_headers(&salvage.headers, self.reason.status(), Some(to_tag));
-        Some(answer.with_reason(&self.reason.phrase()))
-    }
-}
-
-impl Malformation {
-    /// The status to refuse a request by.
-    pub const fn status(&self) -> StatusCode {
-        match self {
-            Self::TooLarge => StatusCode::MESSAGE_TOO_LARGE,
-            Self::StartLineTooLong | Self::RequestUri(Flaw::TooLong) => StatusCode::REQUEST_URI_TOO_LONG,
-            Self::Version => StatusCode::VERSION_NOT_SUPPORTED,
-            _ => StatusCode::BAD_REQUEST,
-        }
-    }
-
-    /// A short name, stable, for counters and logs.
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::TooLarge => "too-large",
-            Self::NotSip => "not-sip",
-            Self::StartLineTooLong => "start-line-too-long",
-            Self::Method(_) => "bad-method",
-            Self::RequestUri(_) => "bad-request-uri",
-            Self::Version => "bad-version",
-            Self::StatusCode => "bad-status-code",
-            Self::HeaderLine => "bad-header-line",
-            Self::HeaderTooLong => "header-too-long",
-            Self::TooManyHeaders => "too-many-headers",
-            Self::LoneCr => "lone-cr",
-            Self::Unfinished => "unfinished",
-            Self::Missing(_) => "missing-header",
-            Self::Repeated(_) => "repeated-header",
-            Self::Header(..) => "bad-header",
-            Self::MethodMismatch => "method-mismatch",
-            Self::BodyTooShort => "body-too-short",
-        }
-    }
-
-    /// A reason phrase that tells the sender what to mend.
-    fn phrase(&self) -> String {
-        let usual = self.status().reason_phrase();
-        match self {
-            Self::Missing(name) => format!("Missing {name}"),
-            Self::Repeated(name) => format!("Repeated {name}"),
-            Self::Header(name, flaw) => format!("Bad {name} ({flaw})"),
-            Self::RequestUri(flaw) if *flaw != Flaw::TooLong => format!("Bad Request-URI ({flaw})"),
-            Self::MethodMismatch => "CSeq Method Mismatch".to_owned(),
-            Self::BodyTooShort => "Body Shorter Than Content-Length".to_owned(),
-            _ => usual.to_owned(),
-        }
-    }
-}
-
 /// Reads a message. `bytes` is all that arrived together; bytes beyond Content-Length are dropped (RFC 3261
 /// §18.3). The message shares the buffer of `bytes`.
 pub fn parse(mut bytes: Bytes) -> Result<Message, ParseError> {
-    let Some(start) = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n')) else {
-        return Err(ParseError::KeepAlive);
-    };
     if bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | 0)) {
         return Err(ParseError::KeepAlive);
     }
     if bytes.len() > limits::MESSAGE {
-        return Err(malformed(Malformation::TooLarge, None));
+        return Err(ParseError::malformed(Malformation::TooLarge, None));
     }
+    let start = bytes.iter().position(|b| !matches!(b, b'\r' | b'\n')).unwrap_or(0);
     bytes.advance(start);
-    let (head, body, finished) = match end_of_head(&bytes, 0) {
+    let (head, body) = match end_of_head(&bytes, 0) {
         Ok(end) => {
             let body = bytes.split_off(end.body);
             bytes.truncate(end.head);
-            (bytes, body, true)
+            (bytes, Some(body))
         }
-        Err(_) => (bytes, Bytes::new(), false),
+        Err(_) => (bytes, None),
     };
     let head = Text::from_wire(head);
-    let (line, rest) = head.split_once('\n').unwrap_or((head.as_str(), ""));
+    let (line, lines) = head.split_once('\n').unwrap_or((head.as_str(), ""));
     let line = line.strip_suffix('\r').unwrap_or(line);
     let start = StartLine::read(&head, line);
     let mut headers = Headers::new();
-    let lines = read_headers(&head, rest, &mut headers);
-    let lines = if line.contains('\r') { Err(Malformation::LoneCr) } else { lines };
+    let mut flaw = if line.contains('\r') { Some(Malformation::LoneCr) } else { start.flaw() };
+    flaw = flaw.or(read_headers(&head, lines, &mut headers).err());
+    let body = match flaw {
+        Some(flaw) => Err(flaw),
+        None => check_whole(&headers, start.method(), body),
+    };
+    assemble(start, headers, body)
+}
 
-    let checked = start.flaw().map_or(Ok(()), Err).and(lines).and_then(|()| {
-        if !finished {
-            return Err(Malformation::Unfinished);
-        }
-        check_headers(&headers, start.method())?;
-        cut_body(&headers, body)
-    });
-    match (checked, start) {
+/// Checks the headers and cuts the body; without a body the head is not whole.
+fn check_whole(
+    headers: &Headers,
+    method: Option<&Method>,
+    body: Option<Bytes>,
+) -> Result<Bytes, Malformation> {
+    let body = body.ok_or(Malformation::Unfinished)?;
+    check_headers(headers, method)?;
+    cut_body(headers, body)
+}
+
+fn assemble(
+    start: StartLine,
+    headers: Headers,
+    body: Result<Bytes, Malformation>,
+) -> Result<Message, ParseError> {
+    match (body, start) {
         (Ok(body), StartLine::Request { method, uri: Ok(uri), .. }) => {
             Ok(Message::Request(Request { method, uri, headers, body }))
         }
@@ -186,14 +75,11 @@ pub fn parse(mut bytes: Bytes) -> Result<Message, ParseError> {
         }
         (Err(reason), StartLine::Request { method, .. }) => {
             let answerable = method != Method::Ack && headers.has(&HeaderName::Via);
-            Err(malformed(reason, answerable.then_some(Salvage { method, headers })))
+            let salvage = answerable.then_some(Salvage { method, headers });
+            Err(ParseError::malformed(reason, salvage))
         }
-        (checked, _) => Err(malformed(checked.err().unwrap_or(Malformation::NotSip), None)),
+        (body, _) => Err(ParseError::malformed(body.err().unwrap_or(Malformation::NotSip), None)),
     }
-}
-
-fn malformed(reason: Malformation, salvage: Option<Salvage>) -> ParseError {
-    ParseError::Malformed(Box::new(Malformed { reason, salvage }))
 }
 
 /// Where the head ends and where the body begins.
@@ -391,7 +277,8 @@ fn check_end(headers: &Headers, name: &HeaderName) -> Result<(), Flaw> {
     match address.and_then(|address| address.params.find("tag")) {
         Some(None) => Err(Flaw::Missing),
         Some(Some(tag)) if tag.len() > limits::TAG => Err(Flaw::TooLong),
-        Some(Some(tag)) if !scan::is_token(&tag) => Err(Flaw::Token),
+        // Some devices send base64 with `=` and `/`, which is no token but does no harm.
+        Some(Some(tag)) if tag.starts_with(['"', '<']) => Err(Flaw::Token),
         _ => Ok(()),
     }
 }

@@ -187,6 +187,14 @@ fn a_malformed_request_can_be_answered_and_an_ack_cannot() {
 }
 
 #[test]
+fn tags_that_are_no_tokens_are_kept_and_returned_as_they_are() {
+    let got = request(&INVITE.replace("1928301774", "aGVs/bG8=="));
+    assert_eq!(got.from_tag().unwrap(), "aGVs/bG8==");
+    let made = NameAddr::new(got.uri).with_tag(&got.headers.from().unwrap().tag().unwrap());
+    assert_eq!(made.to_string(), "<sip:bob@biloxi.com>;tag=aGVs/bG8==");
+}
+
+#[test]
 fn latin_1_names_are_read() {
     let mut bytes = INVITE.replace("Bob <", "J?rg <").into_bytes();
     let at = bytes.iter().position(|&b| b == b'?').unwrap();

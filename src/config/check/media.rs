@@ -39,8 +39,7 @@ impl Checker<'_> {
         let asterisk = Asterisk {
             address: plain(&raw.address, loopback(5080)),
             local: plain(&raw.local, loopback(5070)),
-            pjsip_include: self.include(&raw.pjsip_include),
-            context: self.context(&raw.context),
+            config_dir: self.config_directory(&raw.config_dir),
             probe: self.time(&raw.probe, "asterisk.probe", seconds(5), seconds(1), hours(1)),
         };
         if asterisk.address == asterisk.local {
@@ -86,6 +85,7 @@ impl Checker<'_> {
                 seconds(90),
                 hours(24),
             ),
+            drain_time: self.time(&raw.drain_time, "calls.drain-time", seconds(20), seconds(0), hours(1)),
         };
         self.ordered(
             ("calls.min-session-expires", &raw.min_session_expires, calls.min_session_expires),
@@ -133,22 +133,9 @@ impl Checker<'_> {
         }
     }
 
-    fn include(&mut self, key: &Key<String>) -> Option<PathBuf> {
+    fn config_directory(&mut self, key: &Key<String>) -> Option<PathBuf> {
         let written = key.as_ref()?;
-        Some(self.directory(key, "asterisk.pjsip-include", PathBuf::from(written.get_ref())))
-    }
-
-    /// A dialplan context: what Asterisk takes between square brackets.
-    fn context(&mut self, key: &Key<String>) -> String {
-        let Some(written) = key else { return "from-branchline".to_owned() };
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-        let text = written.get_ref();
-        if !(1..=79).contains(&text.len()) || !text.chars().all(allowed) {
-            let message =
-                format!("expected a dialplan context of letters, digits, - and _, found \"{text}\"");
-            self.refuse(Some(written.span()), "asterisk.context", message);
-        }
-        text.clone()
+        Some(self.directory(key, "asterisk.config-dir", PathBuf::from(written.get_ref())))
     }
 }
 

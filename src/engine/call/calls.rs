@@ -21,7 +21,7 @@ use crate::engine::transaction::{Event, ServerId};
 use crate::engine::web::{CallView, WebRefusal, WebReply, WebRequest, WebSession};
 use crate::media::{ConnectivityEvent, MediaEvent};
 use crate::sdp::{Direction, SessionDescription, remote_audio};
-use crate::sip::{Request, Response, StatusCode};
+use crate::sip::{Request, Response};
 
 /// An INVITE that was let in.
 #[derive(Debug)]

@@ -98,8 +98,8 @@ pub(super) fn ice_credentials(fx: &mut Effects<'_>) -> Option<IceCredentials> {
 }
 
 /// Begins ICE for an end.
-pub(super) fn open_browser_end(end: EndId, local: &IceCredentials) -> ConnectivityCommand {
-    ConnectivityCommand::Open { end, local: local.clone() }
+pub(super) fn open_browser_end(end: EndId, local: &IceCredentials, offerer: bool) -> ConnectivityCommand {
+    ConnectivityCommand::Open { end, local: local.clone(), offerer }
 }
 
 /// New credentials for the same association.

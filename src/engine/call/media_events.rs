@@ -4,7 +4,9 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::leg::LegState;
 use super::model::Call;
-use crate::media::{ConnectivityEvent, MediaEvent};
+use crate::media::end::SourceRule;
+use crate::media::webrtc::EndEvent;
+use crate::media::{ConnectivityEvent, MediaCommand, MediaEvent, Remote};
 
 impl Call {
     /// News of the media end of `place`.
@@ -28,9 +30,25 @@ impl Call {
 
     /// News of ICE and DTLS of the end of `place`.
     pub(super) fn connectivity_event(&mut self, place: u16, event: &ConnectivityEvent, fx: &mut Effects<'_>) {
-        if let ConnectivityEvent::Failed { failure, .. } = event {
-            fx.refused("connectivity", failure.as_str());
-            self.media_trouble(place, failure.as_str(), failure.in_words(), fx);
+        let (end, event) = match event {
+            ConnectivityEvent::End { end, event } => (*end, event),
+            ConnectivityEvent::Refused { why, .. } => return fx.refused("connectivity", why.as_str()),
+        };
+        match event {
+            EndEvent::Connected { remote, keys } => {
+                let remote = Remote::muxed(*remote);
+                fx.media(MediaCommand::SetCrypto { end, keys: keys.clone() });
+                fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
+            }
+            EndEvent::PathChanged { remote } => {
+                let remote = Remote::muxed(*remote);
+                fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
+            }
+            EndEvent::PeerClosed => {}
+            EndEvent::Failed(failure) => {
+                fx.refused("connectivity", failure.as_str());
+                self.media_trouble(place, failure.as_str(), failure.in_words(), fx);
+            }
         }
     }
 

@@ -129,7 +129,7 @@ impl LegSession {
         direction: Direction,
         fx: &mut Effects<'_>,
     ) -> Result<SessionDescription, Cause> {
-        self.open(fx)?;
+        self.open(true, fx)?;
         let local = self.local_media(codecs, direction, fx)?;
         let description = self.local.offer(&local);
         self.offered = Some(local);
@@ -160,7 +160,7 @@ impl LegSession {
         direction: Direction,
         fx: &mut Effects<'_>,
     ) -> Result<SessionDescription, Cause> {
-        self.open(fx)?;
+        self.open(false, fx)?;
         let capabilities = self.capabilities(codecs, direction, fx)?;
         let answer = self.local.answer(offer, &capabilities).map_err(|refusal| {
             fx.refused("sdp", refusal.as_str());
@@ -205,7 +205,7 @@ impl LegSession {
         }
     }
 
-    fn open(&mut self, fx: &mut Effects<'_>) -> Result<(), Cause> {
+    fn open(&mut self, offerer: bool, fx: &mut Effects<'_>) -> Result<(), Cause> {
         if self.end.is_some() {
             return Ok(());
         }
@@ -222,7 +222,7 @@ impl LegSession {
         fx.media(MediaCommand::Open { end: id, local: port, security });
         let ice = if is_browser { keying::ice_credentials(fx) } else { None };
         if let Some(credentials) = &ice {
-            fx.connectivity(keying::open_browser_end(id, credentials));
+            fx.connectivity(keying::open_browser_end(id, credentials, offerer));
         }
         self.end = Some(OpenEnd { id, port, rtp, rtcp_port, ice });
         Ok(())

@@ -17,12 +17,12 @@ use bytes::Bytes;
 use super::cause::Cause;
 use super::effects::Effects;
 use crate::engine::dialog::session_timer;
-use crate::engine::dialog::{Dialog, Opening, RouteSet};
+use crate::engine::dialog::{Dialog, Opening};
 use crate::engine::flow::Flow;
 use crate::engine::transaction::{ClientId, RequestOptions, ServerId};
 use crate::sdp::SessionDescription;
 use crate::sip::header::{ContentType, Tags};
-use crate::sip::{HeaderName, Method, NameAddr, Request, Response, StatusCode, Text, Transport, Uri};
+use crate::sip::{HeaderName, Method, NameAddr, Request, Response, StatusCode, Text, Transport};
 
 /// What we understand; said in every INVITE and 2xx.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REGISTER";

@@ -1,29 +1,27 @@
-//! Extensions.
+//! Numbers: what an extension is, which country codes there are, and what a dialled text means.
+//!
+//! An extension is written in many ways and has one canonical form, `LOCAL` or `COUNTRY-LOCAL`:
+//!
+//! | written | country | local part | canonical |
+//! | --- | --- | --- | --- |
+//! | `1001` | none | `1001` | `1001` |
+//! | `32-1001`, `+32-1001`, `+321001` | 32 | `1001` | `32-1001` |
+//! | `32-001-00-00-00` | 32 | `001000000` | `32-001000000` |
+//! | `1-800-123-4567`, `+1 (800) 123-4567` | 1 | `8001234567` | `1-8001234567` |
+//!
+//! With a `+`, the country code is found by the digits; without, it is the first group of digits, and there must be
+//! a separator behind it. Separators are `-`, `.`, space and parentheses (RFC 3966 §5.1.1).
+//!
+//! A dialled user part is sorted by [`NumberPlan::classify`]: emergency first, whatever else the text may be.
 
-use std::fmt;
+mod country;
+mod dialled;
+mod emergency;
+mod extension;
+mod reason;
 
-/// A user's number, in canonical form.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Extension(Box<str>);
-
-impl Extension {
-    /// Its canonical text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::str::FromStr for Extension {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let is_number = (2..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_number { Ok(Self(text.into())) } else { Err(()) }
-    }
-}
+pub use country::{Country, CountryCode, list_country_codes};
+pub use dialled::{Dialled, ExternalNumber, FeatureCode, NumberPlan};
+pub use emergency::{EmergencyNumber, EmergencyNumbers};
+pub use extension::{Extension, list_by_country};
+pub use reason::NumberError;

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::media::end::SrtpKeys;
+use crate::media::webrtc::{EndEvent, RemoteSetup, TableRefused};
+use crate::sdp::Candidate;
 use crate::sdp::SetupRole;
 
 /// A peer like a browser: full ICE, controlling, DTLS client, on a socket of its own.

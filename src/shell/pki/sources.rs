@@ -72,23 +72,21 @@ impl Section<'_> {
         Ok(TlsFiles { certificate, key, clients: self.clients, ca, crl, alpn: self.alpn })
     }
 
-    /// Loads the files that are named. Our own CA is looked at only if it is there.
-    fn check(self, config: &Config) -> Result<(), PkiError> {
+    /// Loads the files that are named. Our own CA is looked at only if it is there already.
+    fn check(mut self, config: &Config) -> Result<(), PkiError> {
         let directory = config.paths.pki();
-        let needs_own = *self.certificate == Certificate::Own
-            || (self.clients != ClientCertificates::Off && self.ca.is_none());
-        let own = || {
-            Ok(OwnCertificate {
-                certificate: directory.join("issued/server.pem"),
-                key: directory.join("issued/server.key"),
-                ca: directory.join("ca.pem"),
-                crl: directory.join("crl.pem"),
-            })
+        let own = OwnCertificate {
+            certificate: directory.join("issued/server.pem"),
+            key: directory.join("issued/server.key"),
+            ca: directory.join("ca.pem"),
+            crl: directory.join("crl.pem"),
         };
-        let files = self.files(own)?;
-        if needs_own && !files.certificate.exists() {
+        if *self.certificate == Certificate::Own && !own.certificate.exists() {
             return Ok(());
         }
-        files.load().map(drop)
+        if self.ca.is_none() && !own.ca.exists() {
+            self.clients = ClientCertificates::Off;
+        }
+        self.files(|| Ok(own.clone()))?.load().map(drop)
     }
 }

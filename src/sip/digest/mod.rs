@@ -24,7 +24,7 @@ use zeroize::Zeroize;
 
 pub use super::header::auth::Algorithm;
 use super::scan;
-pub use client::{ClientError, answer};
+pub use client::{ClientError, answer, choose};
 pub use nonce::{NonceId, NonceKey, NonceVerdict};
 pub use replay::NonceCounts;
 pub use server::{Authenticator, Rejection, Verdict};

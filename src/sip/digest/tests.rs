@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use super::client::choose;
 use super::*;
 use crate::sip::header::{Challenge, Credentials};
 use crate::sip::{Method, Text, Uri};

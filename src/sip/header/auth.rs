@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::{HeaderName, Typed};
-use crate::sip::{Flaw, Text, scan};
+use crate::sip::{Flaw, Text, limits, scan};
 
 /// A hash algorithm of digest authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -221,10 +221,10 @@ fn plain(f: &mut fmt::Formatter<'_>, name: &str, value: Option<&Text>) -> fmt::R
     value.map_or(Ok(()), |value| write!(f, ", {name}={value}"))
 }
 
-/// `name=value, name="value"`, read on demand.
+/// The pairs of a list `name=value, name="value"`.
 struct AuthParams<'a> {
     whole: &'a Text,
-    list: &'a str,
+    pairs: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> AuthParams<'a> {
@@ -238,30 +238,28 @@ impl<'a> AuthParams<'a> {
 
     /// Checks that every piece is a name with a value: a token, or one whole quoted string.
     fn read(whole: &'a Text, list: &'a str) -> Result<Self, Flaw> {
-        let this = Self { whole, list };
-        for (name, value) in this.pieces() {
-            let value = value.ok_or(Flaw::Param)?;
+        let mut pairs = Vec::with_capacity(12);
+        for piece in scan::list(list).filter(|piece| !piece.is_empty()) {
+            let (name, value) = piece.split_once('=').ok_or(Flaw::Param)?;
+            let (name, value) = (scan::trim(name), scan::trim(value));
             let plain = |b: u8| b > b' ' && !matches!(b, b'"' | b',' | 0x7f);
             if !scan::is_token(name) || !(scan::is_quoted(value) || value.bytes().all(plain)) {
                 return Err(Flaw::Param);
             }
+            if pairs.len() == limits::TAGS {
+                return Err(Flaw::TooMany);
+            }
+            pairs.push((name, value));
         }
-        Ok(this)
+        Ok(Self { whole, pairs })
     }
 
     fn get(&self, name: &str) -> Option<Text> {
-        let (_, value) = self.pieces().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
-        match scan::unquote(value?) {
+        let (_, value) = self.pairs.iter().find(|(n, _)| n.eq_ignore_ascii_case(name))?;
+        match scan::unquote(value) {
             std::borrow::Cow::Borrowed(value) => Some(self.whole.slice_of(value)),
             std::borrow::Cow::Owned(value) => Some(Text::from(value)),
         }
-    }
-
-    fn pieces(&self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        scan::list(self.list).filter(|piece| !piece.is_empty()).map(|piece| match piece.split_once('=') {
-            Some((name, value)) => (scan::trim(name), Some(scan::trim(value))),
-            None => (piece, None),
-        })
     }
 }
 

@@ -132,12 +132,10 @@ fn push(out: &mut String, name: &str, value: Option<&str>) {
 }
 
 fn push_safely(out: &mut String, name: &str, value: Option<&str>) {
-    let safe = |b: u8| b > b' ' && !matches!(b, b'"' | b'<' | b'>' | b',' | b';' | b'=' | b'?' | 0x7f);
+    let safe = |b: u8| b > b' ' && !matches!(b, b'"' | b'<' | b'>' | b',' | b';' | 0x7f);
     match value {
-        Some(v) if v.is_empty() || !v.bytes().all(safe) => {
-            let quoted = if scan::is_quoted(v) { Cow::Borrowed(v) } else { Cow::Owned(scan::quote(v)) };
-            push(out, name, Some(&quoted));
-        }
+        Some(v) if scan::is_quoted(v) => push(out, name, Some(&scan::quote(&scan::unquote(v)))),
+        Some(v) if v.is_empty() || !v.bytes().all(safe) => push(out, name, Some(&scan::quote(v))),
         value => push(out, name, value),
     }
 }
