@@ -1,5 +1,7 @@
 //! The real binary under a stand-in for systemd: what it says and does in its life.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
