@@ -110,7 +110,15 @@ async fn answer(daemon: &mut Daemon, question: ControlQuery) {
         ControlRequest::Status => ControlReply::Status(Box::new(daemon.status())),
         ControlRequest::Calls => ControlReply::Calls(Vec::new()),
         ControlRequest::Registrations => registrations(daemon).await,
-        ControlRequest::Reload => ControlReply::Done(reload(daemon)),
+        ControlRequest::Reload => {
+            let words = reload(daemon);
+            let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
+            if refused.iter().any(|condition| daemon.health.is_raised(*condition)) {
+                ControlReply::Refused(words)
+            } else {
+                ControlReply::Done(words)
+            }
+        }
         ControlRequest::ReloadAccounts => match daemon.store.accounts().await {
             Ok(accounts) => ControlReply::Done(format!("{} extensions", accounts.len())),
             Err(error) => ControlReply::Refused(error.to_string()),
