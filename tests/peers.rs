@@ -1,10 +1,11 @@
-//! The peers themselves, against a real Asterisk and each other: what the other tests stand on.
+//! The peers of plain SIP, against a real Asterisk and each other: what the other tests stand on.
 
 use std::time::Duration;
 
 use peers::Outcome;
 use peers::asterisk::{Asterisk, Setup};
 use peers::phone::{Codec, Offer, Phone, Settings};
+use peers::sipp::{Run, Scenario};
 
 const CALL: Duration = Duration::from_secs(10);
 const SOON: Duration = Duration::from_secs(5);
@@ -210,5 +211,27 @@ async fn peers_asterisk_keeps_its_contacts_across_a_crash() -> Outcome {
     let mut call = alice.call("608")?;
     call.answered().await?;
     call.ended().await?;
+    asterisk.idle(SOON).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn peers_sipp_registers_and_calls_with_and_without_a_password() -> Outcome {
+    let guarded = "[2003](branchline-extension)\nauth=2003\naors=2003\n[2003](branchline-aor)\n\
+                   [2003]\ntype=auth\nauth_type=userpass\nusername=2003\npassword=secret\n";
+    let local = vec![("pjsip", guarded.to_owned())];
+    let asterisk = Asterisk::start_with(Setup { local, ..Setup::default() }).await?;
+    for (extension, password) in [("1001", ""), ("2003", "secret")] {
+        let mut sipp = Run::once(asterisk.sip(), extension, password)?;
+        sipp.play(&Scenario::Register(300)).await?;
+        assert_eq!(asterisk.contacts(extension).await?.len(), 1);
+        sipp.count = 5;
+        sipp.play(&Scenario::Call("600".to_owned(), Duration::from_secs(1))).await?;
+        sipp.count = 1;
+        sipp.play(&Scenario::Register(0)).await?;
+        assert!(asterisk.contacts(extension).await?.is_empty());
+    }
+    let mut wrong = Run::once(asterisk.sip(), "2003", "guess")?;
+    wrong.within = Duration::from_secs(5);
+    assert!(wrong.play(&Scenario::Register(300)).await.is_err());
     asterisk.idle(SOON).await
 }

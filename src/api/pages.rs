@@ -31,7 +31,25 @@ macro_rules! asset {
     };
 }
 
-static ASSETS: [Asset; 1] = [asset!("/", "index.html", HTML)];
+static ASSETS: [Asset; 17] = [
+    asset!("/", "index.html", HTML),
+    asset!("/phone/phone.css", "phone.css", CSS),
+    asset!("/phone/call.js", "call.js", SCRIPT),
+    asset!("/phone/devices.js", "devices.js", SCRIPT),
+    asset!("/phone/main.js", "main.js", SCRIPT),
+    asset!("/phone/media.js", "media.js", SCRIPT),
+    asset!("/phone/phone.js", "phone.js", SCRIPT),
+    asset!("/phone/quality.js", "quality.js", SCRIPT),
+    asset!("/phone/recents.js", "recents.js", SCRIPT),
+    asset!("/phone/ring.js", "ring.js", SCRIPT),
+    asset!("/phone/session.js", "session.js", SCRIPT),
+    asset!("/phone/settings.js", "settings.js", SCRIPT),
+    asset!("/phone/signalling.js", "signalling.js", SCRIPT),
+    asset!("/phone/trouble.js", "trouble.js", SCRIPT),
+    asset!("/phone/view.js", "view.js", SCRIPT),
+    asset!("/phone/icon.svg", "icon.svg", "image/svg+xml"),
+    asset!("/phone/phone.webmanifest", "phone.webmanifest", "application/manifest+json"),
+];
 
 static TAGS: LazyLock<[String; ASSETS.len()]> = LazyLock::new(|| {
     std::array::from_fn(|index| {

@@ -90,7 +90,8 @@ impl Engine {
             ..transaction::Settings::default()
         };
         let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
-        let registrar = Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
+        let registrar =
+            Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
         let ends = u32::try_from(settings.calls.max.saturating_mul(4)).unwrap_or(u32::MAX);
         let stock = MediaStock {
             ends: EndIds::new(ends),
@@ -312,7 +313,9 @@ impl Engine {
             }
             (Method::Invite, Side::Site) => self.invite_from_site(now, server, flow, request),
             (Method::Invite, Side::Asterisk) => self.invite_from_asterisk(now, server, flow, request),
-            (Method::Subscribe | Method::Publish, _) => self.answer(now, server, &request, StatusCode::BAD_EVENT),
+            (Method::Subscribe | Method::Publish, _) => {
+                self.answer(now, server, &request, StatusCode::BAD_EVENT)
+            }
             _ => self.answer(now, server, &request, StatusCode::METHOD_NOT_ALLOWED),
         }
     }
@@ -334,12 +337,15 @@ impl Engine {
     }
 
     fn invite_from_asterisk(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
-        let asserted = request.headers.addresses(&HeaderName::PAssertedIdentity).ok().and_then(|mut list| {
-            if list.is_empty() { None } else { Some(list.swap_remove(0)) }
-        });
+        let asserted = request
+            .headers
+            .addresses(&HeaderName::PAssertedIdentity)
+            .ok()
+            .and_then(|mut list| if list.is_empty() { None } else { Some(list.swap_remove(0)) });
         let identity = asserted.or_else(|| request.from());
         let number = identity.as_ref().and_then(|identity| identity.uri.user()).map(|user| user.to_string());
-        let name = identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
+        let name =
+            identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
         let caller = Party { number: number.unwrap_or_else(|| "anonymous".to_owned()), name };
         self.invite(now, server, flow, request, caller);
     }

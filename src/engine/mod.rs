@@ -26,10 +26,10 @@ pub mod numbering;
 mod output;
 pub mod registrar;
 pub mod settings;
-pub mod timers;
-pub mod transaction;
 #[cfg(test)]
 mod testing;
+pub mod timers;
+pub mod transaction;
 pub mod web;
 
 pub use front::{Engine, EngineSetup};

@@ -14,8 +14,13 @@
 //! | module | concept |
 //! | --- | --- |
 //! | [`command`], [`event`], [`end`], [`ports`], [`connectivity`] | the boundary with the engine |
+//! | [`relay`] | walk 3, the path of a packet; begin here |
+//! | [`packet`], [`demux`], [`rtp`] | what a packet is (RFC 7983, RFC 3550) |
+//! | [`incoming`], [`outgoing`] | the streams an end hears, and the one it sends |
 //! | [`srtp`] | keys and profiles; protection in place (RFC 3711, RFC 7714) |
 //! | [`dtmf`] | telephone events (RFC 4733) |
+//! | [`rtcp`], [`quality`], [`mos`] | reports, loss and jitter, and how it sounds (RFC 3550, G.107) |
+//! | [`webrtc`] | the WebRTC end: ICE and DTLS |
 //!
 //! # Rules that hold for every end
 //!
@@ -33,8 +38,14 @@ pub mod demux;
 pub mod dtmf;
 pub mod end;
 pub mod event;
+pub mod incoming;
+pub mod mos;
+pub mod outgoing;
 pub mod packet;
 pub mod ports;
+pub mod quality;
+pub mod relay;
+pub mod rtcp;
 pub mod rtp;
 pub mod srtp;
 pub mod webrtc;

@@ -3,6 +3,7 @@
 pub mod connectivity;
 pub mod control;
 pub mod daemon;
+pub mod drain;
 pub mod durable;
 pub mod hex;
 pub mod https;

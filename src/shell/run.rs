@@ -19,7 +19,7 @@ use super::daemon::Daemon;
 use super::https::{HttpsLimits, Security, serve};
 use super::signals::{Signals, Wish};
 use super::store::BindingRow;
-use super::systemd;
+use super::systemd::{self, Heartbeat, Watchdog};
 use crate::api::ApiMetrics;
 use crate::cli::RunOrder;
 use crate::observe::{Condition, Metrics};
@@ -30,6 +30,8 @@ const BAD_CONFIG: u8 = 78;
 const SYSTEM_FAILED: u8 = 71;
 /// Questions over the control socket that may wait.
 const QUESTIONS: usize = 16;
+/// How often this loop shows that it turns.
+const BEAT: Duration = Duration::from_millis(500);
 /// How often certificates are looked at.
 const LOOK_AT_CERTIFICATES: Duration = Duration::from_secs(3600);
 
@@ -40,11 +42,17 @@ pub fn run(order: RunOrder) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(SYSTEM_FAILED, &error.to_string()),
     };
+    // First of all, so that a second daemon touches nothing of the first one's.
+    let control = runtime.block_on(async { ControlServer::bind(&order.config.paths.control_socket()) });
+    let control = match control {
+        Ok(control) => control,
+        Err(error) => return failed(SYSTEM_FAILED, &format!("the control socket: {error}")),
+    };
     let mut daemon = match Daemon::open(order) {
         Ok(daemon) => daemon,
         Err(error) => return failed(BAD_CONFIG, &error.to_string()),
     };
-    let outcome = runtime.block_on(live(&mut daemon));
+    let outcome = runtime.block_on(live(&mut daemon, control));
     runtime.shutdown_timeout(Duration::from_secs(1));
     daemon.store.close();
     if let Err(error) = &outcome {
@@ -55,18 +63,20 @@ pub fn run(order: RunOrder) -> ExitCode {
 }
 
 /// From binding to the end of the drain.
-async fn live(daemon: &mut Daemon) -> io::Result<()> {
+async fn live(daemon: &mut Daemon, control: ControlServer) -> io::Result<()> {
     let mut signals = Signals::install()?;
     let (shutdown, stopped) = watch::channel(false);
-    let control = ControlServer::bind(&daemon.config.paths.control_socket())?;
     let (questions, mut asked) = mpsc::channel(QUESTIONS);
     let control = tokio::spawn(control.serve(questions));
     serve_metrics(daemon, stopped).await;
+    let turning = Heartbeat::default();
+    let watchdog = Watchdog::start(vec![(Condition::ShellStalled, turning.clone())], daemon.health.clone());
 
     systemd::ready(&status_line(daemon));
     info!("ready");
-    let mut certificates = interval(LOOK_AT_CERTIFICATES);
+    let (mut certificates, mut beat) = (interval(LOOK_AT_CERTIFICATES), interval(BEAT));
     certificates.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             wish = signals.next() => match wish {
@@ -75,11 +85,13 @@ async fn live(daemon: &mut Daemon) -> io::Result<()> {
             },
             Some(question) = asked.recv() => answer(daemon, question).await,
             _ = certificates.tick() => daemon.look_at_certificates(),
+            _ = beat.tick() => turning.beat(),
         }
     }
     systemd::stopping("stopping");
     info!("stopping");
     let _ = shutdown.send(true);
+    drop(watchdog);
     control.abort();
     let _ = control.await;
     Ok(())
@@ -98,7 +110,15 @@ async fn answer(daemon: &mut Daemon, question: ControlQuery) {
         ControlRequest::Status => ControlReply::Status(Box::new(daemon.status())),
         ControlRequest::Calls => ControlReply::Calls(Vec::new()),
         ControlRequest::Registrations => registrations(daemon).await,
-        ControlRequest::Reload => ControlReply::Done(reload(daemon)),
+        ControlRequest::Reload => {
+            let words = reload(daemon);
+            let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
+            if refused.iter().any(|condition| daemon.health.is_raised(*condition)) {
+                ControlReply::Refused(words)
+            } else {
+                ControlReply::Done(words)
+            }
+        }
         ControlRequest::ReloadAccounts => match daemon.store.accounts().await {
             Ok(accounts) => ControlReply::Done(format!("{} extensions", accounts.len())),
             Err(error) => ControlReply::Refused(error.to_string()),

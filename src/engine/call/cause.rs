@@ -106,7 +106,9 @@ impl Cause {
             Self::Limit => "Too many calls at once. Try again in a moment.",
             Self::NoMediaPort => "No audio port is free. Try again in a moment.",
             Self::Forbidden => "This call is not permitted.",
-            Self::AsteriskDown => "The telephone system behind this number is restarting. Extensions can be called.",
+            Self::AsteriskDown => {
+                "The telephone system behind this number is restarting. Extensions can be called."
+            }
             Self::TooLong => "The call reached the longest time allowed.",
             Self::Shutdown => "The gateway is shutting down.",
         }
@@ -130,7 +132,9 @@ impl Cause {
             | Self::Unacknowledged
             | Self::ConnectionLost
             | Self::TooLong => StatusCode::SERVER_INTERNAL_ERROR,
-            Self::Limit | Self::NoMediaPort | Self::AsteriskDown | Self::Shutdown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Limit | Self::NoMediaPort | Self::AsteriskDown | Self::Shutdown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 

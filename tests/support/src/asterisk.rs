@@ -24,10 +24,9 @@ pub struct Setup {
     pub fallback: &'static str,
     /// How long an extension rings.
     pub ring_time: Duration,
-    /// More of pjsip.conf, for tests that meet Asterisk without Branchline.
-    pub pjsip_local: String,
-    /// More of extensions.conf.
-    pub extensions_local: String,
+    /// More of its configuration, for tests that meet Asterisk without Branchline: names (`pjsip`, `extensions`,
+    /// `modules`, `http`) of `*_local.conf` files and their text.
+    pub local: Vec<(&'static str, String)>,
 }
 
 impl Default for Setup {
@@ -37,8 +36,7 @@ impl Default for Setup {
             extensions: "1001-1006".to_owned(),
             fallback: "hangup",
             ring_time: Duration::from_secs(30),
-            pjsip_local: String::new(),
-            extensions_local: String::new(),
+            local: Vec::new(),
         }
     }
 }
@@ -76,8 +74,9 @@ impl Asterisk {
     pub async fn start_with(setup: Setup) -> Outcome<Self> {
         let scratch = Scratch::new("asterisk")?;
         std::fs::create_dir_all(scratch.join("etc"))?;
-        std::fs::write(scratch.join("etc/pjsip_local.conf"), &setup.pjsip_local)?;
-        std::fs::write(scratch.join("etc/extensions_local.conf"), &setup.extensions_local)?;
+        for (name, text) in &setup.local {
+            std::fs::write(scratch.join(&format!("etc/{name}_local.conf")), text)?;
+        }
         let sip = SocketAddr::new(setup.address, ports::free_port(setup.address)?);
         let rtp = ports::free_block(setup.address, RTP_PORTS)?;
         let instance = Self { scratch, sip };
