@@ -1,5 +1,7 @@
 //! The shipped units as systemd itself judges them.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

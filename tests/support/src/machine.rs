@@ -110,6 +110,21 @@ impl Machine {
         self.init
     }
 
+    /// Our number of a process that the machine knows as `inner`.
+    pub fn outer_pid(&self, inner: &str) -> Outcome<u32> {
+        let space = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+        let own = space(&self.init.to_string());
+        for entry in fs::read_dir("/proc")? {
+            let pid = entry?.file_name().to_string_lossy().into_owned();
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
+            if numbers.split_whitespace().last() == Some(inner) && space(&pid) == own {
+                return Ok(pid.parse()?);
+            }
+        }
+        Err(Failure::new(format!("the machine has no process {inner}")))
+    }
+
     /// Runs a command inside; its standard output. A command that fails is a failure with all it said.
     pub fn run(&self, command: &[&str]) -> Outcome<String> {
         let output = self.output(command)?;
