@@ -175,3 +175,6 @@ fn facing_the_world() -> IpAddr {
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip())
 }
 
+
+#[cfg(test)]
+mod tests;
