@@ -182,7 +182,10 @@ impl EngineLine {
     ) -> Result<OpenedSession, Reason> {
         let session = WebSession(self.next());
         let mut board = self.board.lock();
-        board.replace(extension, instance);
+        for old in board.replace(extension, instance) {
+            // In this order, so that the engine moves the old page's calls to the new one.
+            self.inputs.try_send(WebInput::Closed { session: old }).map_err(|_| Reason::Overloaded)?;
+        }
         let of_extension = board.sessions.values().filter(|line| line.extension == *extension).count();
         if board.sessions.len() >= board.capacity.sessions
             || of_extension >= board.capacity.sessions_per_extension
@@ -235,13 +238,14 @@ impl EngineLine {
 }
 
 impl Board {
-    fn replace(&mut self, extension: &Extension, instance: &str) {
+    fn replace(&mut self, extension: &Extension, instance: &str) -> Vec<WebSession> {
         let same = |line: &Line| line.extension == *extension && line.instance == instance;
         let old: Vec<_> =
             self.sessions.iter().filter(|(_, line)| same(line)).map(|(session, _)| *session).collect();
-        for session in old {
-            self.end(session, SessionEnd::Replaced);
+        for session in &old {
+            self.end(*session, SessionEnd::Replaced);
         }
+        old
     }
 
     fn end(&mut self, session: WebSession, why: SessionEnd) {

@@ -146,7 +146,8 @@ impl Page {
     async fn run(mut self) {
         self.api.metrics().session_opened();
         let closing = self.turn().await;
-        if let Some(phone) = self.phone.take() {
+        // The engine heard of a replaced session when its successor came.
+        if let Some(phone) = self.phone.take().filter(|_| closing != Closing::Replaced) {
             self.api.line().closed(phone.session).await;
         }
         self.api.metrics().session_closed(closing.as_str());

@@ -21,8 +21,9 @@ As a service:
   systemctl enable --now branchline
   branchline status
 
-Exit codes are those of sysexits(3): 0 done, 64 wrong usage, 65 bad input, 66 no such file or object,
-69 the daemon does not run, 73 cannot create, 74 input or output failed, 77 not allowed, 78 bad configuration."
+Exit codes (sysexits(3)): 0 done, 64 wrong usage, 65 bad input, 66 not there,
+69 the daemon does not run, 73 cannot create, 74 input or output failed, 77 not allowed,
+78 bad configuration."
 )]
 pub struct Arguments {
     /// The configuration file [default: /etc/branchline/branchline.toml if it is there, else built-in defaults]
@@ -91,6 +92,7 @@ pub struct Check {
 pub enum Ca {
     /// Make a CA in DIR, and with --server this box's certificate
     #[command(after_help = "\
+One command for a start:
   branchline ca init /etc/branchline/ca --name 'Brussels CA' \\
       --server bru.example --server 192.168.10.2
 
@@ -104,6 +106,7 @@ DIR/ca.pem is for phones and browsers to trust; DIR/ca.key must stay here. Then 
     Init(CaInit),
     /// Issue a certificate, in place of an older one of the same name
     #[command(after_help = "\
+For example:
   branchline ca issue /etc/branchline/ca 1001                         for the phone of extension 1001
   branchline ca issue /etc/branchline/ca asterisk --host localhost --purpose server")]
     Issue(CaIssue),
@@ -177,6 +180,7 @@ pub struct CaDirectory {
 pub enum Extension {
     /// Create extensions; prints each user name, password and token, this once
     #[command(after_help = "\
+For example:
   branchline extension add 1001 --name 'Ann Peeters'
   branchline extension add 1001-1006 2000 --json
 
@@ -215,6 +219,7 @@ pub struct Numbers {
 pub enum Asterisk {
     /// Write the files that Asterisk includes: an endpoint, a hint and a mailbox for each extension
     #[command(after_help = "\
+Write, then let Asterisk read:
   branchline asterisk render --out /etc/asterisk
   asterisk -rx 'module reload res_pjsip.so'; asterisk -rx 'dialplan reload'")]
     Render(AsteriskRender),

@@ -55,12 +55,11 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Pki(PkiError::BadName(_)) => USAGE,
             Self::BadInput(_) | Self::Pki(PkiError::Content { .. } | PkiError::Unusable(_)) => BAD_INPUT,
-            Self::Missing(_) => NO_INPUT,
             Self::Unavailable(_) => UNAVAILABLE,
             Self::Pki(PkiError::Write { .. } | PkiError::AlreadyThere(_)) => CANNOT_CREATE,
             Self::NotAllowed(_) => NOT_ALLOWED,
             Self::Io(error) if error.kind() == std::io::ErrorKind::PermissionDenied => NOT_ALLOWED,
-            Self::Pki(PkiError::File(_)) => NO_INPUT,
+            Self::Missing(_) | Self::Pki(PkiError::File(_)) => NO_INPUT,
             Self::Io(_) | Self::Store(_) => IO_FAILED,
             Self::Config(_) | Self::ProblemsFound(_) => BAD_CONFIG,
         }

@@ -28,10 +28,10 @@ pub mod registrar;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;
-pub mod timers;
-pub mod transaction;
 #[cfg(test)]
 mod testing;
+pub mod timers;
+pub mod transaction;
 pub mod web;
 
 pub use front::{Engine, EngineSetup};

@@ -14,14 +14,19 @@
 //! | module | concept |
 //! | --- | --- |
 //! | [`command`], [`event`], [`end`], [`ports`], [`connectivity`] | the boundary with the engine |
+//! | [`relay`] | walk 3, the path of a packet; begin here |
+//! | [`packet`], [`demux`], [`rtp`] | what a packet is (RFC 7983, RFC 3550) |
+//! | [`incoming`], [`outgoing`] | the streams an end hears, and the one it sends |
 //! | [`srtp`] | keys and profiles; protection in place (RFC 3711, RFC 7714) |
 //! | [`dtmf`] | telephone events (RFC 4733) |
+//! | [`rtcp`], [`quality`], [`mos`] | reports, loss and jitter, and how it sounds (RFC 3550, G.107) |
+//! | [`webrtc`] | the WebRTC end: ICE and DTLS |
 //!
 //! # Rules that hold for every end
 //!
 //! - An end opened as [`Security::Srtp`](end::Security::Srtp) never sends or accepts a packet in clear.
 //! - RTP is taken only from the source its [`SourceRule`](end::SourceRule) names; everything else is
-//!   dropped and counted by [`DropReason`](event::DropReason).
+//!   dropped and counted by [`DropReason`].
 //! - RTCP ends at each end: it is consumed and made anew, never forwarded.
 //! - Towards its peer an end is one RTP stream whose sequence numbers and timestamps go on through
 //!   every change of who is heard.

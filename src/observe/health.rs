@@ -42,6 +42,8 @@ pub enum Condition {
     MediaStalled,
     /// No media port is free.
     PortsExhausted,
+    /// The shell's own loop has stopped turning.
+    ShellStalled,
     /// The database was damaged and has been set aside; a fresh one is in use.
     StoreCorrupt,
     /// The state directory cannot be written; the daemon goes on in memory.
@@ -66,6 +68,7 @@ impl Condition {
             Self::ListenerFailed => "listener-failed",
             Self::MediaStalled => "media-stalled",
             Self::PortsExhausted => "ports-exhausted",
+            Self::ShellStalled => "shell-stalled",
             Self::StoreCorrupt => "store-corrupt",
             Self::StoreFailed => "store-failed",
             Self::StoreFull => "store-full",

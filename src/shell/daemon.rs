@@ -59,8 +59,7 @@ impl Daemon {
         });
         let opened = open_tls(&config);
         let (sip_tls, https_tls) = opened.inspect_err(|error| error!(reason = "certificate", "{error}"))?;
-        let daemon =
-            Self { config, metrics, health, store, sip_tls, https_tls, file, environment, journal };
+        let daemon = Self { config, metrics, health, store, sip_tls, https_tls, file, environment, journal };
         daemon.look_at_certificates();
         Ok(daemon)
     }
@@ -88,9 +87,17 @@ impl Daemon {
             }
         };
         let days = left.as_secs() / 86_400;
-        set(Condition::CertificateExpired, left.is_zero(), format!("the certificate of {listener} has ended"));
+        set(
+            Condition::CertificateExpired,
+            left.is_zero(),
+            format!("the certificate of {listener} has ended"),
+        );
         let expiring = left < EXPIRING && !left.is_zero();
-        set(Condition::CertificateExpiring, expiring, format!("the certificate of {listener} ends in {days} days"));
+        set(
+            Condition::CertificateExpiring,
+            expiring,
+            format!("the certificate of {listener} ends in {days} days"),
+        );
     }
 
     /// Our certificates and when they end.
@@ -176,8 +183,8 @@ impl Daemon {
         let mut refused = None;
         for (listener, outcome) in outcomes {
             match outcome {
-                Ok(Renewal { was, now }) if was == now => {}
-                Ok(Renewal { was, now }) => {
+                Ok(Renewal { replaced: false, .. }) => {}
+                Ok(Renewal { was, now, .. }) => {
                     info!(listener, was_ms = was.0, now_ms = now.0, "a certificate was replaced");
                     words.push(format!("{listener} has a new certificate"));
                 }

@@ -174,6 +174,7 @@ const verbs = {
   record: (line) => pageOf(line).page.evaluate(record, { milliseconds: line.milliseconds, rate: line.rate }),
   stats: (line) => pageOf(line).page.evaluate(stats),
   logs: (line) => pageOf(line).logs.splice(0),
+  quit,
   close: async (line) => {
     const { context } = pageOf(line);
     pages.delete(line.page);
@@ -197,8 +198,9 @@ lines.on('line', async (text) => {
     tell({ id: line.id, error: String(error.message ?? error) });
   }
 });
-lines.on('close', async () => {
+async function quit() {
   await browser.close();
   process.exit(0);
-});
+}
+lines.on('close', quit);
 tell({ id: 0, value: browser.version() });

@@ -25,17 +25,22 @@ async fn every_request_reaches_the_engine_as_itself() {
     let call = CallId(7);
     let cases = [
         ("/calls", DIAL, 201, WebRequest::Dial { to: "1002".into(), offer: "v=0".into() }),
-        ("/calls/7/accept", r#"{"sdp":"v=0"}"#, 200, WebRequest::Accept { call, answer: "v=0".into() }),
-        ("/calls/7/end", r#"{"busy":true}"#, 204, WebRequest::End { call, busy: true }),
-        ("/calls/7/end", "", 204, WebRequest::End { call, busy: false }),
         (
-            "/calls/7/signaling",
+            "/calls/0000000000000007/accept",
+            r#"{"sdp":"v=0"}"#,
+            200,
+            WebRequest::Accept { call, answer: "v=0".into() },
+        ),
+        ("/calls/0000000000000007/end", r#"{"busy":true}"#, 204, WebRequest::End { call, busy: true }),
+        ("/calls/0000000000000007/end", "", 204, WebRequest::End { call, busy: false }),
+        (
+            "/calls/0000000000000007/signaling",
             r#"{"type":"dtmf","digits":"12#"}"#,
             204,
             WebRequest::Signal { call, signal: Signal::Dtmf { digits: "12#".into() } },
         ),
         (
-            "/calls/7/signaling",
+            "/calls/0000000000000007/signaling",
             r#"{"type":"ice_candidate","candidate":"candidate:1","sdpMid":"0","sdpMLineIndex":0}"#,
             204,
             WebRequest::Signal {
@@ -61,11 +66,11 @@ async fn lists_and_single_calls_come_back() {
     let bearer = [("Authorization", &*format!("Bearer {OWN_TOKEN}"))];
     let list = server.get("/api/v1/voip/calls", &bearer).await.json();
     assert_eq!(list["items"][0]["state"], "dialling");
-    let one = server.get("/api/v1/voip/calls/7", &bearer).await;
+    let one = server.get("/api/v1/voip/calls/0000000000000007", &bearer).await;
     assert_eq!(one.json()["peer"], "1002");
-    let signals = server.get("/api/v1/voip/calls/7/signaling?since=4", &bearer).await.json();
+    let signals = server.get("/api/v1/voip/calls/0000000000000007/signaling?since=4", &bearer).await.json();
     assert_eq!(signals, serde_json::json!({"items": [{"sequence": 5, "signal": {"type": "hangup"}}]}));
-    let bad = server.get("/api/v1/voip/calls/7/signaling?since=x", &bearer).await;
+    let bad = server.get("/api/v1/voip/calls/0000000000000007/signaling?since=x", &bearer).await;
     assert_eq!((bad.status, bad.reason().as_str()), (400, "bad-parameter"));
     let none = server.get("/api/v1/voip/calls/no-such/signaling", &bearer).await;
     assert_eq!((none.status, none.reason().as_str()), (404, "no-such-call"));
@@ -100,7 +105,7 @@ async fn a_repeated_dial_is_carried_out_once() {
         [("Authorization", bearer.as_str()), ("Content-Type", "application/json"), ("Idempotency-Key", "k1")];
     for _ in 0..2 {
         let answer = server.ask("POST", "/api/v1/voip/calls", &headers, DIAL).await;
-        assert_eq!((answer.status, answer.header("location")), (201, "/api/v1/voip/calls/7"));
+        assert_eq!((answer.status, answer.header("location")), (201, "/api/v1/voip/calls/0000000000000007"));
     }
     request(&mut server).await;
     assert!(server.inputs.try_recv().is_err(), "the second was answered from memory");
@@ -121,12 +126,12 @@ async fn refusals_keep_their_reason() {
     let server = Server::start(Setup { engine: Some(refusing), ..Setup::default() }).await;
     let cases = [
         ("/calls", DIAL, 503, "limit"),
-        ("/calls/7/accept", r#"{"sdp":""}"#, 409, "wrong-state"),
-        ("/calls/7/signaling", r#"{"type":"offer","sdp":""}"#, 422, "bad-description"),
-        ("/calls/7/end", "", 404, "no-such-call"),
+        ("/calls/0000000000000007/accept", r#"{"sdp":""}"#, 409, "wrong-state"),
+        ("/calls/0000000000000007/signaling", r#"{"type":"offer","sdp":""}"#, 422, "bad-description"),
+        ("/calls/0000000000000007/end", "", 404, "no-such-call"),
         ("/calls", r#"{"to":"1002","type":"video","sdp":""}"#, 422, "call-type"),
-        ("/calls/7/signaling", r#"{"type":"dtmf","digits":"x"}"#, 400, "bad-body"),
-        ("/calls/7/signaling", r#"{"type":"dance"}"#, 400, "bad-body"),
+        ("/calls/0000000000000007/signaling", r#"{"type":"dtmf","digits":"x"}"#, 400, "bad-body"),
+        ("/calls/0000000000000007/signaling", r#"{"type":"dance"}"#, 400, "bad-body"),
     ];
     for (path, body, status, reason) in cases {
         let answer = server.post(path, OWN_TOKEN, body).await;

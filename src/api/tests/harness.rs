@@ -1,6 +1,7 @@
 //! A server on loopback, a scripted engine, and a client of a few lines.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -140,10 +141,10 @@ impl Server {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", self.address);
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         if !body.is_empty() {
-            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            write!(head, "Content-Length: {}\r\n", body.len()).unwrap();
         }
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
@@ -201,7 +202,7 @@ impl Socket {
             server.address
         );
         for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            write!(head, "{name}: {value}\r\n").unwrap();
         }
         stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
         let mut answer = Vec::new();
@@ -238,7 +239,7 @@ impl Socket {
         if payload.len() < 126 {
             frame.push(0x80 | payload.len() as u8);
         } else {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend_from_slice(&(payload.len() as u16).to_be_bytes());
         }
         frame.extend_from_slice(&[0; 4]);

@@ -51,13 +51,17 @@ async fn nonsense_is_answered_and_a_flood_is_cut() {
 }
 
 #[tokio::test]
-async fn a_reload_replaces_the_old_page() {
+async fn a_reload_replaces_the_old_page_and_the_engine_hears_it_in_order() {
     let mut server = Server::start(Setup::default()).await;
     let (mut old, first) = Socket::phone(&mut server, "aaaa").await;
-    let (_new, second) = Socket::phone(&mut server, "aaaa").await;
-    assert_ne!(first, second);
+    let mut new = Socket::open(&server, &path(), &[]).await.unwrap();
+    new.send(1, br#"{"type":"Subscribe","phone":true,"instance":"aaaa"}"#).await;
+    assert_eq!(server.inputs.recv().await.unwrap(), WebInput::Closed { session: first });
+    let opened = server.inputs.recv().await.unwrap();
+    assert!(matches!(opened, WebInput::Opened { session, .. } if session != first));
     assert_eq!(old.close_code().await, 4409);
-    assert_eq!(closed(&mut server).await, first);
+    drop((old, new));
+    assert!(matches!(server.inputs.recv().await.unwrap(), WebInput::Closed { session } if session != first));
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl Checker<'_> {
         }
         let enabled = raw.enabled.as_ref().is_none_or(|enabled| *enabled.get_ref());
         if let Some(taken) =
-            sip.iter().find(|listen| enabled && uses_tcp(listen) && listen.address == address)
+            sip.iter().find(|listen| enabled && uses_tcp(listen) && meet(listen.address, address))
         {
             let message = format!("{address} is already taken by the SIP listener \"{}\"", taken.name);
             self.refuse(place(&raw.address), "https.address", message);
@@ -85,7 +85,7 @@ impl Checker<'_> {
                 self.refuse(Some(one.span()), "sip.listen", message);
             }
             let same_socket =
-                |other: &&Listen| other.address == listen.address && uses_tcp(other) == uses_tcp(&listen);
+                |other: &&Listen| meet(other.address, listen.address) && uses_tcp(other) == uses_tcp(&listen);
             if let Some(taken) = listeners.iter().find(same_socket) {
                 let message = format!("{} is already taken by \"{}\"", listen.address, taken.name);
                 self.refuse(place(&one.get_ref().address), "sip.listen.address", message);
@@ -251,6 +251,11 @@ impl Checker<'_> {
             self.refuse(place(long_key).or_else(|| place(short_key)), key, message);
         }
     }
+}
+
+/// Whether two sockets would be bound to the same port. Port 0 is any free one.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    one == other && one.port() != 0
 }
 
 fn uses_tcp(listen: &Listen) -> bool {

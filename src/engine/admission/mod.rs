@@ -77,7 +77,8 @@ impl Admission {
             let left = source.locked_until.map_or(0, |until| (until - now.instant).as_secs() + 1);
             return refuse_or_drop(flow, StatusCode::FORBIDDEN, "locked-out", left);
         }
-        let earned = now.instant.saturating_duration_since(source.seen).as_secs_f64() * f64::from(rate.per_second);
+        let earned =
+            now.instant.saturating_duration_since(source.seen).as_secs_f64() * f64::from(rate.per_second);
         source.tokens = (source.tokens + earned).min(f64::from(rate.burst));
         source.seen = now.instant;
         if source.tokens < 1.0 {
@@ -141,7 +142,8 @@ impl Admission {
         };
         self.sources.retain(|_, source| is_kept(source));
         if self.sources.len() >= MOST_SOURCES {
-            let oldest = self.sources.iter().min_by_key(|(_, source)| source.seen).map(|(address, _)| *address);
+            let oldest =
+                self.sources.iter().min_by_key(|(_, source)| source.seen).map(|(address, _)| *address);
             if let Some(address) = oldest {
                 self.sources.remove(&address);
             }

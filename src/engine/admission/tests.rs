@@ -4,8 +4,10 @@ use crate::engine::testing;
 use crate::sip::Transport;
 
 fn request() -> Message {
-    testing::message("OPTIONS sip:gateway SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
-         To: <sip:gateway>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n")
+    testing::message(
+        "OPTIONS sip:gateway SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+         To: <sip:gateway>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n\r\n",
+    )
 }
 
 fn bare(message: &Message) -> &Request {

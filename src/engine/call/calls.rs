@@ -81,7 +81,8 @@ impl Calls {
         session.withdraw();
         let dialog_id = dialog.id().clone();
         let sip = SipLeg::incoming(flow, server, request, contact, dialog);
-        let setup = Setup { side: flow.side, caller, dialled, max_forwards, wire: Wire::Sip(Box::new(sip)), session };
+        let setup =
+            Setup { side: flow.side, caller, dialled, max_forwards, wire: Wire::Sip(Box::new(sip)), session };
         let call = self.begin(setup, opening, fx, |id, fx| {
             fx.books.note_server(server, id);
             if fx.books.dialogs.insert(&dialog_id, id).is_err() {
@@ -100,7 +101,9 @@ impl Calls {
         offer: &str,
         fx: &mut Effects<'_>,
     ) -> WebReply {
-        let Some(dialled) = super::dialled_number(to) else { return WebReply::Refused(WebRefusal::BadNumber) };
+        let Some(dialled) = super::dialled_number(to) else {
+            return WebReply::Refused(WebRefusal::BadNumber);
+        };
         if self.draining {
             return WebReply::Refused(WebRefusal::Draining);
         }
@@ -168,7 +171,9 @@ impl Calls {
         if self.draining {
             return Err(Cause::Shutdown);
         }
-        let own = |call: &&Box<Call>| call.is_active() && call.legs.first().is_some_and(|leg| leg.party.number == number);
+        let own = |call: &&Box<Call>| {
+            call.is_active() && call.legs.first().is_some_and(|leg| leg.party.number == number)
+        };
         if self.active >= limits.max || self.table.values().filter(own).count() >= limits.per_extension {
             return Err(Cause::Limit);
         }
@@ -176,10 +181,18 @@ impl Calls {
     }
 
     /// A request in a dialog; false when it belongs to none of ours.
-    pub fn in_dialog(&mut self, server: ServerId, flow: Flow, request: Request, fx: &mut Effects<'_>) -> bool {
+    pub fn in_dialog(
+        &mut self,
+        server: ServerId,
+        flow: Flow,
+        request: Request,
+        fx: &mut Effects<'_>,
+    ) -> bool {
         let Some(id) = fx.books.dialogs.find(&request) else { return false };
         self.with(id, fx, |call, fx| {
-            if let Some(dialog) = call.leg(id.place).and_then(|leg| leg.sip()).and_then(|sip| sip.dialog.as_mut()) {
+            if let Some(dialog) =
+                call.leg(id.place).and_then(|leg| leg.sip()).and_then(|sip| sip.dialog.as_mut())
+            {
                 dialog.set_flow(flow);
             }
             call.request_from(id.place, server, request, fx);
@@ -208,11 +221,15 @@ impl Calls {
             }
             Event::Response { client, response, prack } => {
                 let Some((id, asked)) = fx.books.client(client) else { return };
-                self.with(id, fx, |call, fx| call.response_from(id.place, asked, client, &response, prack, fx));
+                self.with(id, fx, |call, fx| {
+                    call.response_from(id.place, asked, client, &response, prack, fx)
+                });
             }
             Event::LateAnswer { client, response } => {
                 let Some((id, asked)) = fx.books.client(client) else { return };
-                self.with(id, fx, |call, fx| call.response_from(id.place, asked, client, &response, None, fx));
+                self.with(id, fx, |call, fx| {
+                    call.response_from(id.place, asked, client, &response, None, fx)
+                });
             }
             Event::Failed { client, reason } => {
                 let Some((id, asked)) = fx.books.client(client) else { return };
@@ -252,19 +269,25 @@ impl Calls {
         match request {
             WebRequest::Dial { to, offer } => self.dialled_by_page(caller, session, &to, &offer, fx),
             WebRequest::Calls => WebReply::Calls(self.views(caller)),
-            WebRequest::Accept { call, answer } => self.of_page(call, caller, session, fx, |call, place, fx| {
-                call.page_accepts(place, &answer, fx)
-            }),
+            WebRequest::Accept { call, answer } => {
+                self.of_page(call, caller, session, fx, |call, place, fx| {
+                    call.page_accepts(place, &answer, fx)
+                })
+            }
             WebRequest::End { call, busy } => {
                 self.of_page(call, caller, session, fx, |call, place, fx| call.page_ends(place, busy, fx))
             }
             WebRequest::Signal { call, signal } => {
-                self.of_page(call, caller, session, fx, |call, place, fx| call.page_signals(place, signal, fx))
+                self.of_page(call, caller, session, fx, |call, place, fx| {
+                    call.page_signals(place, signal, fx)
+                })
             }
-            WebRequest::Signals { call, since } => self.of_page(call, caller, session, fx, |call, place, _| {
-                let web = call.leg(place).and_then(|leg| leg.web());
-                WebReply::Signals(web.map(|web| web.after(since)).unwrap_or_default())
-            }),
+            WebRequest::Signals { call, since } => {
+                self.of_page(call, caller, session, fx, |call, place, _| {
+                    let web = call.leg(place).and_then(|leg| leg.web());
+                    WebReply::Signals(web.map(|web| web.after(since)).unwrap_or_default())
+                })
+            }
             WebRequest::Call { call } => {
                 self.of_page(call, caller, session, fx, |call, place, _| WebReply::Call(call.view(place)))
             }
@@ -353,7 +376,12 @@ impl Calls {
     }
 
     /// Takes a call out, acts, and puts it back unless it is settled. False when there is no such call.
-    fn with(&mut self, id: LegId, fx: &mut Effects<'_>, act: impl FnOnce(&mut Call, &mut Effects<'_>)) -> bool {
+    fn with(
+        &mut self,
+        id: LegId,
+        fx: &mut Effects<'_>,
+        act: impl FnOnce(&mut Call, &mut Effects<'_>),
+    ) -> bool {
         let Some(mut call) = self.table.remove(&id.call) else { return false };
         fx.active_calls = self.active;
         act(&mut call, fx);
@@ -436,7 +464,11 @@ fn caller_offer(request: &Request, carriage: Carriage, fx: &mut Effects<'_>) -> 
     read_offer(description, carriage, fx).ok_or(Cause::NoCommonMedia)
 }
 
-fn read_offer(description: SessionDescription, carriage: Carriage, fx: &mut Effects<'_>) -> Option<CallerOffer> {
+fn read_offer(
+    description: SessionDescription,
+    carriage: Carriage,
+    fx: &mut Effects<'_>,
+) -> Option<CallerOffer> {
     match remote_audio(&description, carriage.policy()) {
         Ok(remote) => Some(CallerOffer::Offered { description, codecs: remote.codecs }),
         Err(refusal) => {

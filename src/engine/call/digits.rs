@@ -55,9 +55,10 @@ impl Call {
         let call = self.id;
         let Some(other) = self.other(place) else { return };
         let Some(leg) = self.leg(other) else { return };
-        let has_events = leg.session.agreed().is_some_and(|agreed| {
-            agreed.codecs.iter().any(|agreed| agreed.codec.is_telephone_event())
-        });
+        let has_events = leg
+            .session
+            .agreed()
+            .is_some_and(|agreed| agreed.codecs.iter().any(|agreed| agreed.codec.is_telephone_event()));
         match (has_events, leg.session.end(), &mut leg.wire) {
             (true, Some(end), _) => fx.media(MediaCommand::SendDtmf { end, digits: keys.clone() }),
             (_, _, Wire::Sip(sip)) => {

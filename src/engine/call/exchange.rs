@@ -8,11 +8,11 @@ use std::time::Duration;
 use super::books::Asked;
 use super::cause::Cause;
 use super::effects::Effects;
+use super::keying;
 use super::leg::Wire;
 use super::model::Call;
 use super::sip_leg::Exchange;
 use super::timer::Purpose;
-use super::keying;
 use crate::engine::web::Signal;
 use crate::media::MediaCommand;
 use crate::sdp::{Codec, Direction, OfficeCodecs, SessionDescription, codecs_for_other_leg, remote_audio};
@@ -65,7 +65,8 @@ impl Call {
         let Some(leg) = self.leg(place) else { return };
         let Some(sip) = leg.sip() else { return };
         let Exchange::Theirs { .. } = &sip.exchange else { return };
-        let Exchange::Theirs { server, request } = std::mem::replace(&mut sip.exchange, Exchange::Idle) else {
+        let Exchange::Theirs { server, request } = std::mem::replace(&mut sip.exchange, Exchange::Idle)
+        else {
             return;
         };
         let offer = SessionDescription::parse(&request.body);
@@ -136,7 +137,13 @@ impl Call {
     }
 
     /// Offers to the party of `place`; false when an exchange is under way there.
-    pub(super) fn offer_to(&mut self, place: u16, codecs: Vec<Codec>, relayed: bool, fx: &mut Effects<'_>) -> bool {
+    pub(super) fn offer_to(
+        &mut self,
+        place: u16,
+        codecs: Vec<Codec>,
+        relayed: bool,
+        fx: &mut Effects<'_>,
+    ) -> bool {
         let direction = self.wanted_towards(place);
         let call = self.id;
         let id = self.leg_id(place);
@@ -169,7 +176,9 @@ impl Call {
             Wire::Sip(_) => {
                 let Some(agreed) = leg.session.agreed() else { return };
                 let wants = leg.wants;
-                if agreed.direction == Direction::answer_to(wants, wanted) || self.offer_to(other, codecs, false, fx) {
+                if agreed.direction == Direction::answer_to(wants, wanted)
+                    || self.offer_to(other, codecs, false, fx)
+                {
                     return;
                 }
                 if let Some(leg) = self.leg(other) {

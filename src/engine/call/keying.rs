@@ -9,8 +9,8 @@ use crate::media::end::{
 use crate::media::webrtc::{RemoteSetup, credentials_from_random};
 use crate::media::{ConnectivityCommand, EndId, PayloadMap, SrtpKey, SrtpProfile};
 use crate::sdp::{
-    AgreedCodec, AgreedMedia, AgreedSecurity, Candidate, CryptoAttribute, Direction, DtlsRole, Encoding, IceCredentials,
-    SetupRole, SrtpSuite, payload_map,
+    AgreedCodec, AgreedMedia, AgreedSecurity, Candidate, CryptoAttribute, Direction, DtlsRole, Encoding,
+    IceCredentials, SetupRole, SrtpSuite, payload_map,
 };
 
 /// The profile that a suite of SDP names.
@@ -25,9 +25,8 @@ const fn profile(suite: SrtpSuite) -> SrtpProfile {
 
 /// The keys of both directions; `None` only if the parser let a key of a wrong length through.
 pub(super) fn sdes_keys(local: &CryptoAttribute, remote: &CryptoAttribute) -> Option<SrtpKeys> {
-    let key = |line: &CryptoAttribute| {
-        SrtpKey::from_joined(profile(line.suite), line.key.key_and_salt()).ok()
-    };
+    let key =
+        |line: &CryptoAttribute| SrtpKey::from_joined(profile(line.suite), line.key.key_and_salt()).ok();
     Some(SrtpKeys { send: key(local)?, receive: key(remote)? })
 }
 
@@ -41,7 +40,8 @@ pub(super) fn end_codec(agreed: &AgreedMedia) -> EndCodec {
         Some(Encoding::Pcma) => CodecKind::Pcma,
         _ => CodecKind::Other,
     };
-    let mut codec = EndCodec { kind, clock_rate: audio.map_or(8000, |codec| codec.clock_rate), ..EndCodec::default() };
+    let mut codec =
+        EndCodec { kind, clock_rate: audio.map_or(8000, |codec| codec.clock_rate), ..EndCodec::default() };
     for event in agreed.codecs.iter().filter(|agreed| agreed.codec.is_telephone_event()) {
         let Some(payload_type) = PayloadType::new(event.codec.payload_type.number()) else { continue };
         let payload = DtmfPayload { payload_type, clock_rate: event.codec.clock_rate };
@@ -120,10 +120,10 @@ pub(super) fn set_browser_remote(end: EndId, agreed: &AgreedMedia) -> Vec<Connec
         },
     };
     let first = ConnectivityCommand::SetRemote { end, remote: Box::new(remote) };
-    let candidates = ice.candidates.iter().map(|candidate| ConnectivityCommand::AddCandidate {
-        end,
-        candidate: Box::new(candidate.clone()),
-    });
+    let candidates = ice
+        .candidates
+        .iter()
+        .map(|candidate| ConnectivityCommand::AddCandidate { end, candidate: Box::new(candidate.clone()) });
     std::iter::once(first).chain(candidates).collect()
 }
 

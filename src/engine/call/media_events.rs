@@ -57,7 +57,8 @@ impl Call {
         let wanted = self.wanted_towards(place);
         let Some(leg) = self.leg(place).filter(|leg| leg.state == LegState::Up) else { return };
         if leg.web().is_some_and(|web| web.session.is_some()) {
-            let text = "No sound arrives from your device: is the microphone blocked, or a firewall in between?";
+            let text =
+                "No sound arrives from your device: is the microphone blocked, or a firewall in between?";
             return self.media_trouble(place, "no-packets", text, fx);
         }
         let is_held = leg.holds() || !wanted.sends();

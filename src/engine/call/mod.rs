@@ -84,7 +84,11 @@ const fn request_refusal_label(refusal: RequestRefusal) -> &'static str {
 /// What was dialled: a number, or one with a technology before it (`SIP/1002`, `PJSIP/1002`).
 pub(super) fn dialled_number(to: &str) -> Option<String> {
     let number = match to.split_once('/') {
-        Some((technology, rest)) if technology.eq_ignore_ascii_case("sip") || technology.eq_ignore_ascii_case("pjsip") => rest,
+        Some((technology, rest))
+            if technology.eq_ignore_ascii_case("sip") || technology.eq_ignore_ascii_case("pjsip") =>
+        {
+            rest
+        }
         Some(_) => return None,
         None => to,
     };

@@ -122,7 +122,10 @@ impl Call {
             return self.legs.first().map_or_else(|| self.dialled_party(), |leg| leg.party.clone());
         }
         let winner = self.winner.and_then(|winner| self.legs.get(usize::from(winner)));
-        winner.map_or_else(|| self.dialled_party(), |leg| Party { number: self.dialled.clone(), name: leg.party.name.clone() })
+        winner.map_or_else(
+            || self.dialled_party(),
+            |leg| Party { number: self.dialled.clone(), name: leg.party.name.clone() },
+        )
     }
 
     /// Notes why a leg failed: the reason that says most about the called party wins (RFC 3261 §16.7 step 6).

@@ -155,7 +155,8 @@ impl Call {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let Some(web) = leg.web().filter(|web| web.session.is_none() && web.extension == *extension) else {
+            let Some(web) = leg.web().filter(|web| web.session.is_none() && web.extension == *extension)
+            else {
                 continue;
             };
             web.session = Some(session);

@@ -13,7 +13,13 @@ use crate::sip::{HeaderName, Method, Request, Response, StatusCode, Text};
 
 impl Call {
     /// A request in the dialog of `place`.
-    pub(super) fn request_from(&mut self, place: u16, server: ServerId, request: Request, fx: &mut Effects<'_>) {
+    pub(super) fn request_from(
+        &mut self,
+        place: u16,
+        server: ServerId,
+        request: Request,
+        fx: &mut Effects<'_>,
+    ) {
         let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) else { return };
         let Some(dialog) = &mut sip.dialog else { return };
         if let Err(refusal) = dialog.receive(&request) {
@@ -148,7 +154,9 @@ impl Call {
             InfoDigits::Empty => self.respond(place, server, request, StatusCode::OK, fx),
             InfoDigits::Unknown => {
                 let mut response = self.response(place, request, StatusCode::UNSUPPORTED_MEDIA_TYPE);
-                response.headers.push(HeaderName::Accept, Text::from_static("application/dtmf-relay, application/dtmf"));
+                response
+                    .headers
+                    .push(HeaderName::Accept, Text::from_static("application/dtmf-relay, application/dtmf"));
                 super::send_response(server, response, fx);
             }
         }

@@ -30,7 +30,9 @@ impl Call {
             Asked::Invite => self.invite_response(place, client, response, prack, fx),
             Asked::Reinvite => self.reinvite_response(place, client, response, fx),
             Asked::Refresh if response.status.is_success() => self.note_peer_timer(place, response, fx),
-            Asked::Refresh | Asked::Within if response.status.is_final() => self.within_response(place, response.status, fx),
+            Asked::Refresh | Asked::Within if response.status.is_final() => {
+                self.within_response(place, response.status, fx)
+            }
             Asked::Refresh | Asked::Within => {}
         }
     }
@@ -132,7 +134,8 @@ impl Call {
             fx.refused("call", "dialogs-full");
         }
         self.note_peer_timer(place, response, fx);
-        let description = response.has_sdp().then(|| SessionDescription::parse(&response.body).ok()).flatten();
+        let description =
+            response.has_sdp().then(|| SessionDescription::parse(&response.body).ok()).flatten();
         self.callee_answers(place, description.as_ref(), fx);
     }
 
@@ -185,10 +188,7 @@ impl Call {
 
     /// 481 and 408 to any request in a dialog mean that the peer has lost it (RFC 5057 §5.1).
     fn within_response(&mut self, place: u16, status: StatusCode, fx: &mut Effects<'_>) {
-        let is_lost = matches!(
-            status,
-            StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT
-        );
+        let is_lost = matches!(status, StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT);
         if is_lost && self.legs.get(usize::from(place)).is_some_and(|leg| leg.state == LegState::Up) {
             self.end(Cause::ConnectionLost, Some(place), fx);
         }

@@ -17,9 +17,9 @@ use super::keying;
 use crate::media::end::Security;
 use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
 use crate::sdp::{
-    AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed, LocalCapabilities,
-    LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy, SessionDescription, SetupRole,
-    SrtpSuite,
+    AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed,
+    LocalCapabilities, LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy,
+    SessionDescription, SetupRole, SrtpSuite,
 };
 
 /// How the media of a leg are carried; follows from the transport of its signalling.
@@ -282,7 +282,9 @@ impl LegSession {
         let security = match self.carriage {
             Carriage::Trunk | Carriage::PlainPhone => self.agreed_or_plain(),
             Carriage::SecurePhone => LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed),
-            Carriage::Browser => LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?),
+            Carriage::Browser => {
+                LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?)
+            }
         };
         let is_browser = self.carriage == Carriage::Browser;
         Ok(LocalMedia {

@@ -3,6 +3,7 @@
 use super::books::Asked;
 use super::cause::Cause;
 use super::effects::Effects;
+use super::keying;
 use super::leg::{Leg, LegState, Party, Wire};
 use super::model::{Call, CallState, CallerOffer};
 use super::plan::Target;
@@ -10,7 +11,6 @@ use super::session::{Carriage, LegSession};
 use super::sip_leg::{Exchange, Invitation, SipLeg, Stage, invite, our_contact, set_sdp};
 use super::timer::Purpose;
 use super::web_leg::WebLeg;
-use super::keying;
 use crate::engine::dialog::{Opening, RouteSet};
 use crate::engine::flow::{Flow, Side};
 use crate::engine::output::Observation;
@@ -245,7 +245,12 @@ impl Call {
     }
 
     /// A device answered: it wins, the others stop, the caller gets its answer.
-    pub(super) fn callee_answers(&mut self, place: u16, answer: Option<&SessionDescription>, fx: &mut Effects<'_>) {
+    pub(super) fn callee_answers(
+        &mut self,
+        place: u16,
+        answer: Option<&SessionDescription>,
+        fx: &mut Effects<'_>,
+    ) {
         if self.winner.is_some() || !self.is_active() {
             self.drop_leg(place, Cause::AnsweredElsewhere, fx);
             return;
@@ -268,7 +273,12 @@ impl Call {
         }
     }
 
-    fn take_answer(&mut self, place: u16, answer: Option<&SessionDescription>, fx: &mut Effects<'_>) -> Result<(), Cause> {
+    fn take_answer(
+        &mut self,
+        place: u16,
+        answer: Option<&SessionDescription>,
+        fx: &mut Effects<'_>,
+    ) -> Result<(), Cause> {
         let leg = self.leg(place).ok_or(Cause::BadDescription)?;
         match answer {
             Some(answer) if leg.session.is_offering() => leg.session.read_answer(answer, fx)?,

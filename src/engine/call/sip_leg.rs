@@ -117,7 +117,13 @@ pub fn our_contact(user: &str, flow: Flow) -> NameAddr {
 
 impl SipLeg {
     /// A leg on which the party called.
-    pub fn incoming(flow: Flow, server: ServerId, invite: Request, contact: NameAddr, dialog: Dialog) -> Self {
+    pub fn incoming(
+        flow: Flow,
+        server: ServerId,
+        invite: Request,
+        contact: NameAddr,
+        dialog: Dialog,
+    ) -> Self {
         let supported = invite.option_tags(&HeaderName::Supported).unwrap_or_default();
         let required = invite.option_tags(&HeaderName::Require).unwrap_or_default();
         Self {
@@ -132,7 +138,12 @@ impl SipLeg {
     }
 
     /// Calls the party: sends the INVITE.
-    pub fn outgoing(flow: Flow, contact: NameAddr, invite: Request, fx: &mut Effects<'_>) -> Result<Self, Cause> {
+    pub fn outgoing(
+        flow: Flow,
+        contact: NameAddr,
+        invite: Request,
+        fx: &mut Effects<'_>,
+    ) -> Result<Self, Cause> {
         let sent = fx.layer.request(fx.now, flow, invite.clone(), RequestOptions::default());
         let client = sent.map_err(|_| Cause::Limit)?;
         Ok(Self {
@@ -264,7 +275,12 @@ impl SipLeg {
     }
 
     /// Sends an offer in the dialog, by re-INVITE.
-    pub fn reoffer(&mut self, offer: &SessionDescription, relayed: bool, fx: &mut Effects<'_>) -> Option<ClientId> {
+    pub fn reoffer(
+        &mut self,
+        offer: &SessionDescription,
+        relayed: bool,
+        fx: &mut Effects<'_>,
+    ) -> Option<ClientId> {
         let body = (ContentType::sdp(), Bytes::from(offer.to_string()));
         let (client, cseq) = self.request(Method::Invite, Some(body), fx)?;
         self.exchange = Exchange::Ours { client, cseq, relayed };

@@ -167,7 +167,8 @@ impl Mirror {
             (Some(State::Told | State::Asked | State::Wanted), false) => State::Leaving,
             (None | Some(State::Leaving), false) | (Some(_), true) => return,
         };
-        let entry = self.entries.entry(extension.clone()).or_insert(Entry { state: next, queued: false, cseq: 0 });
+        let entry =
+            self.entries.entry(extension.clone()).or_insert(Entry { state: next, queued: false, cseq: 0 });
         entry.state = next;
         self.enqueue(extension.clone(), now);
     }
@@ -231,8 +232,12 @@ impl Mirror {
     fn probe(&mut self, now: Now) {
         let Some(link) = self.link else { return };
         // A probe that is still out when the next is due was not answered.
-        let overdue: Vec<_> =
-            self.asked.iter().filter(|(_, about)| matches!(about, About::Probe)).map(|(token, _)| *token).collect();
+        let overdue: Vec<_> = self
+            .asked
+            .iter()
+            .filter(|(_, about)| matches!(about, About::Probe))
+            .map(|(token, _)| *token)
+            .collect();
         if !overdue.is_empty() {
             for token in overdue {
                 self.asked.remove(&token);
@@ -352,12 +357,24 @@ impl Mirror {
         self.requests.push_back((token, request));
     }
 
-    fn request(&self, method: Method, target: &SipUri, from: &SipUri, to: &SipUri, cseq: u32, name: &str) -> Request {
+    fn request(
+        &self,
+        method: Method,
+        target: &SipUri,
+        from: &SipUri,
+        to: &SipUri,
+        cseq: u32,
+        name: &str,
+    ) -> Request {
         let mut request = Request::new(method.clone(), target.clone());
         request.headers.set(&MaxForwards(70));
-        request.headers.push(HeaderName::From, &NameAddr::new(from.clone()).with_tag(&format!("{:x}", self.boot)));
+        request
+            .headers
+            .push(HeaderName::From, &NameAddr::new(from.clone()).with_tag(&format!("{:x}", self.boot)));
         request.headers.push(HeaderName::To, &NameAddr::new(to.clone()));
-        request.headers.push(HeaderName::CallId, Text::from(format!("mirror-{name}-{:x}-{:x}", self.boot, self.last)));
+        request
+            .headers
+            .push(HeaderName::CallId, Text::from(format!("mirror-{name}-{:x}-{:x}", self.boot, self.last)));
         request.headers.set(&CSeq { number: cseq, method });
         request
     }

@@ -43,7 +43,8 @@ impl Registrar {
         {
             return Allowed::Yes(extension.clone());
         }
-        let Some(credentials) = request.headers.credentials(&HeaderName::ProxyAuthorization, &self.realm) else {
+        let Some(credentials) = request.headers.credentials(&HeaderName::ProxyAuthorization, &self.realm)
+        else {
             return Allowed::Challenge(self.challenge(now, request, false));
         };
         let user = credentials.username.as_str().parse::<Extension>().ok();

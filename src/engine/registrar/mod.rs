@@ -134,7 +134,13 @@ pub struct RegistrationView {
 impl Registrar {
     /// A registrar with what survived a restart: devices on UDP are reachable at once, those on connections when they
     /// come back.
-    pub fn new(settings: &Settings, accounts: Accounts, bindings: Vec<Binding>, mut random: ChaCha20Rng, now: Now) -> Self {
+    pub fn new(
+        settings: &Settings,
+        accounts: Accounts,
+        bindings: Vec<Binding>,
+        mut random: ChaCha20Rng,
+        now: Now,
+    ) -> Self {
         let mut secret = [0; 32];
         random.fill_bytes(&mut secret);
         let limits = settings.registrar.clone();

@@ -124,9 +124,7 @@ impl Registrar {
                 let aor = to.and_then(|user| user.parse::<Extension>().ok());
                 match user {
                     Some(user) if aor.as_ref() == Some(&user) => Ok(user),
-                    _ => {
-                        Err(self.refuse(request, &Refusal::new(StatusCode::FORBIDDEN, "identity-mismatch")))
-                    }
+                    _ => Err(self.refuse(request, &Refusal::new(StatusCode::FORBIDDEN, "identity-mismatch"))),
                 }
             }
         }
@@ -141,7 +139,8 @@ impl Registrar {
         extension: &Extension,
     ) -> Result<PendingRegistration, Refusal> {
         let malformed = |_| Refusal::new(StatusCode::BAD_REQUEST, "bad-contact");
-        let mut pending = PendingRegistration { extension: extension.clone(), put: Vec::new(), remove: Vec::new() };
+        let mut pending =
+            PendingRegistration { extension: extension.clone(), put: Vec::new(), remove: Vec::new() };
         let general = request.headers.read::<Expires>().ok().flatten().map(|expires| expires.0);
         match request.contacts().map_err(malformed)? {
             Contacts::Star if general == Some(0) => {
@@ -178,7 +177,11 @@ impl Registrar {
         if asked < self.limits.min_expires {
             let least = self.limits.min_expires.as_secs().to_string();
             let header = Some((HeaderName::MinExpires, least));
-            return Err(Refusal { status: StatusCode::INTERVAL_TOO_BRIEF, reason: "interval-too-brief", header });
+            return Err(Refusal {
+                status: StatusCode::INTERVAL_TOO_BRIEF,
+                reason: "interval-too-brief",
+                header,
+            });
         }
         let created = self.table.get(&key).map_or(now.wall, |known| known.created);
         let path = request.headers.addresses(&HeaderName::Path);
@@ -193,7 +196,11 @@ impl Registrar {
             expires: now.wall.plus(asked.min(self.limits.max_expires)),
             created,
             q: contact.q().unwrap_or(1000),
-            user_agent: request.headers.get(&HeaderName::UserAgent).map(|agent| cut(agent)).unwrap_or_default(),
+            user_agent: request
+                .headers
+                .get(&HeaderName::UserAgent)
+                .map(|agent| cut(agent))
+                .unwrap_or_default(),
             call_id: request.call_id().map(|call_id| cut(call_id)).unwrap_or_default(),
             cseq: request.cseq().map_or(0, |cseq| cseq.number),
         });

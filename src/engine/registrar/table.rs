@@ -31,7 +31,10 @@ impl Table {
     }
 
     pub(super) fn of(&self, extension: &Extension) -> impl Iterator<Item = &Binding> {
-        self.bindings.get(extension).into_iter().flat_map(|devices| devices.values().map(|(_, binding)| binding))
+        self.bindings
+            .get(extension)
+            .into_iter()
+            .flat_map(|devices| devices.values().map(|(_, binding)| binding))
     }
 
     pub(super) fn get(&self, key: &BindingKey) -> Option<&Binding> {
@@ -100,7 +103,9 @@ impl Table {
 
     /// The binding of a page.
     pub(super) fn of_page(&self, session: WebSession) -> Option<BindingKey> {
-        self.iter().find(|binding| binding.reach == Reach::Web(Some(session))).map(|binding| binding.key.clone())
+        self.iter()
+            .find(|binding| binding.reach == Reach::Web(Some(session)))
+            .map(|binding| binding.key.clone())
     }
 
     /// The next binding whose time has come; it is removed.

@@ -48,7 +48,9 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
         ask(&path, "{\"get\":\"registrations\"}\n").await.contains("did not answer"),
         "its reply was dropped"
     );
-    for bad in ["\n", "{\"get\":\"secrets\"}\n", "[[[[\n", &("x".repeat(10_000) + "\n")] {
+    let mut flood = UnixStream::connect(&path).await.unwrap();
+    let _ = flood.write_all(&vec![b'x'; 1 << 20]).await;
+    for bad in ["\n", "{\"get\":\"secrets\"}\n", "[[[[\n"] {
         assert!(ask(&path, bad).await.starts_with("{\"refused\":\"not a request"), "{bad:.20}");
     }
     serving.abort();

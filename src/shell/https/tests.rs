@@ -151,7 +151,7 @@ async fn garbage_is_no_http() {
     stream.write_all(&[0x16, 3, 1, 0, 0xff, b'\r', b'\n', b'\r', b'\n']).await.unwrap();
     assert!(until_closed(&mut stream).await < Duration::from_secs(2));
     let mut long = TcpStream::connect(running.address).await.unwrap();
-    drop(long.write_all(&[b'A'; HEAD_LIMIT * 2]).await);
+    drop(long.write_all(&vec![b'A'; HEAD_LIMIT * 2]).await);
     assert!(until_closed(&mut long).await < Duration::from_secs(2));
 }
 

@@ -119,6 +119,34 @@ const PHONE: EndId = EndId::new(0, 0);
 const TRUNK: EndId = EndId::new(1, 0);
 const COUNT: u16 = 200;
 
+/// Both sides speak at once; each must hear all of it in order.
+fn speak_both_ways(
+    port: SocketAddr,
+    trunk: SocketAddr,
+    phone: &UdpSocket,
+    asterisk: &UdpSocket,
+    keys: &SrtpKeys,
+) {
+    let mut sender = SrtpSender::new(keys.receive.clone());
+    let mut receiver = SrtpReceiver::new(keys.send.clone());
+    for sequence in 0..COUNT {
+        let (header, mut packet) = rtp(sequence);
+        sender.protect_rtp(&mut packet, &header).unwrap();
+        phone.send_to(packet.as_slice(), port).unwrap();
+        asterisk.send_to(rtp(sequence).1.as_slice(), trunk).unwrap();
+        if sequence % 20 == 19 {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+    for sequence in 0..COUNT {
+        let (_, packet) = next_rtp(asterisk);
+        assert_eq!(packet.as_slice()[FIXED_HEADER..], [sequence as u8; 160]);
+        let (header, mut packet) = next_rtp(phone);
+        receiver.unprotect_rtp(&mut packet, &header).unwrap();
+        assert_eq!(packet.as_slice()[FIXED_HEADER..], [sequence as u8; 160]);
+    }
+}
+
 #[test]
 fn sdes_and_plain_rtp_are_relayed_both_ways() {
     for (profile, local) in [
@@ -134,33 +162,14 @@ fn sdes_and_plain_rtp_are_relayed_both_ways() {
         running.command(MediaCommand::Bridge { a: PHONE, b: TRUNK, a_to_b: map(), b_to_a: map() });
         running.command(MediaCommand::Sample { end: PHONE });
         running.event();
-        let phone_port = if local == LocalPort::WebRtc { running.webrtc } else { running.phones[1] };
-
-        let mut sender = SrtpSender::new(phone_keys.receive.clone());
-        let mut receiver = SrtpReceiver::new(phone_keys.send.clone());
-        for sequence in 0..COUNT {
-            let (header, mut packet) = rtp(sequence);
-            sender.protect_rtp(&mut packet, &header).unwrap();
-            phone.send_to(packet.as_slice(), phone_port).unwrap();
-            asterisk.send_to(rtp(sequence).1.as_slice(), running.trunk).unwrap();
-            if sequence % 20 == 19 {
-                thread::sleep(Duration::from_millis(1));
-            }
-        }
-        for sequence in 0..COUNT {
-            let (_, packet) = next_rtp(&asterisk);
-            assert_eq!(packet.as_slice()[FIXED_HEADER..], [sequence as u8; 160]);
-            let (header, mut packet) = next_rtp(&phone);
-            receiver.unprotect_rtp(&mut packet, &header).unwrap();
-            assert_eq!(packet.as_slice()[FIXED_HEADER..], [sequence as u8; 160]);
-        }
+        let port = if local == LocalPort::WebRtc { running.webrtc } else { running.phones[1] };
+        speak_both_ways(port, running.trunk, &phone, &asterisk, &phone_keys);
         running.command(MediaCommand::Close { end: PHONE });
-        let closed = std::iter::from_fn(|| Some(running.event()))
-            .find_map(|event| match event {
-                MediaEvent::Closed { end: PHONE, report } => Some(report),
-                _ => None,
-            })
-            .unwrap();
+        let closed = loop {
+            if let MediaEvent::Closed { end: PHONE, report } = running.event() {
+                break report;
+            }
+        };
         assert_eq!((closed.received.packets, closed.sent.packets), (200, 200));
         assert_eq!(closed.drops.total(), 0);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateRevocationListDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -35,12 +35,12 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// Reads and checks everything. Returns the configuration and when our certificate ends.
-    pub fn load(&self) -> Result<(Arc<ServerConfig>, WallTime), PkiError> {
+    /// Reads and checks everything.
+    pub fn load(&self) -> Result<Loaded, PkiError> {
         let chain = certificate::read_chain(&self.certificate)?;
-        let leaf =
-            chain.first().ok_or_else(|| PkiError::content(&self.certificate, "expected a certificate"))?;
-        let expires = certificate::expiry(&self.certificate, leaf)?;
+        let leaf = chain.first().cloned();
+        let leaf = leaf.ok_or_else(|| PkiError::content(&self.certificate, "expected a certificate"))?;
+        let expires = certificate::expiry(&self.certificate, &leaf)?;
         let pem = read_key(&self.key)?;
         let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| {
             PkiError::content(&self.key, format!("expected a private key in PEM: {error}"))
@@ -56,7 +56,7 @@ impl TlsFiles {
         config.ticketer =
             rustls::crypto::ring::Ticketer::new().map_err(|error| PkiError::Unusable(error.to_string()))?;
         config.send_tls13_tickets = 1;
-        Ok((Arc::new(config), expires))
+        Ok(Loaded { config: Arc::new(config), leaf, expires })
     }
 
     fn mismatch(&self, error: &rustls::Error) -> PkiError {
@@ -86,6 +86,17 @@ impl TlsFiles {
     }
 }
 
+/// What the files of a listener gave.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// For handshakes.
+    pub config: Arc<ServerConfig>,
+    /// Our certificate.
+    pub leaf: CertificateDer<'static>,
+    /// When it ends.
+    pub expires: WallTime,
+}
+
 /// What a reload of a listener's files brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Renewal {
@@ -93,6 +104,8 @@ pub struct Renewal {
     pub was: WallTime,
     /// When the one now in force ends.
     pub now: WallTime,
+    /// Whether it is another one.
+    pub replaced: bool,
 }
 
 /// A listener's TLS configuration, which may be swapped at any time; each handshake takes the newest.
@@ -100,14 +113,15 @@ pub struct Renewal {
 pub struct TlsEndpoint {
     files: TlsFiles,
     current: watch::Sender<Arc<ServerConfig>>,
+    leaf: CertificateDer<'static>,
     expires: WallTime,
 }
 
 impl TlsEndpoint {
     /// Reads `files`.
     pub fn open(files: TlsFiles) -> Result<Self, PkiError> {
-        let (config, expires) = files.load()?;
-        Ok(Self { files, current: watch::Sender::new(config), expires })
+        let Loaded { config, leaf, expires } = files.load()?;
+        Ok(Self { files, current: watch::Sender::new(config), leaf, expires })
     }
 
     /// For the listener: its `borrow()` is always the configuration in force.
@@ -128,11 +142,11 @@ impl TlsEndpoint {
     /// Reads `files`, which may be others than before, and swaps them in. On an error the former
     /// configuration stays in force.
     pub fn reload(&mut self, files: TlsFiles) -> Result<Renewal, PkiError> {
-        let (config, expires) = files.load()?;
-        let was = std::mem::replace(&mut self.expires, expires);
-        self.files = files;
+        let Loaded { config, leaf, expires } = files.load()?;
+        let renewal = Renewal { was: self.expires, now: expires, replaced: leaf != self.leaf };
+        (self.files, self.leaf, self.expires) = (files, leaf, expires);
         self.current.send_replace(config);
-        Ok(Renewal { was, now: expires })
+        Ok(renewal)
     }
 }
 

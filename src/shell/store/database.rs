@@ -27,6 +27,8 @@ pub(super) struct Database {
     pub(super) connection: Connection,
     /// The directory of its file; `None` for a database in memory.
     pub(super) directory: Option<PathBuf>,
+    /// Whether it is the daemon's, which marks how it was closed. The command line comes and goes beside it.
+    marks: bool,
 }
 
 /// Why a file could not be opened.
@@ -41,6 +43,9 @@ enum Trouble {
 impl Database {
     /// Marks the file as properly closed and folds the log back into it.
     pub(super) fn close(self) {
+        if !self.marks {
+            return;
+        }
         let marked = tables::put_meta(&self.connection, CLEAN, "yes");
         let folded = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
         if let Err(trouble) = marked.and(folded) {
@@ -51,7 +56,7 @@ impl Database {
 
 /// Opens the file in `directory`, or says why not. Changes nothing about a damaged file.
 pub(super) fn open_strictly(directory: &Path) -> Result<Database, StoreError> {
-    open_file(directory).map_err(|trouble| match trouble {
+    open_file(directory, false).map_err(|trouble| match trouble {
         Trouble::Damaged(reason) => StoreError::Failed(format!("damaged: {reason}")),
         Trouble::Other(error) => error,
     })
@@ -59,10 +64,10 @@ pub(super) fn open_strictly(directory: &Path) -> Result<Database, StoreError> {
 
 /// Opens the file in `directory`; sets it aside if it is damaged; goes on in memory if nothing else helps.
 pub(super) fn open_or_go_on_in_memory(directory: &Path, health: &Health) -> Database {
-    let opened = match open_file(directory) {
+    let opened = match open_file(directory, true) {
         Err(Trouble::Damaged(reason)) => {
             replace_damaged(directory, &reason, health);
-            open_file(directory)
+            open_file(directory, true)
         }
         other => other,
     };
@@ -92,7 +97,7 @@ pub(super) fn replace_damaged(directory: &Path, reason: &str, health: &Health) {
             error!(reason = "store-corrupt", "cannot set {} aside: {trouble}", from.display());
         }
     }
-    if let (Ok(damaged), Ok(fresh)) = (Connection::open(&aside), open_file(directory)) {
+    if let (Ok(damaged), Ok(fresh)) = (Connection::open(&aside), open_file(directory, true)) {
         let saved = tables::salvage(&damaged, &fresh.connection);
         warn!(reason = "store-corrupt", rows = saved, "rows saved from the damaged database");
     }
@@ -104,10 +109,10 @@ pub(super) fn replace_damaged(directory: &Path, reason: &str, health: &Health) {
 fn in_memory() -> Database {
     let connection = Connection::open_in_memory().expect("invariant: SQLite opens a database in memory");
     connection.execute_batch(tables::SCHEMA_1).expect("invariant: the schema is valid SQL");
-    Database { connection, directory: None }
+    Database { connection, directory: None, marks: false }
 }
 
-fn open_file(directory: &Path) -> Result<Database, Trouble> {
+fn open_file(directory: &Path, marks: bool) -> Result<Database, Trouble> {
     let file = directory.join(FILE);
     prepare_directory(directory, &file).map_err(|error| {
         Trouble::Other(StoreError::Failed(format!("cannot use {}: {error}", directory.display())))
@@ -119,8 +124,10 @@ fn open_file(directory: &Path) -> Result<Database, Trouble> {
         .map_err(|error| trouble(&error))?;
     migrate(&connection)?;
     refuse_damage(&connection)?;
-    tables::put_meta(&connection, CLEAN, "no").map_err(|error| trouble(&error))?;
-    Ok(Database { connection, directory: Some(directory.to_owned()) })
+    if marks {
+        tables::put_meta(&connection, CLEAN, "no").map_err(|error| trouble(&error))?;
+    }
+    Ok(Database { connection, directory: Some(directory.to_owned()), marks })
 }
 
 /// Makes the directory and, before SQLite does, the file: readable by its owner alone, and owned by the

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -25,9 +25,9 @@ const RATE: u32 = 16_000;
 /// The rate of the microphone.
 const MICROPHONE: u32 = 48_000;
 const SOON: Duration = Duration::from_secs(10);
+/// How long Chromium may take to close.
+const FAREWELL: Duration = Duration::from_secs(3);
 const LAUNCH: Duration = Duration::from_secs(60);
-/// The page that a softphone lives on; it exists in the browser only.
-const SOFTPHONE: &str = "https://softphone.test/";
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Value>>>>;
 
@@ -83,7 +83,12 @@ impl Browser {
         let words = json!({ "libraries": libraries, "chromium": chromium, "wav": wav, "spki": setup.spki });
         let mut command = dying_with_us(&node);
         command.arg(peer_file("browser.mjs")).arg(words.to_string());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        // Profiles lie in the scratch directory, and go with it.
+        command
+            .env("TMPDIR", scratch.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = command.spawn()?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new("no pipes to node"));
@@ -118,21 +123,8 @@ impl Browser {
         self.open_served(&url, &PageSetup::default(), json!({ &url: name })).await
     }
 
-    /// Opens the JsSIP softphone and has it register over WSS.
-    pub async fn softphone(&self, wss: &str, uri: &str, password: &str) -> Outcome<Softphone> {
-        let bundle = self.libraries.join("jssip.js");
-        let serve = json!({
-            SOFTPHONE: "softphone.html",
-            format!("{SOFTPHONE}softphone.js"): "softphone.js",
-            format!("{SOFTPHONE}jssip.js"): bundle,
-        });
-        let page = self.open_served(SOFTPHONE, &PageSetup::default(), serve).await?;
-        let account = json!({ "server": wss, "uri": uri, "password": password });
-        page.evaluate(&format!("softphone.start({account})")).await?;
-        Ok(Softphone { page })
-    }
-
-    async fn open_served(&self, url: &str, setup: &PageSetup, serve: Value) -> Outcome<Page> {
+    /// Opens an address some of whose URLs are answered by files of `tests/peers`.
+    pub(crate) async fn open_served(&self, url: &str, setup: &PageSetup, serve: Value) -> Outcome<Page> {
         let (width, height) = setup.viewport;
         let viewport = json!({ "width": width, "height": height });
         let words =
@@ -140,6 +132,11 @@ impl Browser {
         let id = self.channel.ask("open", words, SOON * 3).await?;
         let id = id.as_u64().ok_or_else(|| Failure::new("the page has no number"))?;
         Ok(Page { channel: self.channel.clone(), id })
+    }
+
+    /// Where the libraries from npm are.
+    pub(crate) fn libraries(&self) -> &Path {
+        &self.libraries
     }
 
     /// A directory for screenshots, removed with the browser.
@@ -150,9 +147,13 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The whole process group: node and every Chromium process.
-        let group = format!("-{}", self.child.id());
-        let _ = std::process::Command::new("/bin/kill").args(["-s", "KILL", "--", &group]).status();
+        let _ = writeln!(locked(&self.channel.input), "{}", json!({ "id": 0, "do": "quit" }));
+        let end = Instant::now() + FAREWELL;
+        while Instant::now() < end && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        // Chromium ends when node is gone.
+        let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
@@ -323,57 +324,6 @@ pub fn expect_tone(measured: &Measured, hz: f64, gap: Duration) -> Outcome {
         return Ok(());
     }
     Err(Failure::new(format!("expected {hz} Hz with gaps up to {gap:?}, the browser heard {measured:?}")))
-}
-
-/// A JsSIP softphone in a page.
-pub struct Softphone {
-    /// The page it lives on.
-    pub page: Page,
-}
-
-impl Softphone {
-    /// Waits until it is registered.
-    pub async fn registered(&self) -> Outcome {
-        self.page.wait("softphone.registered", SOON).await.map(drop)
-    }
-
-    /// Calls a number or URI.
-    pub async fn call(&self, target: &str) -> Outcome {
-        self.page.evaluate(&format!("softphone.call({})", json!(target))).await.map(drop)
-    }
-
-    /// Waits until it is called; returns the caller's user part and display name.
-    pub async fn called(&self) -> Outcome<(String, String)> {
-        let caller = self.page.wait("softphone.ringing", SOON).await?;
-        let word = |name: &str| caller[name].as_str().unwrap_or_default().to_owned();
-        Ok((word("user"), word("name")))
-    }
-
-    /// Answers.
-    pub async fn answer(&self) -> Outcome {
-        self.page.evaluate("softphone.answer()").await?;
-        self.established().await
-    }
-
-    /// Waits until the call is up.
-    pub async fn established(&self) -> Outcome {
-        self.page.wait("softphone.isEstablished()", SOON).await.map(drop)
-    }
-
-    /// Hangs up.
-    pub async fn hang_up(&self) -> Outcome {
-        self.page.evaluate("softphone.hangUp()").await.map(drop)
-    }
-
-    /// Waits until the call is over; returns `{by, cause, code, reason}`.
-    pub async fn ended(&self) -> Outcome<Value> {
-        self.page.wait("softphone.ended", SOON).await
-    }
-
-    /// Sends digits as RFC 4733 events.
-    pub async fn send_digits(&self, digits: &str) -> Outcome {
-        self.page.evaluate(&format!("softphone.sendDigits({})", json!(digits))).await.map(drop)
-    }
 }
 
 fn decode_base64(text: &str) -> Vec<u8> {

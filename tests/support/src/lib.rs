@@ -4,8 +4,11 @@
 //! | --- | --- |
 //! | [`phone`] | a scripted SIP phone over UDP, TCP or TLS, with RTP that carries and measures a tone |
 //! | [`baresip`] | the real baresip: TLS with client certificate, SDES-SRTP, recording to WAV |
+//! | [`sipp`] | the real SIPp: an old UDP phone, or thousands of them |
 //! | [`browser`] | a real Chromium, driven page by page |
+//! | [`softphone`] | JsSIP in such a page, SIP over secure WebSocket |
 //! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
+//! | [`machine`] | a container with a real systemd, booted by `scripts/systemd-root` |
 //! | [`tone`] | tones made and measured: frequency, level, gaps |
 //! | [`certs`] | a certificate authority and certificates for one test |
 //! | [`process`] | child processes that end with the test |
@@ -20,9 +23,12 @@ pub mod browser;
 pub mod certs;
 mod failure;
 pub mod g711;
+pub mod machine;
 pub mod phone;
 pub mod ports;
 pub mod process;
+pub mod sipp;
+pub mod softphone;
 pub mod tone;
 pub mod wav;
 

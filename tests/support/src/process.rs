@@ -95,7 +95,7 @@ impl Process {
 
     /// Sends a signal by name, such as `TERM`, to this process alone.
     pub fn signal(&self, signal: &str) -> Outcome {
-        run_kill(&["-s", signal, "--", &self.pid().to_string()])
+        run_kill(signal, &self.pid().to_string())
     }
 
     /// Asks it to end, and waits.
@@ -109,7 +109,7 @@ impl Process {
     /// Kills it and its group at once.
     pub fn kill(&mut self) {
         if self.is_running() {
-            let _ = run_kill(&["-s", "KILL", "--", &format!("-{}", self.pid())]);
+            let _ = run_kill("KILL", &format!("-{}", self.pid()));
         }
         let _ = self.child.wait();
     }
@@ -129,9 +129,12 @@ impl Drop for Process {
     }
 }
 
-fn run_kill(arguments: &[&str]) -> Outcome {
-    let status = Command::new("/bin/kill").args(arguments).stderr(Stdio::null()).status()?;
-    if status.success() { Ok(()) } else { Err(Failure::new(format!("kill {arguments:?} failed"))) }
+/// Sends a signal to a process, or to a group if the number is negative. By the shell, whose `kill` is built in.
+fn run_kill(signal: &str, target: &str) -> Outcome {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "kill -s \"$0\" -- \"$1\"", signal, target]);
+    let status = command.stderr(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(Failure::new(format!("cannot send {signal} to {target}"))) }
 }
 
 /// A directory of a test, removed when dropped unless the test failed (then its path is printed).

@@ -251,6 +251,7 @@ export class Call extends EventTarget {
     if (!this.#media || !this.live) return;
     const sample = await this.#media.sample().catch(() => ({}));
     this.quality.own(sample);
+    if (this.mending) this.#watch();
     const packets = sample.received?.packets ?? 0;
     const media = this.#media?.facts();
     if (packets !== this.#packets.count) {
@@ -318,6 +319,7 @@ export class Call extends EventTarget {
 
   async #answered(sdp) {
     if (!await this.#media?.take(sdp).catch(() => this.report('bad-description'))) return;
+    this.#watch();
     if (this.state === 'resuming') {
       clearTimeout(this.#timers.resumed);
       this.#to(NEXT.resuming.includes(this.#resumesTo) ? this.#resumesTo : 'up');
@@ -330,6 +332,11 @@ export class Call extends EventTarget {
     if (!this.#media) {
       this.#offer = sdp;
       return;
+    }
+    if (this.#media.isForeign(sdp)) {
+      this.#media.close();
+      this.#media = this.#connect();
+      this.#hear();
     }
     try {
       const answer = await this.#media.answer(sdp, this.#services.devices.track);

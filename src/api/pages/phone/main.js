@@ -162,13 +162,14 @@ addEventListener('keydown', (event) => {
   if (event.key === 'Escape') return escape(event);
   if (phone.active?.live) return field ? undefined : callKey(event);
   if (document.body.dataset.screen !== 'phone') return;
-  if (event.key === 'Enter' && (field === $('number') || event.target === document.body)) {
+  if (event.key === 'Enter' && (field === $('number') || !event.target.closest('button, a, summary, input'))) {
     event.preventDefault();
     dial();
   } else if (!field && event.key === 'Backspace') {
     type($('number').value.slice(0, -1), true);
   } else if (!field && /^[0-9*#+A-Za-z]$/.test(event.key)) {
     event.preventDefault();
+    phone.dismiss(phone.active);
     type(event.key);
     ring.key(event.key);
     flash('#pad', event.key);

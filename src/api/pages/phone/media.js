@@ -61,6 +61,12 @@ export class Media extends EventTarget {
     return true;
   }
 
+  /** Whether an offer comes from another DTLS end than the one before: then it needs a new connection. */
+  isForeign(sdp) {
+    const before = this.#pc.remoteDescription?.sdp;
+    return Boolean(before) && fingerprint(before) !== fingerprint(sdp);
+  }
+
   async addCandidate(candidate) {
     if (!this.#pc.remoteDescription) {
       this.#early.push(candidate);
@@ -215,6 +221,8 @@ function prefer(transceiver) {
   if (wanted.length > 0) transceiver.setCodecPreferences?.(wanted);
 }
 
+function fingerprint(sdp) { return sdp.match(/^a=fingerprint:(.+)$/m)?.[1].trim().toLowerCase(); }
+
 function codecName(codec) {
   const name = codec?.mimeType?.split('/')[1];
   return name && `${name === 'opus' ? 'Opus' : name.toUpperCase()}`;
@@ -222,6 +230,7 @@ function codecName(codec) {
 
 function pathName(local, transport) {
   const how = { host: 'Direct', srflx: 'Through NAT', prflx: 'Through NAT', relay: 'By a relay' }[local?.candidateType];
-  const cipher = transport.srtpCipher?.replace(/^(SRTP_)?AEAD_/, '').replace(/_/g, '-');
-  return [how, local?.protocol?.toUpperCase(), cipher].filter(Boolean).join(', ') || null;
+  const cipher = transport.srtpCipher?.match(/AES_?(?:CM_)?(128|256)(_GCM)?/);
+  const secured = cipher && `AES-${cipher[1]}${cipher[2] ? ' GCM' : ''}`;
+  return [how, local?.protocol?.toUpperCase(), secured].filter(Boolean).join(', ') || null;
 }

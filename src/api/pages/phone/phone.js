@@ -115,7 +115,7 @@ export class Phone extends EventTarget {
   }
 
   dismiss(call) {
-    if (call.live) return;
+    if (!call || call.live) return;
     this.calls = this.calls.filter((other) => other !== call);
     if (this.active === call) this.active = this.calls.find((other) => other.live && other.state !== 'incoming') ?? null;
     this.#changed();
@@ -166,6 +166,10 @@ export class Phone extends EventTarget {
       this.#reconciling = this.#reconciling.then(() => this.#reconcile()).catch(() => {});
     } else if (this.signalling.state === 'signed-out') {
       this.#leave('Your session has ended. Sign in again.');
+    } else if (this.signalling.state === 'replaced') {
+      // The other tab takes the calls up; here they end without a word to the gateway.
+      this.calls.forEach((call) => call.finish('moved', 'Moved to another tab'));
+      this.calls.forEach((call) => this.dismiss(call));
     }
     this.#changed();
   }
@@ -261,8 +265,8 @@ export class Phone extends EventTarget {
   }
 
   #ended(call) {
-    this.recents?.add(call);
-    const mine = ['hangup', 'rejected', 'signed-out', 'answered-elsewhere'].includes(call.why.reason);
+    if (call.why.reason !== 'moved') this.recents?.add(call);
+    const mine = ['hangup', 'rejected', 'signed-out', 'moved', 'answered-elsewhere'].includes(call.why.reason);
     const alone = this.calls.every((other) => !other.live);
     if (call === this.active && !mine) ring.busy();
     else if (call.answered && alone) ring.over();

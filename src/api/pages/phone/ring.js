@@ -1,7 +1,9 @@
 // Everything that is heard and was not sent by the other side: ringing, ringback, busy, keys. All of it is made
 // here from sine waves; nothing is loaded.
 
-const RING = { every: 3200, notes: [[587.33, 0], [783.99, 0.16], [987.77, 0.32], [783.99, 0.62], [987.77, 0.78], [1174.66, 0.94]] };
+// Sounds that repeat are planned this many rounds ahead on the audio clock: timers of hidden tabs come too late.
+const ROUNDS = 12;
+const RING = { every: 3.2, notes: [[587.33, 0], [783.99, 0.16], [987.77, 0.32], [783.99, 0.62], [987.77, 0.78], [1174.66, 0.94]] };
 const KEYS = { 1: [697, 1209], 2: [697, 1336], 3: [697, 1477], 4: [770, 1209], 5: [770, 1336], 6: [770, 1477], 7: [852, 1209], 8: [852, 1336], 9: [852, 1477], '*': [941, 1209], 0: [941, 1336], '#': [941, 1477] };
 
 let context;
@@ -29,11 +31,11 @@ export function ringing() { repeat('ringing', RING.every, chime); vibrate([400, 
 
 /** A second call while one is up: quiet, and not too often. */
 export function waitingCall() {
-  repeat('waiting', 5000, () => { tone([440], 0, 0.18, 0.06); tone([440], 0.35, 0.18, 0.06); });
+  repeat('waiting', 5, (at) => { tone([440], at, 0.18, 0.06); tone([440], at + 0.35, 0.18, 0.06); });
 }
 
 /** It rings over there. */
-export function ringback() { repeat('ringback', 4000, () => tone([425], 0, 1, 0.07)); }
+export function ringback() { repeat('ringback', 4, (at) => tone([425], at, 1, 0.07)); }
 
 /** Busy, or it went wrong: three beeps and silence. */
 export function busy() {
@@ -56,7 +58,9 @@ export function stop(kind) {
   if (kind && playing?.kind !== kind) return;
   if (playing) {
     clearInterval(playing.timer);
-    playing.out.gain.setTargetAtTime(0, context.currentTime, 0.02);
+    const { out } = playing;
+    out.gain.setTargetAtTime(0, context.currentTime, 0.02);
+    setTimeout(() => out.disconnect(), 300);
     navigator.vibrate?.(0);
   }
   playing = null;
@@ -69,12 +73,13 @@ function repeat(kind, every, play) {
   const out = context.createGain();
   out.connect(context.destination);
   if (sinkId) sink(sinkId);
-  playing = { kind, out, timer: setInterval(play, every) };
-  play();
+  const rounds = () => { for (let round = 0; round < ROUNDS; round += 1) play(round * every); };
+  playing = { kind, out, timer: setInterval(rounds, ROUNDS * every * 1000) };
+  rounds();
 }
 
-function chime() {
-  for (const [frequency, at] of RING.notes) bell(frequency, at);
+function chime(from = 0) {
+  for (const [frequency, at] of RING.notes) bell(frequency, from + at);
 }
 
 /** A struck bar: two partials that fade. */

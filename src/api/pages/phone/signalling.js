@@ -188,12 +188,14 @@ export class Signalling extends EventTarget {
     this.#turn('waiting');
     this.#timers.retry = setTimeout(() => this.#open(), wait);
     // A browser does not say why a WebSocket was refused, so the token is tried on its own.
-    const token = this.#token;
-    const error = await this.who(token).then(() => null, (refusal) => refusal);
-    if (error?.status === 401 && token === this.#token && this.#state === 'waiting') {
-      this.#drop();
-      this.#turn('signed-out');
-    }
+    await this.who(this.#token).catch(() => {});
+  }
+
+  /** The token is no longer good: it ran out, or the password was changed. */
+  #expired() {
+    this.#token = null;
+    this.#drop();
+    this.#turn('signed-out');
   }
 
   #hurry() {
@@ -232,6 +234,7 @@ export class Signalling extends EventTarget {
     }
     if (response.status === 204) return null;
     const answer = await response.json().catch(() => ({}));
+    if (response.status === 401 && token && token === this.#token) this.#expired();
     if (!response.ok) throw new Refusal(response.status, answer, Number(response.headers.get('Retry-After')) || 0);
     return answer;
   }

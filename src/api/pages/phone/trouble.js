@@ -4,7 +4,7 @@
 const WORDS = {
   'insecure-context': ['The microphone needs a secure page', 'Browsers give the microphone only to pages opened with https. Open this page by its https address.'],
   'no-media-devices': ['This browser cannot make calls', 'It offers no way to the microphone. Use a current Chrome, Edge, Firefox or Safari.'],
-  'permission-denied': ['The microphone is blocked', 'This page may not use the microphone. Click the lock or microphone sign beside the address, allow the microphone, then try again.', 'retry-microphone', 'Try again'],
+  'permission-denied': ['The microphone is blocked', 'The other side cannot hear you. Allow the microphone by the sign beside the page’s address, then try again.', 'retry-microphone', 'Try again'],
   'permission-dismissed': ['The microphone was not allowed', 'The question was closed without an answer. Without the microphone the other side cannot hear you.', 'retry-microphone', 'Ask again'],
   'no-microphone': ['No microphone found', 'Plug in a headset or a microphone. The call takes it by itself.', 'retry-microphone', 'Look again'],
   'microphone-busy': ['The microphone cannot be opened', 'Another program may be using it, or the system does not let the browser use it. Close the other program, then try again.', 'retry-microphone', 'Try again'],

@@ -4,6 +4,7 @@ import { sentence, words } from './quality.js';
 
 export const $ = (id) => document.getElementById(id);
 
+const SOUNDLESS = ['no-packets', 'no-ice-path', 'path-lost', 'consent-lost', 'dtls-failed'];
 const LINK = {
   off: 'Offline', connecting: 'Connecting', registered: 'Ready', waiting: 'Reconnecting',
   replaced: 'Elsewhere', refused: 'Refused', 'signed-out': 'Signed out',
@@ -61,9 +62,8 @@ export class View {
     this.#drawBanner();
     this.#drawNotice();
     toggle(document.body, 'call', Boolean(active));
-    show($('stage'), Boolean(active));
     if (active) this.#drawStage(active);
-    show($('dialler'), !active);
+    this.#face(active ? 'stage' : 'dialler');
     this.#drawHeld();
     this.#drawIncoming(incoming);
     this.#drawQuality(active);
@@ -84,10 +84,18 @@ export class View {
     put('stage-timer', active.talking && active.answered ? duration(Date.now() - active.answered) : '');
   }
 
+  /** The call or the dial pad. Focus that would be lost goes along. */
+  #face(shown) {
+    if (!$(shown).hidden && $(shown === 'stage' ? 'dialler' : 'stage').hidden) return;
+    const lost = document.activeElement?.closest('#stage, #dialler');
+    for (const id of ['stage', 'dialler']) show($(id), id === shown);
+    if (lost) $(shown).focus({ preventScroll: true });
+  }
+
   #soon() {
     if (this.scheduled) return;
     this.scheduled = true;
-    setTimeout(() => { this.scheduled = false; this.draw(); }, 0);
+    queueMicrotask(() => { this.scheduled = false; this.draw(); });
   }
 
   #drawBar() {
@@ -143,7 +151,7 @@ export class View {
     $('stage-avatar').classList.toggle('calling', waiting);
     $('stage-avatar').classList.toggle('live', call.state === 'up' || call.state === 'early');
     show($('stage-timer'), call.talking);
-    show($('meters'), call.state === 'up' || call.state === 'early');
+    show($('meters'), (call.state === 'up' && !call.heldByPeer) || call.state === 'early');
     show($('controls'), call.live);
     show($('hangup'), call.live);
     show($('after'), !call.live);
@@ -214,14 +222,17 @@ export class View {
   #drawQuality(call) {
     const measured = call && (call.talking || call.state === 'early');
     const view = measured ? call.quality.view() : null;
-    const { word, bars } = words(view?.mos);
+    const soundless = view && SOUNDLESS.includes(call.trouble()?.reason);
+    const mos = soundless ? null : view?.mos;
+    const { word, bars } = soundless ? { word: 'No sound', bars: 0 } : words(mos);
     show($('quality-chip'), Boolean(measured));
     show($('quality'), Boolean(measured));
     if (!view) return;
     $('quality-bars').dataset.bars = bars;
-    put('quality-word', view.mos == null ? word : `${word} ${view.mos.toFixed(1)}`);
-    $('quality-chip').setAttribute('aria-label', view.mos == null ? 'Quality is being measured' : `Quality: ${word}, ${view.mos.toFixed(1)} of 4.5. Details`);
-    put('quality-line', sentence(view));
+    const figure = mos == null ? '' : ` ${mos.toFixed(1)}`;
+    put('quality-word', word + figure);
+    $('quality-chip').setAttribute('aria-label', `Quality: ${word}${figure && `${figure} of 4.5`}. Details`);
+    put('quality-line', soundless ? call.trouble().text : sentence(view));
     for (const [side, way] of [['in', view.from], ['out', view.to]]) {
       put(`q-mos-${side}`, number(way.mos, 1));
       put(`q-loss-${side}`, number(way.lossPercent, 1, ' %'));
@@ -273,7 +284,7 @@ export function show(node, visible) { node.hidden = !visible; }
 function stateText(call) {
   if (call.state === 'ended') return call.why.text;
   if (call.mending) return 'Looking for a new path…';
-  if (call.state === 'up') return call.heldByPeer ? 'They put you on hold' : call.muted ? 'You are muted' : 'Connected';
+  if (call.state === 'up') return call.heldByPeer ? 'On hold by the other side' : call.muted ? 'You are muted' : 'Connected';
   return STATE[call.state] ?? '';
 }
 

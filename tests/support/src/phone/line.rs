@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
 use super::Settings;
-use super::call::IncomingCall;
 use super::dialog::Dialog;
 use super::digest;
+use super::incoming::IncomingCall;
 use super::link::{Frame, Link};
 use super::wire::{Message, parameter, uri_of};
 use crate::{Failure, Outcome};

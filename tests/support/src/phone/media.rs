@@ -44,6 +44,8 @@ struct Outgoing {
     tone: Option<Oscillator>,
     telephone_event: u8,
     digits: VecDeque<u8>,
+    /// Every so many packets, one is lost; 0 for none.
+    lose_every: u16,
 }
 
 #[derive(Default)]
@@ -73,6 +75,7 @@ impl Media {
                 tone: None,
                 telephone_event: TELEPHONE_EVENT,
                 digits: VecDeque::new(),
+                lose_every: 0,
             }),
             received: Mutex::default(),
             sent: Mutex::default(),
@@ -126,6 +129,11 @@ impl Media {
     /// Stops or resumes sending packets at all, without saying so in signalling.
     pub fn set_sending(&self, sending: bool) {
         locked(&self.shared.outgoing).sending = sending;
+    }
+
+    /// From now on one of `count` packets is lost on its way out; 0 ends that.
+    pub fn lose_every(&self, count: u16) {
+        locked(&self.shared.outgoing).lose_every = count;
     }
 
     /// Sends these digits as RFC 4733 events; returns when the last has been sent.
@@ -265,7 +273,11 @@ impl Shared {
                 continue;
             };
             let packets = stream.next(&mut outgoing);
+            let is_lost = outgoing.lose_every != 0 && stream.sequence.is_multiple_of(outgoing.lose_every);
             drop(outgoing);
+            if is_lost {
+                continue;
+            }
             for packet in packets {
                 // A refused packet (ICMP) is the far end's silence, and shows there.
                 let _ = self.socket.send_to(&packet, remote);
@@ -324,5 +336,8 @@ mod tests {
         a.send_digits("19*#").await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(b.digits(), "19*#");
+        a.lose_every(10);
+        let heard = b.hear(Duration::from_secs(1)).await;
+        assert!((4..=6).contains(&heard.lost), "{heard}");
     }
 }
