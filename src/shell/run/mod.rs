@@ -64,7 +64,8 @@ const TASKS_END: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is told to stop. Returns the process's exit code.
 pub fn run(order: RunOrder) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&Failure::system(error)),
     };
