@@ -1,10 +1,12 @@
 //! Branchline on a machine with systemd, its files where a package puts them.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use peers::machine::{Machine, Tree};
+use peers::phone::{Algorithm, Settings};
 use peers::{Failure, Outcome};
 use serde_json::Value;
 
@@ -114,6 +116,23 @@ impl Installed {
     pub(crate) fn messages(&self) -> Outcome<String> {
         let text = |entry: &Value| entry["MESSAGE"].as_str().unwrap_or_default().to_owned();
         Ok(self.journal()?.iter().map(text).collect::<Vec<_>>().join("\n"))
+    }
+
+    /// Creates extensions as an operator does; their phones, by UDP, in that order.
+    pub(crate) fn extensions(&self, numbers: &[&str]) -> Outcome<Vec<Settings>> {
+        let command = [&["branchline", "--json", "extension", "add"], numbers].concat();
+        let made: Value = serde_json::from_str(&self.machine.run(&command)?)?;
+        let phone = |one: &Value| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            let server = SocketAddr::from(([127, 0, 0, 1], 5060));
+            let mut settings =
+                Settings::new(&text("extension"), server).with_password(&text("password"), Algorithm::Sha256);
+            if let Some(credentials) = &mut settings.credentials {
+                credentials.username = text("username");
+            }
+            settings
+        };
+        Ok(made.as_array().map(|all| all.iter().map(phone).collect()).unwrap_or_default())
     }
 
     /// Adds to the unit file as `systemctl edit` would.
