@@ -52,7 +52,7 @@ struct Families {
     registry: Mutex<Registry>,
     started: Instant,
     uptime: Gauge,
-    requests: Counters<3>,
+    requests: Counters<2>,
     responses: Counters<1>,
     drops: Counters<2>,
     registrations: Gauge,
@@ -79,9 +79,9 @@ impl Metrics {
         Self { families: Arc::new(Families { registry: Mutex::new(registry), ..families }) }
     }
 
-    /// Counts a request that came in on `transport` and how it was answered (`"200"`, `"4xx"`…).
-    pub fn request(&self, method: &'static str, transport: &'static str, result: &'static str) {
-        let labels = [("method", method), ("transport", transport), ("result", result)];
+    /// Counts a request and how it was answered (`"200"`, `"4xx"`…).
+    pub fn request(&self, method: &'static str, result: &'static str) {
+        let labels = [("method", method), ("result", result)];
         self.families.requests.get_or_create(&labels).inc();
     }
 
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn counted_things_appear_in_the_text_with_their_labels() {
         let metrics = Metrics::new("BRU");
-        metrics.request("INVITE", "tls", "200");
+        metrics.request("INVITE", "200");
         metrics.dropped("sip", "oversized");
         metrics.set_registrations(3);
         metrics.media_packets(PacketDirection::In).inc_by(7);
@@ -264,7 +264,7 @@ mod tests {
         metrics.store_writes("durable", 2);
         let text = metrics.encode().unwrap();
         for line in [
-            "branchline_sip_requests_total{office=\"BRU\",method=\"INVITE\",transport=\"tls\",result=\"200\"} 1",
+            "branchline_sip_requests_total{office=\"BRU\",method=\"INVITE\",result=\"200\"} 1",
             "branchline_sip_drops_total{office=\"BRU\",room=\"sip\",reason=\"oversized\"} 1",
             "branchline_registrations{office=\"BRU\"} 3",
             "branchline_media_packets_total{office=\"BRU\",direction=\"in\"} 7",

@@ -1,0 +1,60 @@
+//! Calls and registrations as `branchline calls` and `branchline registrations` show them.
+
+use crate::engine::Engine;
+use crate::engine::call::{Call, CallState, Leg, Wire};
+use crate::engine::flow::Side;
+use crate::shell::control::{CallView, LegView, RegistrationView};
+
+pub(super) fn calls(engine: &Engine) -> Vec<CallView> {
+    let mut calls: Vec<CallView> = engine.calls().iter().map(call).collect();
+    calls.sort_by(|a, b| (a.started_ms, &a.id).cmp(&(b.started_ms, &b.id)));
+    calls
+}
+
+pub(super) fn registrations(engine: &Engine) -> Vec<RegistrationView> {
+    let views = engine.registrar().overview().into_iter();
+    views
+        .map(|view| RegistrationView {
+            extension: view.extension,
+            transport: view.transport.to_owned(),
+            remote: view.address.unwrap_or_default(),
+            contact: String::new(),
+            user_agent: (!view.user_agent.is_empty()).then_some(view.user_agent),
+            expires_ms: view.expires,
+            since_ms: view.since,
+        })
+        .collect()
+}
+
+fn call(call: &Call) -> CallView {
+    let state = match call.state {
+        CallState::Dialling | CallState::Ringing => "ringing",
+        CallState::Up if call.legs.iter().any(|leg| leg.state.is_live() && leg.holds()) => "held",
+        CallState::Up => "up",
+        CallState::Over(_) => "ending",
+    };
+    CallView {
+        id: call.id.to_string(),
+        caller: call.legs.first().map(|leg| leg.party.number.clone()).unwrap_or_default(),
+        callee: call.dialled.clone(),
+        state: state.to_owned(),
+        started_ms: call.started.0,
+        legs: call.legs.iter().filter(|leg| leg.state.is_live()).map(leg).collect(),
+    }
+}
+
+fn leg(leg: &Leg) -> LegView {
+    let transport = match &leg.wire {
+        Wire::Web(_) => "page",
+        Wire::Sip(sip) if sip.flow.side == Side::Asterisk => "asterisk",
+        Wire::Sip(sip) => sip.flow.transport.uri_token(),
+    };
+    let audio = leg.session.agreed().and_then(|agreed| agreed.audio());
+    let received = leg.session.report().map(|report| &report.received);
+    LegView {
+        transport: transport.to_owned(),
+        codec: audio.map(|audio| audio.codec.name.clone()),
+        mos: received.and_then(|stream| stream.mos),
+        loss_percent: received.and_then(|stream| stream.interval_loss).map(|loss| loss * 100.0),
+    }
+}

@@ -1,0 +1,241 @@
+//! The accept loop of TCP and TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{AlertDescription, CertificateError, ServerConfig};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
+
+use super::identity::{CertificateKey, Standing, client_identity};
+use super::places::Place;
+use super::{Arrival, CloseReason, Line, Limits, Revocations, Shared, stopped, stream};
+use crate::config::Network;
+use crate::engine::flow::{ClientIdentity, Flow, Side};
+use crate::sip::Transport;
+
+/// Time to wait after the system refused to accept, as when it is out of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Bytes that the peer's system does not acknowledge for this long break the connection.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// How long connections may take to end when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(3);
+
+/// What is spoken on a listener.
+#[derive(Clone, Debug)]
+pub enum Security {
+    /// SIP in clear.
+    Clear,
+    /// SIP in TLS.
+    Tls {
+        /// The newest configuration counts for each handshake; open connections stay.
+        config: watch::Receiver<Arc<ServerConfig>>,
+        /// Whoever stands in the newest lists is closed.
+        revocations: watch::Receiver<Revocations>,
+    },
+}
+
+/// A bound TCP or TLS listener.
+#[derive(Debug)]
+pub struct Acceptor {
+    /// The bound socket.
+    pub listener: TcpListener,
+    /// Which side its peers are on.
+    pub side: Side,
+    /// Who may connect; empty means everyone.
+    pub networks: Vec<Network>,
+    /// TLS or not.
+    pub security: Security,
+    /// What all listeners share.
+    pub shared: Shared,
+}
+
+/// Serves until the daemon stops, then lets connections end.
+pub async fn serve(acceptor: Acceptor) {
+    let mut stop = acceptor.shared.stop.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = acceptor.listener.accept() => match accepted {
+                Ok((stream, remote)) => acceptor.admit(&mut connections, stream, remote),
+                Err(error) => {
+                    acceptor.dropped("accept-failed");
+                    warn!(reason = "accept-failed", "a SIP listener cannot accept: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+            () = stopped(&mut stop) => break,
+        }
+    }
+    let Acceptor { listener, .. } = acceptor;
+    drop(listener);
+    drop(timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await);
+    connections.shutdown().await;
+}
+
+impl Acceptor {
+    fn admit(&self, connections: &mut JoinSet<()>, stream: TcpStream, remote: SocketAddr) {
+        let remote = canonical(remote);
+        if !is_allowed(&self.networks, remote) {
+            return self.dropped("network-not-allowed");
+        }
+        let limits = *self.shared.limits.borrow();
+        let taken = self.shared.places.take(remote.ip(), limits.connections, limits.connections_per_source);
+        let place = match taken {
+            Ok(place) => place,
+            Err(no_place) => return self.dropped(no_place.as_str()),
+        };
+        let Ok(local) = stream.local_addr().map(canonical) else { return self.dropped("reset") };
+        tune(&stream);
+        let transport = match self.security {
+            Security::Clear => Transport::Tcp,
+            Security::Tls { .. } => Transport::Tls,
+        };
+        let connection = Some(self.shared.names.next());
+        let flow = Flow { transport, local, remote, connection, side: self.side };
+        let connection = Connection { flow, limits, place, shared: self.shared.clone() };
+        match &self.security {
+            Security::Clear => drop(connections.spawn(connection.talk(stream, None))),
+            Security::Tls { config, revocations } => {
+                let acceptor = TlsAcceptor::from(Arc::clone(&config.borrow()));
+                drop(connections.spawn(connection.shake_hands(acceptor, stream, revocations.clone())));
+            }
+        }
+    }
+
+    fn dropped(&self, reason: &'static str) {
+        self.shared.metrics.dropped("listen", reason);
+    }
+}
+
+/// A connection on its way to being one.
+pub(super) struct Connection {
+    pub(super) flow: Flow,
+    pub(super) limits: Limits,
+    pub(super) place: Place,
+    pub(super) shared: Shared,
+}
+
+impl Connection {
+    async fn shake_hands(
+        self,
+        acceptor: TlsAcceptor,
+        stream: TcpStream,
+        revocations: watch::Receiver<Revocations>,
+    ) {
+        let mut stop = self.shared.stop.clone();
+        let accepted = tokio::select! {
+            accepted = timeout(self.limits.handshake_time, acceptor.accept(stream)) => accepted,
+            () = stopped(&mut stop) => return,
+        };
+        let metrics = &self.shared.metrics;
+        let stream = match accepted {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return metrics.handshake("sip", handshake_failure(&error)),
+            Err(_) => return metrics.handshake("sip", "timeout"),
+        };
+        let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        metrics.handshake("sip", if resumed { "resumed" } else { "full" });
+        let chain = stream.get_ref().1.peer_certificates();
+        let shown = chain.and_then(|chain| chain.first()).and_then(|leaf| client_identity(leaf));
+        let shown = shown.map(|(identity, key)| (identity, key, revocations));
+        self.talk(stream, shown).await;
+    }
+
+    async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+        shown: Option<(ClientIdentity, CertificateKey, watch::Receiver<Revocations>)>,
+    ) {
+        let Self { flow, limits, place, shared } = self;
+        let (outgoing, to_send) = mpsc::channel(limits.send_queue.max(1));
+        let (close, closing) = oneshot::channel();
+        let (identity, standing) = match shown {
+            Some((identity, key, revocations)) => {
+                let standing = Standing { key, not_after: identity.not_after, revocations };
+                (Some(identity), Some(standing))
+            }
+            None => (None, None),
+        };
+        let opened = Arrival::Opened { flow, identity, line: Line { outgoing, close } };
+        if shared.inlet.send(opened).await.is_err() {
+            return;
+        }
+        let gauge = shared.metrics.connections(flow.transport.via_token());
+        gauge.inc();
+        let setup = stream::Setup {
+            flow,
+            inlet: shared.inlet.clone(),
+            limits,
+            outgoing: to_send,
+            close: closing,
+            standing,
+            stop: shared.stop.clone(),
+        };
+        let reason = stream::run(stream, setup).await;
+        gauge.dec();
+        closed(&shared, flow, reason).await;
+        drop(place);
+    }
+}
+
+/// Counts the end of a connection and tells the engine's task.
+pub(super) async fn closed(shared: &Shared, flow: Flow, reason: CloseReason) {
+    shared.metrics.dropped("connection", reason.as_str());
+    debug!(reason = reason.as_str(), transport = %flow.transport, remote = %flow.remote, "connection closed");
+    // When the engine's task has ended, so has its knowledge of connections.
+    let _ = shared.inlet.send(Arrival::Closed { flow, reason: reason.failure() }).await;
+}
+
+/// An IPv4 peer of an IPv6 socket, as IPv4.
+pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+/// Whether a listener takes something from `remote`.
+pub(super) fn is_allowed(networks: &[Network], remote: SocketAddr) -> bool {
+    networks.is_empty() || networks.iter().any(|network| network.contains(remote.ip()))
+}
+
+fn tune(stream: &TcpStream) {
+    let tuned = stream
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED)));
+    if let Err(error) = tuned {
+        tracing::trace!(%error, "a TCP option was refused");
+    }
+}
+
+/// The label of a handshake that failed.
+fn handshake_failure(error: &std::io::Error) -> &'static str {
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return "closed";
+    };
+    match error {
+        rustls::Error::NoCertificatesPresented => "no-client-certificate",
+        rustls::Error::InvalidCertificate(reason) => match reason {
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "client-certificate-expired",
+            CertificateError::Revoked => "client-certificate-revoked",
+            CertificateError::UnknownIssuer => "client-certificate-unknown-issuer",
+            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
+                "revocation-list-expired"
+            }
+            _ => "client-certificate-invalid",
+        },
+        rustls::Error::AlertReceived(
+            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+        ) => "our-certificate-refused",
+        rustls::Error::AlertReceived(_) => "alert",
+        rustls::Error::PeerIncompatible(_) => "incompatible",
+        rustls::Error::InvalidMessage(_) => "not-tls",
+        _ => "protocol-broken",
+    }
+}

@@ -1,0 +1,253 @@
+//! The daemon's life: open everything, say READY, live by signals and questions, drain, stop.
+//!
+//! | state | event | do | next |
+//! | --- | --- | --- | --- |
+//! | starting | all is bound, loaded and started | READY | serving |
+//! | starting | anything fails | say what, and what to do; exit by sysexits(3) | – |
+//! | serving | SIGHUP, `reload` | configuration, certificates, revocation lists, accounts; no connection is dropped | serving |
+//! | serving | SIGTERM, SIGINT | STOPPING; no new calls | draining |
+//! | draining | the last call ended, or [`DRAIN`] has passed | end what is left (BYE) | stopping |
+//! | draining | a second signal | end what is left at once | stopping |
+//! | stopping | calls are cleaned up, or [`CLEAN_UP`] has passed | listeners, engine, workers, store | exit 0 |
+//! | serving, draining | a task ends that must not | name it | exit 70 |
+//!
+//! | file | what is there |
+//! | --- | --- |
+//! | `start` | from a configuration to a daemon that serves |
+//! | `sockets` | taken over from systemd, or bound |
+//! | `tasks` | all tasks, owned and joined |
+//! | `vitals` | status, health and metrics from memory |
+//! | `pulse` | heartbeats and figures of the workers |
+//! | `session_key` | the key of the pages' tokens |
+//! | `failure` | what failed, and the exit code |
+
+mod failure;
+mod pulse;
+mod session_key;
+mod sockets;
+mod start;
+mod tasks;
+mod vitals;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tracing::{error, info};
+
+use super::control::{ControlQuery, ControlReply, ControlRequest, ControlServer};
+use super::daemon::Daemon;
+use super::engine_task::{Order, Question};
+use super::signals::{Signals, Wish};
+use super::systemd;
+use crate::cli::RunOrder;
+use failure::Failure;
+use start::Serving;
+
+/// Questions over the control socket that may wait.
+const QUESTIONS: usize = 16;
+/// How often certificates are looked at.
+const LOOK_AT_CERTIFICATES: Duration = Duration::from_secs(3600);
+/// How often systemd is told how we are.
+const TELL_STATUS: Duration = Duration::from_secs(5);
+/// How long calls may go on after SIGTERM.
+const DRAIN: Duration = Duration::from_secs(60);
+/// How long BYEs and their answers may take.
+const CLEAN_UP: Duration = Duration::from_secs(3);
+/// How long tasks may take to end.
+const TASKS_END: Duration = Duration::from_secs(5);
+
+/// Runs the daemon until it is told to stop. Returns the process's exit code.
+pub fn run(order: RunOrder) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&Failure::system(error)),
+    };
+    let mut daemon = match Daemon::open(order) {
+        Ok(daemon) => daemon,
+        Err(error) => return failed(&error.into()),
+    };
+    let outcome = runtime.block_on(live(&mut daemon));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    daemon.store.close();
+    if let Err(failure) = &outcome {
+        error!(reason = "failed", "{failure}");
+    }
+    drop(daemon);
+    outcome.map_or_else(|failure| failed(&failure), |()| ExitCode::SUCCESS)
+}
+
+/// From binding to the end of the drain.
+async fn live(daemon: &mut Daemon) -> Result<(), Failure> {
+    let mut signals = Signals::install().map_err(Failure::system)?;
+    sockets::raise_descriptor_limit();
+    let path = daemon.config.paths.control_socket();
+    let control = ControlServer::bind(&path)
+        .map_err(|error| Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error))?;
+    let mut serving = start::start(daemon).await?;
+    let (queries, mut asked) = mpsc::channel(QUESTIONS);
+    let mut stopping = serving.stop.subscribe();
+    serving.tasks.start("control", async move {
+        tokio::select! {
+            () = control.serve(queries) => {}
+            _ = stopping.wait_for(|stop| *stop) => {}
+        }
+    });
+    systemd::ready(&serving.board.line());
+    info!("ready");
+    let outcome = serve(daemon, &mut serving, &mut signals, &mut asked).await;
+    serving.board.change(|view| "draining".clone_into(&mut view.state));
+    systemd::stopping("draining");
+    info!("stopping");
+    if outcome.is_ok() {
+        drain(daemon, &mut serving, &mut signals, &mut asked).await;
+    }
+    stop(serving).await;
+    outcome
+}
+
+/// Serves until a signal asks to stop, or a task ends that must not.
+async fn serve(
+    daemon: &mut Daemon,
+    serving: &mut Serving,
+    signals: &mut Signals,
+    asked: &mut mpsc::Receiver<ControlQuery>,
+) -> Result<(), Failure> {
+    let mut certificates = interval(LOOK_AT_CERTIFICATES);
+    certificates.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut status = interval(TELL_STATUS);
+    status.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            wish = signals.next() => match wish {
+                Wish::Stop => return Ok(()),
+                Wish::Reload => drop(reload(daemon, serving).await),
+            },
+            Some(query) = asked.recv() => answer(daemon, serving, query).await,
+            _ = certificates.tick() => daemon.look_at_certificates(),
+            _ = status.tick() => systemd::status(&serving.board.line()),
+            failure = serving.tasks.unexpected_end() => return Err(failure),
+            failure = serving.engine.unexpected_end() => return Err(failure),
+        }
+    }
+}
+
+/// Takes no new calls, waits for those that are up, ends what is left.
+async fn drain(
+    daemon: &mut Daemon,
+    serving: &mut Serving,
+    signals: &mut Signals,
+    asked: &mut mpsc::Receiver<ControlQuery>,
+) {
+    order(serving, Order::Drain).await;
+    let deadline = Instant::now() + DRAIN;
+    let mut overview = serving.overview.clone();
+    loop {
+        tokio::select! {
+            _ = overview.wait_for(|seen| seen.calls == 0) => break,
+            wish = signals.next() => match wish {
+                Wish::Stop => break,
+                Wish::Reload => {}
+            },
+            Some(query) = asked.recv() => answer(daemon, serving, query).await,
+            () = sleep_until(deadline) => break,
+        }
+    }
+    let left = overview.borrow().calls;
+    if left > 0 {
+        info!(calls = left, "ending calls that are still up");
+    }
+    order(serving, Order::EndCalls).await;
+    drop(timeout(CLEAN_UP, overview.wait_for(|seen| !seen.lingering)).await);
+}
+
+/// Ends the listeners, then the engine, then the workers.
+async fn stop(serving: Serving) {
+    let Serving { tasks, engine, orders, questions, overview, board, stop, media, connectivity, .. } = serving;
+    let _ = stop.send(true);
+    drop((questions, board));
+    tasks.finish(TASKS_END).await;
+    drop(orders.send(Order::Finish).await);
+    engine.finish(TASKS_END).await;
+    drop((orders, overview));
+    let stopped = tokio::task::spawn_blocking(move || {
+        media.stop();
+        if let Some(connectivity) = Arc::into_inner(connectivity) {
+            connectivity.stop();
+        }
+    });
+    drop(stopped.await);
+}
+
+async fn order(serving: &Serving, order: Order) {
+    if serving.orders.send(order).await.is_err() {
+        error!(reason = "engine-gone", "the engine's task has ended");
+    }
+}
+
+async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
+    systemd::reloading("reading the configuration");
+    serving.board.change(|view| "reloading".clone_into(&mut view.state));
+    let mut done = daemon.reload();
+    serving.sip_revocations.send_replace(start::revocations(daemon.sip_tls.as_ref()));
+    serving.https_revocations.send_replace(start::revocations(daemon.https_tls.as_ref()));
+    let extensions = reload_accounts(daemon, serving).await;
+    done.push_str(&format!("; {extensions} extensions"));
+    info!("reloaded: {done}");
+    serving.board.change(|view| *view = daemon.status());
+    systemd::ready(&serving.board.line());
+    done
+}
+
+/// Puts the accounts of the store in force. Returns how many there are.
+async fn reload_accounts(daemon: &Daemon, serving: &Serving) -> usize {
+    let accounts = start::load_accounts(&daemon.store, &daemon.config.sip.realm).await;
+    let count = accounts.len();
+    serving.accounts.replace(accounts.clone());
+    order(serving, Order::Accounts(accounts)).await;
+    count
+}
+
+async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
+    let reply = match query.request {
+        ControlRequest::Status => ControlReply::Status(Box::new(serving.board.view())),
+        ControlRequest::Calls => ask(serving, Question::Calls).await.map_or_else(busy, ControlReply::Calls),
+        ControlRequest::Registrations => {
+            ask(serving, Question::Registrations).await.map_or_else(busy, ControlReply::Registrations)
+        }
+        ControlRequest::Reload => ControlReply::Done(reload(daemon, serving).await),
+        ControlRequest::ReloadAccounts => {
+            ControlReply::Done(format!("{} extensions", reload_accounts(daemon, serving).await))
+        }
+    };
+    // Whoever asked may have gone.
+    let _ = query.reply.send(reply);
+}
+
+async fn ask<T>(serving: &Serving, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+    let (reply, answer) = oneshot::channel();
+    serving.questions.try_send(question(reply)).ok()?;
+    timeout(Duration::from_secs(2), answer).await.ok()?.ok()
+}
+
+fn busy() -> ControlReply {
+    ControlReply::Refused("the engine is too busy to answer".to_owned())
+}
+
+/// 32 bytes from the system's source of chance.
+fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map(|()| bytes).map_err(|_| Failure::system("the system gives no randomness"))
+}
+
+/// The log may not be there yet, or no longer: standard error is.
+fn failed(failure: &Failure) -> ExitCode {
+    // Nobody is left to tell if this fails too.
+    let _ = writeln!(io::stderr(), "branchline: {failure}");
+    ExitCode::from(failure.code())
+}
