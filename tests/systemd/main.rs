@@ -2,6 +2,7 @@
 //!
 //! Needs root and `scripts/prerequisites systemd`; the first run makes the root (`scripts/systemd-root`).
 
+mod calls;
 mod installed;
 mod life;
 mod sandbox;

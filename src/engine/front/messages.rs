@@ -51,7 +51,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn refuse_statelessly(&mut self, flow: Flow, message: &Message, status: StatusCode, retry_after: u32) {
+    pub(super) fn refuse_statelessly(
+        &mut self,
+        flow: Flow,
+        message: &Message,
+        status: StatusCode,
+        retry_after: u32,
+    ) {
         let Message::Request(request) = message else { return };
         if request.method == Method::Ack {
             return;
@@ -81,7 +87,9 @@ impl Engine {
             }
             (Method::Invite, Side::Site) => self.invite_from_site(now, server, flow, request),
             (Method::Invite, Side::Asterisk) => self.invite_from_asterisk(now, server, flow, request),
-            (Method::Subscribe | Method::Publish, _) => self.answer(now, server, &request, StatusCode::BAD_EVENT),
+            (Method::Subscribe | Method::Publish, _) => {
+                self.answer(now, server, &request, StatusCode::BAD_EVENT)
+            }
             _ => self.answer(now, server, &request, StatusCode::METHOD_NOT_ALLOWED),
         }
     }
@@ -103,12 +111,15 @@ impl Engine {
     }
 
     pub(super) fn invite_from_asterisk(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
-        let asserted = request.headers.addresses(&HeaderName::PAssertedIdentity).ok().and_then(|mut list| {
-            if list.is_empty() { None } else { Some(list.swap_remove(0)) }
-        });
+        let asserted = request
+            .headers
+            .addresses(&HeaderName::PAssertedIdentity)
+            .ok()
+            .and_then(|mut list| if list.is_empty() { None } else { Some(list.swap_remove(0)) });
         let identity = asserted.or_else(|| request.from());
         let number = identity.as_ref().and_then(|identity| identity.uri.user()).map(|user| user.to_string());
-        let name = identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
+        let name =
+            identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
         let caller = Party { number: number.unwrap_or_else(|| "anonymous".to_owned()), name };
         self.invite(now, server, flow, request, caller);
     }

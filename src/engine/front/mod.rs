@@ -31,8 +31,8 @@ use crate::engine::transaction::{self, ClientId, Event, Layer};
 use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
 use crate::sip::Request;
-use registrations::Waiting;
 use crate::time::Now;
+use registrations::Waiting;
 
 /// What we understand beyond RFC 3261; a request that requires more gets 420.
 const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path", "gruu", "replaces", "norefersub"];
@@ -84,7 +84,8 @@ impl Engine {
             ..transaction::Settings::default()
         };
         let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
-        let registrar = Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
+        let registrar =
+            Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
         let ends = u32::try_from(settings.calls.max.saturating_mul(4)).unwrap_or(u32::MAX);
         let stock = MediaStock {
             ends: EndIds::new(ends),

@@ -33,7 +33,8 @@ impl Ledger {
     /// Takes an order of the engine; returns the end that it closes.
     pub(super) fn media(&mut self, command: &MediaCommand) -> Option<EndId> {
         if let MediaCommand::Open { end, local, .. } = command {
-            let taken = matches!(local, LocalPort::Phone(_)) && self.ends.values().any(|open| open.port == Some(*local));
+            let taken = matches!(local, LocalPort::Phone(_))
+                && self.ends.values().any(|open| open.port == Some(*local));
             assert!(!taken, "{local:?} carries two ends");
             let open = OpenEnd { port: Some(*local), ..OpenEnd::default() };
             assert!(self.ends.insert(*end, open).is_none(), "{end:?} opened twice");
@@ -41,7 +42,8 @@ impl Ledger {
             return None;
         }
         let end = command.end();
-        let known = self.ends.get_mut(&end).unwrap_or_else(|| panic!("{command:?} for an end that is not open"));
+        let known =
+            self.ends.get_mut(&end).unwrap_or_else(|| panic!("{command:?} for an end that is not open"));
         match command {
             MediaCommand::SetRemote { .. } => known.has_remote = true,
             MediaCommand::SetFlow { flow, .. } => known.flow = Some(*flow),
@@ -50,7 +52,8 @@ impl Ledger {
             }
             MediaCommand::Bridge { b, .. } => {
                 known.peer = Some(*b);
-                let other = self.ends.get_mut(b).unwrap_or_else(|| panic!("bridged to {b:?}, which is not open"));
+                let other =
+                    self.ends.get_mut(b).unwrap_or_else(|| panic!("bridged to {b:?}, which is not open"));
                 other.peer = Some(end);
             }
             MediaCommand::Close { .. } => {
@@ -66,8 +69,12 @@ impl Ledger {
     /// Takes an order about ICE and DTLS.
     pub(super) fn connectivity(&mut self, command: &ConnectivityCommand) {
         match command {
-            ConnectivityCommand::Open { end, .. } => assert!(self.ice.insert(*end), "ICE of {end:?} opened twice"),
-            ConnectivityCommand::Close { end } => assert!(self.ice.remove(end), "ICE of {end:?} closed twice"),
+            ConnectivityCommand::Open { end, .. } => {
+                assert!(self.ice.insert(*end), "ICE of {end:?} opened twice")
+            }
+            ConnectivityCommand::Close { end } => {
+                assert!(self.ice.remove(end), "ICE of {end:?} closed twice")
+            }
             ConnectivityCommand::SetRemote { end, .. }
             | ConnectivityCommand::AddCandidate { end, .. }
             | ConnectivityCommand::Restart { end, .. } => {

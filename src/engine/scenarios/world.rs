@@ -77,12 +77,17 @@ pub(super) struct World {
     pub(super) unreported: Vec<EndId>,
     pub(super) inputs: VecDeque<Input>,
     pub(super) tickets: u64,
+    /// Max-Forwards of what peers send.
+    pub(super) hops: u8,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
 pub(super) fn accounts() -> Accounts {
     let names = ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"];
-    (1001..).zip(names).map(|(number, name)| account(&number.to_string(), name, &format!("pw-{number}"))).collect()
+    (1001..)
+        .zip(names)
+        .map(|(number, name)| account(&number.to_string(), name, &format!("pw-{number}")))
+        .collect()
 }
 
 /// One account.
@@ -143,6 +148,7 @@ impl World {
             unreported: vec![],
             inputs: VecDeque::new(),
             tickets: 0,
+            hops: 70,
         };
         world.peer("asterisk", flow);
         world.step();
@@ -283,8 +289,10 @@ impl World {
 
     fn deliver(&mut self, flow: Flow, bytes: Bytes) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let message = parse::parse(bytes).unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
-        let found = self.peers.iter().position(|wire| wire.flow.side == flow.side && same_way(wire.flow, flow));
+        let message =
+            parse::parse(bytes).unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
+        let found =
+            self.peers.iter().position(|wire| wire.flow.side == flow.side && same_way(wire.flow, flow));
         let Some(place) = found else { panic!("sent to a stranger at {flow:?}:\n{text}") };
         if self.peers[place].gone {
             return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
@@ -324,7 +332,9 @@ impl World {
             }
         }
         if self.contacts.get(&user).is_some_and(|until| until.instant > self.now.instant) {
-            response.headers.push(crate::sip::HeaderName::Contact, format!("<sip:{user}@127.0.0.1:5070>;expires=60"));
+            response
+                .headers
+                .push(crate::sip::HeaderName::Contact, format!("<sip:{user}@127.0.0.1:5070>;expires=60"));
         }
     }
 
@@ -382,7 +392,8 @@ impl World {
     /// Nobody was sent anything that the script does not mention.
     pub(super) fn is_quiet(&self) {
         for wire in &self.peers {
-            let unread: Vec<_> = wire.inbox.iter().filter(|message| !is_trying(message)).map(first_line).collect();
+            let unread: Vec<_> =
+                wire.inbox.iter().filter(|message| !is_trying(message)).map(first_line).collect();
             assert!(unread.is_empty(), "{} was also sent {unread:?}", wire.number);
         }
     }

@@ -18,10 +18,12 @@
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
 //! | `pulse` | heartbeats and figures of the workers |
+//! | `mirror_files` | what Asterisk reads of our extensions |
 //! | `session_key` | the key of the pages' tokens |
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod mirror_files;
 mod pulse;
 mod session_key;
 mod sockets;
@@ -65,7 +67,8 @@ const TASKS_END: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is told to stop. Returns the process's exit code.
 pub fn run(order: RunOrder) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&Failure::system(error)),
     };
@@ -214,6 +217,7 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
 async fn reload_accounts(daemon: &Daemon, serving: &Serving) -> usize {
     let accounts = start::load_accounts(&daemon.store, &daemon.config.sip.realm).await;
     let count = accounts.len();
+    mirror_files::write(&daemon.config, &accounts, &daemon.health).await;
     serving.accounts.replace(accounts.clone());
     order(serving, Order::Accounts(accounts)).await;
     count

@@ -4,10 +4,11 @@ use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::time::sleep;
 
@@ -159,15 +160,22 @@ pub fn freeze_thread(pid: u32, name: &str) -> Outcome<Frozen> {
         }
     }
     let thread = found.ok_or_else(|| Failure::new(format!("process {pid} has no thread {name}")))?;
-    let (release, released) = std::sync::mpsc::channel();
+    let (release, released) = std::sync::mpsc::channel::<()>();
     let (said, outcome) = std::sync::mpsc::channel();
     let tracer = std::thread::spawn(move || {
         let thread = Pid::from_raw(thread);
         let attached = ptrace::attach(thread).and_then(|()| waitpid(thread, Some(WaitPidFlag::__WALL)));
         let held = attached.is_ok();
         let _ = said.send(attached);
+        let waits = |wait: Result<(), RecvTimeoutError>| matches!(wait, Err(RecvTimeoutError::Timeout));
+        while held && waits(released.recv_timeout(POLL)) {
+            // Its process can only end once the tracer has seen the end of this thread.
+            let seen = waitpid(thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
+            if !matches!(seen, Ok(WaitStatus::StillAlive)) {
+                return;
+            }
+        }
         if held {
-            let _ = released.recv();
             let _ = ptrace::detach(thread, None);
         }
     });
