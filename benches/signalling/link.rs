@@ -34,7 +34,9 @@ impl Dial {
     pub(crate) async fn open(&self) -> io::Result<Link> {
         match &self.tls {
             None => {
-                let socket = UdpSocket::bind((self.target.ip().is_ipv4().then_some("127.0.0.1").unwrap_or("::1"), 0)).await?;
+                let socket =
+                    UdpSocket::bind((self.target.ip().is_ipv4().then_some("127.0.0.1").unwrap_or("::1"), 0))
+                        .await?;
                 socket.connect(self.target).await?;
                 let local = socket.local_addr()?;
                 Ok(Link { local, way: Way::Udp(socket) })
@@ -94,7 +96,9 @@ impl Link {
             Way::Tls(stream) => {
                 let (stream, framer) = stream.as_mut();
                 loop {
-                    if let Some(frame) = framer.poll().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))? {
+                    if let Some(frame) =
+                        framer.poll().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?
+                    {
                         if let Frame::Message(bytes) = frame {
                             return parse::parse(bytes).map_err(bad);
                         }
@@ -114,8 +118,11 @@ impl Link {
 
 fn client_config() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions");
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth();
     config.resumption = rustls::client::Resumption::disabled();
     config
 }

@@ -92,7 +92,8 @@ async fn measure(order: Order) -> String {
     let (cpu, began) = (cpu::of_tree(order.pid), Instant::now());
     tokio::time::sleep(Duration::from_secs(order.seconds)).await;
     let (spent, wall) = (cpu::of_tree(order.pid) - cpu, began.elapsed().as_secs_f64());
-    let (done, failed, latency) = (counts(&tally).0 - done, counts(&tally).1 - failed, counts(&tally).2 - latency);
+    let (done, failed, latency) =
+        (counts(&tally).0 - done, counts(&tally).1 - failed, counts(&tally).2 - latency);
     tally.stop.store(true, Ordering::Relaxed);
     for task in tasks {
         task.abort();

@@ -51,7 +51,8 @@ impl Phone<Link> {
         self.calls += 1;
         let call_id = format!("call-{}-{}-{}", self.user, self.link.local.port(), self.calls);
         let target: Uri = SipUri::new(Some(&callee.to_string()), self.realm.as_str().into(), None).into();
-        let (from, to) = (format!("<sip:{}@{}>", self.user, self.realm), format!("<sip:{callee}@{}>", self.realm));
+        let (from, to) =
+            (format!("<sip:{}@{}>", self.user, self.realm), format!("<sip:{callee}@{}>", self.realm));
         for _ in 0..2 {
             let mut invite = self.request(Method::Invite, &target, &call_id, &from, &to);
             invite.headers.push(HeaderName::Contact, self.contact());
@@ -93,7 +94,8 @@ impl Phone<Link> {
     }
 
     async fn acknowledge_and_end(&mut self, invite: &Request, response: &Response) -> io::Result<()> {
-        let contact = response.contacts().ok().and_then(|contacts| contacts.first().map(|first| first.uri.clone()));
+        let contact =
+            response.contacts().ok().and_then(|contacts| contacts.first().map(|first| first.uri.clone()));
         let target = contact.unwrap_or_else(|| invite.uri.clone());
         for method in [Method::Ack, Method::Bye] {
             let is_bye = method == Method::Bye;
@@ -134,7 +136,10 @@ impl Phone<Link> {
     fn via(&self, headers: &mut Headers) {
         let (transport, local) = (self.link.transport(), self.link.local);
         let branch = format!("z9hG4bK{}.{}.{}", local.port(), self.calls, self.cseq);
-        headers.push(HeaderName::Via, format!("SIP/2.0/{transport} {local};branch={branch}.{};rport", headers.len()));
+        headers.push(
+            HeaderName::Via,
+            format!("SIP/2.0/{transport} {local};branch={branch}.{};rport", headers.len()),
+        );
     }
 
     fn contact(&self) -> String {
@@ -160,7 +165,8 @@ impl Phone<Link> {
     fn authorize(&mut self, request: &mut Request, proxy: bool) {
         let Some((challenge, count, _)) = &mut self.nonce else { return };
         *count += 1;
-        let answer = digest::answer(challenge, &self.user, &self.keys, (&request.method, &request.uri), "c0", *count);
+        let answer =
+            digest::answer(challenge, &self.user, &self.keys, (&request.method, &request.uri), "c0", *count);
         let name = if proxy { HeaderName::ProxyAuthorization } else { HeaderName::Authorization };
         if let Ok(credentials) = answer {
             request.headers.push(name, &credentials);

@@ -46,6 +46,7 @@ use super::engine_task::{Order, Question};
 use super::signals::{Signals, Wish};
 use super::systemd;
 use crate::cli::RunOrder;
+use crate::observe::Condition;
 use failure::Failure;
 use start::Serving;
 
@@ -64,7 +65,8 @@ const TASKS_END: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is told to stop. Returns the process's exit code.
 pub fn run(order: RunOrder) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&Failure::system(error)),
     };
@@ -227,7 +229,15 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
         ControlRequest::Registrations => {
             ask(serving, Question::Registrations).await.map_or_else(busy, ControlReply::Registrations)
         }
-        ControlRequest::Reload => ControlReply::Done(reload(daemon, serving).await),
+        ControlRequest::Reload => {
+            let words = reload(daemon, serving).await;
+            let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
+            if refused.iter().any(|condition| daemon.health.is_raised(*condition)) {
+                ControlReply::Refused(words)
+            } else {
+                ControlReply::Done(words)
+            }
+        }
         ControlRequest::ReloadAccounts => {
             ControlReply::Done(format!("{} extensions", reload_accounts(daemon, serving).await))
         }

@@ -126,7 +126,8 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
 
 impl RevocationLists {
     fn read(daemon: &Daemon) -> Self {
-        let of = |endpoint: &Option<pki::TlsEndpoint>| watch::Sender::new(read_revocations(endpoint.as_ref()));
+        let of =
+            |endpoint: &Option<pki::TlsEndpoint>| watch::Sender::new(read_revocations(endpoint.as_ref()));
         Self { sip: of(&daemon.sip_tls), https: of(&daemon.https_tls) }
     }
 
@@ -145,7 +146,11 @@ pub(super) async fn load_accounts(store: &Store, realm: &str) -> Accounts {
     });
     let read = rows.iter().filter_map(|row| {
         let account = settings::account(row, realm);
-        account.inspect_err(|flaw| warn!(reason = flaw.as_str(), "an extension is left out; give it a new password")).ok()
+        account
+            .inspect_err(|flaw| {
+                warn!(reason = flaw.as_str(), "an extension is left out; give it a new password")
+            })
+            .ok()
     });
     read.collect()
 }
@@ -181,7 +186,9 @@ async fn load_bindings(store: &Store) -> Vec<Binding> {
         Vec::new()
     });
     let read = rows.into_iter().filter_map(|row| {
-        settings::binding(row).inspect_err(|flaw| warn!(reason = flaw.as_str(), "a registration is left out")).ok()
+        settings::binding(row)
+            .inspect_err(|flaw| warn!(reason = flaw.as_str(), "a registration is left out"))
+            .ok()
     });
     read.collect()
 }
@@ -189,7 +196,9 @@ async fn load_bindings(store: &Store) -> Vec<Binding> {
 fn dtls_identity(config: &Config) -> Result<Arc<DtlsIdentity>, Failure> {
     let keys = pki::load_or_make_dtls_keys(&config.paths.pki(), clock::wall())?;
     let identity = DtlsIdentity::new(keys.certificate, &keys.key);
-    identity.map(Arc::new).map_err(|error| Failure::configuration(format!("{}: {error}", config.paths.pki().display())))
+    identity
+        .map(Arc::new)
+        .map_err(|error| Failure::configuration(format!("{}: {error}", config.paths.pki().display())))
 }
 
 fn bound(sockets: &Sockets, identity: &DtlsIdentity) -> Bound {
@@ -224,7 +233,9 @@ fn start_workers(
         addresses: settings::announced(config, bound),
         full_ice: config.media.ice == crate::config::Ice::Full,
         max_ends: settings::max_ends(config),
-        sink: Box::new(move |event| ice_sender.try_send(event).map_err(mpsc::error::TrySendError::into_inner)),
+        sink: Box::new(move |event| {
+            ice_sender.try_send(event).map_err(mpsc::error::TrySendError::into_inner)
+        }),
     });
     let connectivity = Arc::new(connectivity.map_err(Failure::system)?);
     let inlet = connectivity.inlet();
@@ -392,12 +403,7 @@ impl Listeners {
         Ok(())
     }
 
-    fn open_web(
-        &mut self,
-        daemon: &Daemon,
-        web: Web,
-        revocations: &RevocationLists,
-    ) -> Result<(), Failure> {
+    fn open_web(&mut self, daemon: &Daemon, web: Web, revocations: &RevocationLists) -> Result<(), Failure> {
         let config = &daemon.config;
         let key = session_key::load_or_make(Path::new(&config.paths.state))?;
         let metrics = ApiMetrics::default();
@@ -427,10 +433,12 @@ impl Listeners {
         }
         if let Some(socket) = web.metrics {
             let router = api::metrics_router(api.clone());
-            let serving = https::serve(into_tokio(socket)?, https::Security::Clear, router, limits, metrics, stop);
+            let serving =
+                https::serve(into_tokio(socket)?, https::Security::Clear, router, limits, metrics, stop);
             self.tasks.start("metrics", serving);
         }
-        let serving = listen::serve_websockets(websockets, revocations.https.subscribe(), self.shared.clone());
+        let serving =
+            listen::serve_websockets(websockets, revocations.https.subscribe(), self.shared.clone());
         self.tasks.start("sip-websocket", async move {
             serving.await;
             // Without HTTPS nobody else holds the sender, and the task would end before the daemon does.
