@@ -1,5 +1,7 @@
 //! The real binary under a stand-in for systemd: what it says and does in its life.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
+
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -52,6 +54,13 @@ impl Box {
             }
         }
         panic!("systemd was never told {wanted}; the log:\n{}", self.log());
+    }
+
+    /// Forgets what systemd was told so far.
+    fn forget(&self) {
+        self.notify.set_nonblocking(true).unwrap();
+        while self.notify.recv(&mut [0; 4096]).is_ok() {}
+        self.notify.set_nonblocking(false).unwrap();
     }
 
     fn log(&self) -> String {
@@ -112,6 +121,10 @@ fn systemd_hears_ready_reloading_watchdog_and_stopping() {
         "the former configuration stays, and it is said"
     );
     assert!(unit.log().contains("did you mean `level`?"));
+    let refused = unit.ask(&["reload"]);
+    assert_eq!(refused.status.code(), Some(65), "systemctl reload fails");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("did you mean `level`?"));
+    assert!(unit.ask(&["status"]).status.success(), "asked in spite of the bad file");
 
     configure(&unit.root, "");
     unit.signal("-TERM");
@@ -139,6 +152,7 @@ fn the_command_line_and_the_daemon_work_together() {
     unit.daemon.kill().unwrap();
     unit.daemon.wait().unwrap();
     assert_eq!(unit.ask(&["status"]).status.code(), Some(69), "after kill -9 nobody answers");
+    unit.forget();
     unit.daemon = Box::spawn(&unit.root);
     unit.told("READY=1");
     assert!(unit.ask(&["status"]).status.success(), "what the dead one left does not hinder");

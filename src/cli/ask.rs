@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Failure, table};
@@ -13,8 +14,8 @@ use crate::time::WallTime;
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// `branchline status`
-pub(super) fn status(config: &Config, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Status(status) = ask(config, ControlRequest::Status)? else { return Err(unexpected()) };
+pub(super) fn status(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let ControlReply::Status(status) = ask(socket, ControlRequest::Status)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &status);
     }
@@ -22,8 +23,8 @@ pub(super) fn status(config: &Config, json: bool, out: &mut dyn Write) -> Result
 }
 
 /// `branchline calls`
-pub(super) fn calls(config: &Config, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Calls(calls) = ask(config, ControlRequest::Calls)? else { return Err(unexpected()) };
+pub(super) fn calls(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let ControlReply::Calls(calls) = ask(socket, ControlRequest::Calls)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &calls);
     }
@@ -32,8 +33,8 @@ pub(super) fn calls(config: &Config, json: bool, out: &mut dyn Write) -> Result<
 }
 
 /// `branchline registrations`
-pub(super) fn registrations(config: &Config, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Registrations(all) = ask(config, ControlRequest::Registrations)? else {
+pub(super) fn registrations(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let ControlReply::Registrations(all) = ask(socket, ControlRequest::Registrations)? else {
         return Err(unexpected());
     };
     if json {
@@ -59,25 +60,25 @@ pub(super) fn registrations(config: &Config, json: bool, out: &mut dyn Write) ->
 }
 
 /// `branchline reload`
-pub(super) fn reload(config: &Config, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Done(what) = ask(config, ControlRequest::Reload)? else { return Err(unexpected()) };
+pub(super) fn reload(socket: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let ControlReply::Done(what) = ask(socket, ControlRequest::Reload)? else { return Err(unexpected()) };
     writeln!(out, "{what}")?;
     Ok(())
 }
 
 /// Tells a running daemon that accounts have changed; says so where it could not be told.
 pub(super) fn tell_accounts_changed(config: &Config) {
-    if !config.paths.control_socket().exists() {
+    let socket = config.paths.control_socket();
+    if !socket.exists() {
         return;
     }
-    if let Err(failure) = ask(config, ControlRequest::ReloadAccounts) {
+    if let Err(failure) = ask(&socket, ControlRequest::ReloadAccounts) {
         let _ = writeln!(std::io::stderr(), "branchline: stored, but the daemon was not told: {failure}");
     }
 }
 
-fn ask(config: &Config, request: ControlRequest) -> Result<ControlReply, Failure> {
-    let path = config.paths.control_socket();
-    let stream = UnixStream::connect(&path).map_err(|error| match error.kind() {
+fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
+    let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             Failure::Unavailable(format!("the daemon does not run: nobody answers at {}", path.display()))
         }
@@ -87,6 +88,7 @@ fn ask(config: &Config, request: ControlRequest) -> Result<ControlReply, Failure
         _ => Failure::Unavailable(format!("{}: {error}", path.display())),
     })?;
     match exchange(&stream, request) {
+        Ok(ControlReply::Refused(why)) if request == ControlRequest::Reload => Err(Failure::BadInput(why)),
         Ok(ControlReply::Refused(why)) => Err(Failure::Unavailable(why)),
         Ok(reply) => Ok(reply),
         Err(error) => Err(Failure::Unavailable(format!("the daemon did not answer: {error}"))),

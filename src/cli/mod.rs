@@ -81,6 +81,8 @@ fn order(arguments: &Arguments) -> Result<RunOrder, Failure> {
 fn carry_out(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let environment = Environment::of_process();
     let config = || load(arguments.config.as_deref(), &environment).map(|(config, _)| config);
+    let file = arguments.config.as_deref().unwrap_or(Path::new(DEFAULT_CONFIG));
+    let socket = || config::load_paths(file, &environment).control_socket();
     let json = arguments.json;
     match &arguments.command {
         Command::Run => Ok(()),
@@ -88,10 +90,10 @@ fn carry_out(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> 
         Command::Ca(wish) => ca::ca(wish, json, out),
         Command::Extension(wish) => extension::extension(wish, &config()?, json, out),
         Command::Asterisk(wish) => mirror::asterisk(wish, &config()?, out),
-        Command::Status => ask::status(&config()?, json, out),
-        Command::Calls => ask::calls(&config()?, json, out),
-        Command::Registrations => ask::registrations(&config()?, json, out),
-        Command::Reload => ask::reload(&config()?, out),
+        Command::Status => ask::status(&socket(), json, out),
+        Command::Calls => ask::calls(&socket(), json, out),
+        Command::Registrations => ask::registrations(&socket(), json, out),
+        Command::Reload => ask::reload(&socket(), out),
         Command::Version => version(json, out),
     }
 }

@@ -45,30 +45,45 @@ const LONGEST: u64 = 1 << 20;
 
 /// Reads and checks the file at `path`. Does not open the certificates it names.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigError> {
-    let text = std::fs::metadata(path)
-        .and_then(|about| match about.len() {
-            0..=LONGEST => std::fs::read_to_string(path),
-            _ => Err(std::io::Error::other("longer than 1 MiB")),
-        })
-        .map_err(|error| {
-            let message = format!("cannot be read: {error}");
-            let (file, key) = (path.to_owned(), String::new());
-            ConfigError { problems: vec![Problem { file, line: None, column: None, key, message }] }
-        })?;
+    let text = read(path).map_err(|error| {
+        let message = format!("cannot be read: {error}");
+        let (file, key) = (path.to_owned(), String::new());
+        ConfigError { problems: vec![Problem { file, line: None, column: None, key, message }] }
+    })?;
     parse(path, &text, environment)
+}
+
+/// The directories that the file at `path` names, whatever else is wrong with it: a daemon that runs on an
+/// older version of the file can still be asked.
+pub fn load_paths(path: &Path, environment: &Environment) -> Paths {
+    let text = read(path).unwrap_or_default();
+    read_and_check(path, &text, environment).0.paths
 }
 
 /// Checks `text` as if it stood in the file at `path`.
 pub fn parse(path: &Path, text: &str, environment: &Environment) -> Result<Config, ConfigError> {
-    let (raw, tree, mut problems) = recover::read(path, text);
-    let source = problem::Source { file: path, text, tree: tree.get_ref() };
-    let (config, refused) = check::check(&source, &raw, problems.is_empty(), environment);
-    problems.extend(refused);
+    let (config, mut problems) = read_and_check(path, text, environment);
     if problems.is_empty() {
         return Ok(config);
     }
     problems.sort_by_key(|problem| (problem.line.unwrap_or(usize::MAX), problem.column));
     Err(ConfigError { problems })
+}
+
+/// The configuration as far as it could be read, and what could not.
+fn read_and_check(path: &Path, text: &str, environment: &Environment) -> (Config, Vec<Problem>) {
+    let (raw, tree, mut problems) = recover::read(path, text);
+    let source = problem::Source { file: path, text, tree: tree.get_ref() };
+    let (config, refused) = check::check(&source, &raw, problems.is_empty(), environment);
+    problems.extend(refused);
+    (config, problems)
+}
+
+fn read(path: &Path) -> std::io::Result<String> {
+    match std::fs::metadata(path)?.len() {
+        0..=LONGEST => std::fs::read_to_string(path),
+        _ => Err(std::io::Error::other("longer than 1 MiB")),
+    }
 }
 
 impl Default for Config {

@@ -25,6 +25,8 @@ pub mod mirror;
 pub mod numbering;
 mod output;
 pub mod registrar;
+#[cfg(test)]
+mod scenarios;
 pub mod settings;
 #[cfg(test)]
 mod testing;

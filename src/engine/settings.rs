@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::engine::numbering::EmergencyNumbers;
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub lock_out: LockOutSettings,
     /// Messages of one source.
     pub rate: RateSettings,
+    /// Numbers that no limit may refuse.
+    pub emergency: EmergencyNumbers,
     /// Most SIP transactions at once.
     pub max_transactions: usize,
 }
@@ -99,6 +102,8 @@ pub struct AsteriskSettings {
     pub probe_every: Duration,
     /// Silence that counts as down.
     pub probe_timeout: Duration,
+    /// How long a call waits for Asterisk's first response, 100 included, before it is tried without Asterisk.
+    pub first_response: Duration,
     /// Most registrations per second that it is told after a restart.
     pub mirror_rate: u32,
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::flow::{Flow, Side};
+use super::numbering::EmergencyNumbers;
 use super::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
@@ -72,10 +73,12 @@ pub(crate) fn settings() -> Settings {
             local: address("127.0.0.1:5070"),
             probe_every: seconds(10),
             probe_timeout: seconds(2),
+            first_response: seconds(1),
             mirror_rate: 100,
         }),
         lock_out: LockOutSettings { failures: 5, window: seconds(60), duration: seconds(300) },
         rate: RateSettings { per_second: 50, burst: 100 },
+        emergency: EmergencyNumbers::default(),
         max_transactions: 20_000,
     }
 }

@@ -26,7 +26,7 @@
 //!
 //! - An end opened as [`Security::Srtp`](end::Security::Srtp) never sends or accepts a packet in clear.
 //! - RTP is taken only from the source its [`SourceRule`](end::SourceRule) names; everything else is
-//!   dropped and counted by [`DropReason`](event::DropReason).
+//!   dropped and counted by [`DropReason`].
 //! - RTCP ends at each end: it is consumed and made anew, never forwarded.
 //! - Towards its peer an end is one RTP stream whose sequence numbers and timestamps go on through
 //!   every change of who is heard.

@@ -119,4 +119,17 @@ impl Books {
             }
         }
     }
+
+    /// What is left, for tests.
+    #[cfg(test)]
+    pub fn residue(&mut self) -> Vec<String> {
+        let counts = [
+            ("server entries", self.servers.len()),
+            ("client entries", self.clients.len()),
+            ("dialogs", self.dialogs.len()),
+            ("end entries", self.ends.len()),
+            ("call timers", usize::from(self.timers.next().is_some())),
+        ];
+        counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
+    }
 }

@@ -27,6 +27,8 @@ pub enum Cause {
     BadDescription,
     /// The next hop did not respond.
     NextHopSilent,
+    /// The called party wants to be called elsewhere (3xx); that is Asterisk's to follow.
+    Redirected,
     /// The next hop refused with this status.
     Refused(StatusCode),
     /// No RTP for the configured time: the device vanished.
@@ -68,6 +70,7 @@ impl Cause {
             Self::NoCommonMedia => "no-common-media",
             Self::BadDescription => "bad-description",
             Self::NextHopSilent => "next-hop-silent",
+            Self::Redirected => "redirected",
             Self::Refused(_) => "refused",
             Self::MediaTimeout => "media-timeout",
             Self::MediaFailed => "media-failed",
@@ -97,6 +100,9 @@ impl Cause {
             Self::NoCommonMedia => "The two phones have no audio format in common.",
             Self::BadDescription => "The other phone described its audio in a way that cannot be used.",
             Self::NextHopSilent => "The other side does not respond.",
+            Self::Redirected => {
+                "The called phone forwards its calls to a place that cannot be reached from here."
+            }
             Self::Refused(_) => "The other side refused the call.",
             Self::MediaTimeout => "The connection was lost: no sound arrived for a while.",
             Self::MediaFailed => "No audio connection could be made.",
@@ -120,12 +126,13 @@ impl Cause {
             Self::Busy => StatusCode::BUSY_HERE,
             Self::Declined => StatusCode::DECLINE,
             Self::NoSuchNumber => StatusCode::NOT_FOUND,
-            Self::NoAnswer | Self::NotRegistered => StatusCode::TEMPORARILY_UNAVAILABLE,
+            Self::NoAnswer | Self::NotRegistered | Self::NextHopSilent | Self::Redirected => {
+                StatusCode::TEMPORARILY_UNAVAILABLE
+            }
             Self::NoCommonMedia | Self::BadDescription => StatusCode::NOT_ACCEPTABLE_HERE,
             Self::Cancelled | Self::AnsweredElsewhere | Self::HungUp => StatusCode::REQUEST_TERMINATED,
-            Self::NextHopSilent => StatusCode::REQUEST_TIMEOUT,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::Refused(status) => status,
+            Self::Refused(status) => passed_on(status),
             Self::MediaFailed
             | Self::MediaTimeout
             | Self::SessionExpired
@@ -149,6 +156,7 @@ impl Cause {
             StatusCode::NOT_ACCEPTABLE_HERE | StatusCode::NOT_ACCEPTABLE => Self::NoCommonMedia,
             StatusCode::REQUEST_TERMINATED => Self::Cancelled,
             StatusCode::FORBIDDEN => Self::Forbidden,
+            other if other.is_redirect() => Self::Redirected,
             other => Self::Refused(other),
         }
     }
@@ -164,5 +172,16 @@ impl Cause {
             Self::Shutdown => Some("SIP;cause=503;text=\"Gateway stops\""),
             _ => None,
         }
+    }
+}
+
+/// A refusal as the caller may see it: what was meant for us, or asks the caller for something that only we could give
+/// the called side, becomes 500.
+const fn passed_on(status: StatusCode) -> StatusCode {
+    match status.code() {
+        401 | 407 | 412 | 417 | 420..=424 | 428..=440 | 481 | 489 | 493 | 494 => {
+            StatusCode::SERVER_INTERNAL_ERROR
+        }
+        _ => status,
     }
 }

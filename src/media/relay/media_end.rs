@@ -108,11 +108,7 @@ impl MediaEnd {
             self.latched_rtcp = None;
         }
         self.remote = Some(remote);
-        self.source = match (self.local, self.security, source) {
-            (LocalPort::Phone(_), Security::Srtp, rule) => rule,
-            (LocalPort::Phone(_), Security::Plain, SourceRule::SameHost) => SourceRule::SameHost,
-            _ => SourceRule::Exact,
-        };
+        self.source = source;
     }
 
     /// New keys; equal ones keep their state. `start` begins a new stream when the send key changed after use.
@@ -182,7 +178,7 @@ impl MediaEnd {
         let remote = self.remote.ok_or(DropReason::UnknownSource)?;
         let named = from == remote.rtcp_address() || from == remote.rtp;
         let admitted = named
-            || match self.source {
+            || match self.rule() {
                 SourceRule::Exact => false,
                 SourceRule::SameHost => from.ip() == remote.rtp.ip(),
                 SourceRule::Authenticated => true,
@@ -254,6 +250,16 @@ impl MediaEnd {
         Ok(())
     }
 
+    /// The source rule as far as it makes sense here: shared sockets find ends by address, and in clear
+    /// nothing authenticates.
+    fn rule(&self) -> SourceRule {
+        match (self.local, self.security, self.source) {
+            (LocalPort::WebRtc | LocalPort::Trunk, _, _)
+            | (_, Security::Plain, SourceRule::Authenticated) => SourceRule::Exact,
+            (LocalPort::Phone(_), _, rule) => rule,
+        }
+    }
+
     fn rtp_socket(&self) -> SocketId {
         match self.local {
             LocalPort::WebRtc => SocketId::WebRtc,
@@ -268,7 +274,7 @@ impl MediaEnd {
         let current = self.latched.map_or(remote.rtp, |latched| latched.address);
         let movable =
             self.latched.is_none_or(|latched| now.saturating_duration_since(latched.last) >= LATCH_HOLDS);
-        match self.source {
+        match self.rule() {
             SourceRule::Exact if from == remote.rtp => Ok(false),
             SourceRule::Exact => Err(DropReason::WrongSource),
             _ if from == current => Ok(self.latched.is_none()),

@@ -21,7 +21,7 @@ use crate::shell::store::{Receipt, Store, StoreError};
 const BACKLOG: usize = 16_384;
 
 /// Takes a command for the media worker without waiting; gives it back when its queue is full.
-pub type MediaOutlet = Box<dyn FnMut(MediaCommand) -> Result<(), MediaCommand> + Send>;
+pub type MediaOutlet = Box<dyn FnMut(MediaCommand) -> Result<(), Box<MediaCommand>> + Send>;
 
 /// Takes a command for connectivity without waiting; gives it back when its queue is full.
 pub type ConnectivityOutlet = Box<dyn FnMut(ConnectivityCommand) -> Result<(), ConnectivityCommand> + Send>;
@@ -117,7 +117,7 @@ impl Effects {
     pub(super) fn retry(&mut self) {
         while let Some(command) = self.media_backlog.pop_front() {
             if let Err(command) = (self.outlets.media)(command) {
-                self.media_backlog.push_front(command);
+                self.media_backlog.push_front(*command);
                 break;
             }
         }
@@ -142,7 +142,7 @@ impl Effects {
     fn order_media(&mut self, command: MediaCommand) {
         if self.media_backlog.is_empty() {
             if let Err(command) = (self.outlets.media)(command) {
-                self.media_backlog.push_back(command);
+                self.media_backlog.push_back(*command);
             }
         } else if self.media_backlog.len() < BACKLOG {
             self.media_backlog.push_back(command);
@@ -247,7 +247,8 @@ const fn result_of(status: u16) -> &'static str {
         487 => "487",
         488 => "488",
         503 => "503",
-        200..=299 => "2xx",
+        100..=199 => "1xx",
+        201..=299 => "2xx",
         300..=399 => "3xx",
         400..=499 => "4xx",
         500..=599 => "5xx",

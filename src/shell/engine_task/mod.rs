@@ -27,11 +27,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 
 pub use effects::{ConnectivityOutlet, MediaOutlet, Outlets};
-pub use overview::Overview;
+pub use overview::{Glance, Overview};
 
 use super::clock;
 use super::control::{CallView, RegistrationView};
@@ -97,13 +97,7 @@ pub struct Inlets {
 }
 
 /// Runs the loop until [`Order::Finish`], or until nobody can order anything any more.
-pub async fn run(
-    engine: Engine,
-    inlets: Inlets,
-    outlets: Outlets,
-    heartbeat: Heartbeat,
-    overview: watch::Sender<Overview>,
-) {
+pub async fn run(engine: Engine, inlets: Inlets, outlets: Outlets, heartbeat: Heartbeat, glance: Glance) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let alarm = Alarm { due: None, sleep: Box::pin(sleep(BEAT)) };
@@ -113,8 +107,7 @@ pub async fn run(
     while let Turn::Again = poll_fn(|cx| turning.poll_turn(cx)).await {
         turning.carry_out(clock::now());
         heartbeat.beat();
-        let seen = turning.overview();
-        overview.send_if_modified(|old| std::mem::replace(old, seen) != seen);
+        glance.show(Overview::of(&turning.engine, turning.effects.connections()));
     }
 }
 
@@ -258,10 +251,6 @@ impl Turning {
                 self.alarm.sleep.as_mut().reset(due.into());
             }
         }
-    }
-
-    fn overview(&self) -> Overview {
-        Overview::of(&self.engine, self.effects.connections())
     }
 }
 

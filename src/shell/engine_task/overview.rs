@@ -1,5 +1,7 @@
 //! A glance at the engine, published by its task for status, health and the drain.
 
+use tokio::sync::watch;
+
 use crate::engine::Engine;
 use crate::engine::call::AsteriskState;
 
@@ -55,5 +57,27 @@ impl Overview {
             AsteriskState::Up => "up",
             AsteriskState::Down => "down",
         }
+    }
+}
+
+/// The engine's task's end of what it publishes.
+#[derive(Debug)]
+pub struct Glance {
+    overview: watch::Sender<Overview>,
+    calls: watch::Sender<usize>,
+}
+
+impl Glance {
+    /// All zero; with the ends for whoever looks: the overview, and the number of calls alone.
+    pub fn new() -> (Self, watch::Receiver<Overview>, watch::Receiver<usize>) {
+        let (overview, seen) = watch::channel(Overview::empty());
+        let (calls, counted) = watch::channel(0);
+        (Self { overview, calls }, seen, counted)
+    }
+
+    /// Publishes what changed.
+    pub(super) fn show(&self, now: Overview) {
+        self.overview.send_if_modified(|old| std::mem::replace(old, now) != now);
+        self.calls.send_if_modified(|old| std::mem::replace(old, now.calls) != now.calls);
     }
 }

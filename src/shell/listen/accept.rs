@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::identity::{CertificateKey, Standing, client_identity};
 use super::places::Place;
-use super::{Arrival, CloseReason, Line, Limits, Revocations, Shared, stopped, stream};
+use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped, stream};
 use crate::config::Network;
 use crate::engine::flow::{ClientIdentity, Flow, Side};
 use crate::sip::Transport;
@@ -222,16 +222,19 @@ fn handshake_failure(error: &std::io::Error) -> &'static str {
     match error {
         rustls::Error::NoCertificatesPresented => "no-client-certificate",
         rustls::Error::InvalidCertificate(reason) => match reason {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "client-certificate-expired",
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "client-certificate-expired"
+            }
             CertificateError::Revoked => "client-certificate-revoked",
             CertificateError::UnknownIssuer => "client-certificate-unknown-issuer",
-            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-                "revocation-list-expired"
-            }
+            CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => "revocation-list-expired",
             _ => "client-certificate-invalid",
         },
         rustls::Error::AlertReceived(
-            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown,
         ) => "our-certificate-refused",
         rustls::Error::AlertReceived(_) => "alert",
         rustls::Error::PeerIncompatible(_) => "incompatible",

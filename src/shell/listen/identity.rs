@@ -91,7 +91,7 @@ impl Standing {
     pub(super) async fn revoked(&mut self) {
         let key = &self.key;
         if self.revocations.wait_for(|lists| lists.contains(key)).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

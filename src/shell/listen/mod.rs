@@ -154,3 +154,6 @@ async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
+
+#[cfg(test)]
+mod tests;

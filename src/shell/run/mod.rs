@@ -6,7 +6,7 @@
 //! | starting | anything fails | say what, and what to do; exit by sysexits(3) | – |
 //! | serving | SIGHUP, `reload` | configuration, certificates, revocation lists, accounts; no connection is dropped | serving |
 //! | serving | SIGTERM, SIGINT | STOPPING; no new calls | draining |
-//! | draining | the last call ended, or [`DRAIN`] has passed | end what is left (BYE) | stopping |
+//! | draining | the last call ended, or `[calls] drain-time` has passed | end what is left (BYE) | stopping |
 //! | draining | a second signal | end what is left at once | stopping |
 //! | stopping | calls are cleaned up, or [`CLEAN_UP`] has passed | listeners, engine, workers, store | exit 0 |
 //! | serving, draining | a task ends that must not | name it | exit 70 |
@@ -36,15 +36,17 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{error, info};
 
 use super::control::{ControlQuery, ControlReply, ControlRequest, ControlServer};
 use super::daemon::Daemon;
+use super::drain::drain;
 use super::engine_task::{Order, Question};
 use super::signals::{Signals, Wish};
 use super::systemd;
 use crate::cli::RunOrder;
+use crate::observe::Condition;
 use failure::Failure;
 use start::Serving;
 
@@ -54,8 +56,8 @@ const QUESTIONS: usize = 16;
 const LOOK_AT_CERTIFICATES: Duration = Duration::from_secs(3600);
 /// How often systemd is told how we are.
 const TELL_STATUS: Duration = Duration::from_secs(5);
-/// How long calls may go on after SIGTERM.
-const DRAIN: Duration = Duration::from_secs(60);
+/// How often the daemon's own loop shows that it turns.
+const BEAT: Duration = Duration::from_millis(500);
 /// How long BYEs and their answers may take.
 const CLEAN_UP: Duration = Duration::from_secs(3);
 /// How long tasks may take to end.
@@ -63,15 +65,24 @@ const TASKS_END: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is told to stop. Returns the process's exit code.
 pub fn run(order: RunOrder) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&Failure::system(error)),
+    };
+    // First of all, so that a second daemon touches nothing of the first one's.
+    let path = order.config.paths.control_socket();
+    let control = match runtime.block_on(async { ControlServer::bind(&path) }) {
+        Ok(control) => control,
+        Err(error) => {
+            return failed(&Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error));
+        }
     };
     let mut daemon = match Daemon::open(order) {
         Ok(daemon) => daemon,
         Err(error) => return failed(&error.into()),
     };
-    let outcome = runtime.block_on(live(&mut daemon));
+    let outcome = runtime.block_on(live(&mut daemon, control));
     runtime.shutdown_timeout(Duration::from_secs(1));
     daemon.store.close();
     if let Err(failure) = &outcome {
@@ -82,12 +93,9 @@ pub fn run(order: RunOrder) -> ExitCode {
 }
 
 /// From binding to the end of the drain.
-async fn live(daemon: &mut Daemon) -> Result<(), Failure> {
+async fn live(daemon: &mut Daemon, control: ControlServer) -> Result<(), Failure> {
     let mut signals = Signals::install().map_err(Failure::system)?;
     sockets::raise_descriptor_limit();
-    let path = daemon.config.paths.control_socket();
-    let control = ControlServer::bind(&path)
-        .map_err(|error| Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error))?;
     let mut serving = start::start(daemon).await?;
     let (queries, mut asked) = mpsc::channel(QUESTIONS);
     let mut stopping = serving.stop.subscribe();
@@ -104,7 +112,7 @@ async fn live(daemon: &mut Daemon) -> Result<(), Failure> {
     systemd::stopping("draining");
     info!("stopping");
     if outcome.is_ok() {
-        drain(daemon, &mut serving, &mut signals, &mut asked).await;
+        end_calls(daemon, &serving, &mut signals, &mut asked).await;
     }
     stop(serving).await;
     outcome
@@ -119,8 +127,9 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut certificates = interval(LOOK_AT_CERTIFICATES);
     certificates.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut status = interval(TELL_STATUS);
+    let (mut status, mut beat) = (interval(TELL_STATUS), interval(BEAT));
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             wish = signals.next() => match wish {
@@ -130,53 +139,55 @@ async fn serve(
             Some(query) = asked.recv() => answer(daemon, serving, query).await,
             _ = certificates.tick() => daemon.look_at_certificates(),
             _ = status.tick() => systemd::status(&serving.board.line()),
+            _ = beat.tick() => serving.heartbeat.beat(),
             failure = serving.tasks.unexpected_end() => return Err(failure),
-            failure = serving.engine.unexpected_end() => return Err(failure),
+            failure = serving.engine.tasks.unexpected_end() => return Err(failure),
         }
     }
 }
 
 /// Takes no new calls, waits for those that are up, ends what is left.
-async fn drain(
+async fn end_calls(
     daemon: &mut Daemon,
-    serving: &mut Serving,
+    serving: &Serving,
     signals: &mut Signals,
     asked: &mut mpsc::Receiver<ControlQuery>,
 ) {
     order(serving, Order::Drain).await;
-    let deadline = Instant::now() + DRAIN;
-    let mut overview = serving.overview.clone();
-    loop {
-        tokio::select! {
-            _ = overview.wait_for(|seen| seen.calls == 0) => break,
-            wish = signals.next() => match wish {
-                Wish::Stop => break,
-                Wish::Reload => {}
-            },
-            Some(query) = asked.recv() => answer(daemon, serving, query).await,
-            () = sleep_until(deadline) => break,
-        }
-    }
-    let left = overview.borrow().calls;
-    if left > 0 {
-        info!(calls = left, "ending calls that are still up");
+    let mut calls = serving.engine.calls.clone();
+    let time = daemon.config.calls.drain_time;
+    let (drained, attending) = (drain(signals, &mut calls, time), attend(daemon, serving, asked));
+    tokio::select! {
+        _ = drained => {}
+        () = attending => {}
     }
     order(serving, Order::EndCalls).await;
+    let mut overview = serving.engine.overview.clone();
     drop(timeout(CLEAN_UP, overview.wait_for(|seen| !seen.lingering)).await);
+}
+
+/// Answers questions and beats, until dropped.
+async fn attend(daemon: &mut Daemon, serving: &Serving, asked: &mut mpsc::Receiver<ControlQuery>) {
+    let mut beat = interval(BEAT);
+    loop {
+        tokio::select! {
+            Some(query) = asked.recv() => answer(daemon, serving, query).await,
+            _ = beat.tick() => serving.heartbeat.beat(),
+        }
+    }
 }
 
 /// Ends the listeners, then the engine, then the workers.
 async fn stop(serving: Serving) {
-    let Serving { tasks, engine, orders, questions, overview, board, stop, media, connectivity, .. } = serving;
+    let Serving { tasks, engine, stop, workers, .. } = serving;
+    // The listeners' tasks hold the other end.
     let _ = stop.send(true);
-    drop((questions, board));
     tasks.finish(TASKS_END).await;
-    drop(orders.send(Order::Finish).await);
-    engine.finish(TASKS_END).await;
-    drop((orders, overview));
+    drop(engine.orders.send(Order::Finish).await);
+    engine.tasks.finish(TASKS_END).await;
     let stopped = tokio::task::spawn_blocking(move || {
-        media.stop();
-        if let Some(connectivity) = Arc::into_inner(connectivity) {
+        workers.media.stop();
+        if let Some(connectivity) = Arc::into_inner(workers.connectivity) {
             connectivity.stop();
         }
     });
@@ -184,7 +195,7 @@ async fn stop(serving: Serving) {
 }
 
 async fn order(serving: &Serving, order: Order) {
-    if serving.orders.send(order).await.is_err() {
+    if serving.engine.orders.send(order).await.is_err() {
         error!(reason = "engine-gone", "the engine's task has ended");
     }
 }
@@ -193,10 +204,9 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
     systemd::reloading("reading the configuration");
     serving.board.change(|view| "reloading".clone_into(&mut view.state));
     let mut done = daemon.reload();
-    serving.sip_revocations.send_replace(start::revocations(daemon.sip_tls.as_ref()));
-    serving.https_revocations.send_replace(start::revocations(daemon.https_tls.as_ref()));
+    serving.revocations.reload(daemon);
     let extensions = reload_accounts(daemon, serving).await;
-    done.push_str(&format!("; {extensions} extensions"));
+    done = format!("{done}; {extensions} extensions");
     info!("reloaded: {done}");
     serving.board.change(|view| *view = daemon.status());
     systemd::ready(&serving.board.line());
@@ -219,7 +229,15 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
         ControlRequest::Registrations => {
             ask(serving, Question::Registrations).await.map_or_else(busy, ControlReply::Registrations)
         }
-        ControlRequest::Reload => ControlReply::Done(reload(daemon, serving).await),
+        ControlRequest::Reload => {
+            let words = reload(daemon, serving).await;
+            let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
+            if refused.iter().any(|condition| daemon.health.is_raised(*condition)) {
+                ControlReply::Refused(words)
+            } else {
+                ControlReply::Done(words)
+            }
+        }
         ControlRequest::ReloadAccounts => {
             ControlReply::Done(format!("{} extensions", reload_accounts(daemon, serving).await))
         }
@@ -230,7 +248,7 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
 
 async fn ask<T>(serving: &Serving, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
     let (reply, answer) = oneshot::channel();
-    serving.questions.try_send(question(reply)).ok()?;
+    serving.engine.questions.try_send(question(reply)).ok()?;
     timeout(Duration::from_secs(2), answer).await.ok()?.ok()
 }
 

@@ -44,9 +44,8 @@ impl Sockets {
         for listen in &config.sip.listen {
             sip.push((listen.clone(), sip_socket(listen, &mut activated)?));
         }
-        let https = config.https.as_ref().map(|https| {
-            tcp(&mut activated, "https", https.address, "[https] address")
-        });
+        let https =
+            config.https.as_ref().map(|https| tcp(&mut activated, "https", https.address, "[https] address"));
         let asterisk = config.asterisk.as_ref().map(|asterisk| {
             UdpSocket::bind(asterisk.local).map_err(|error| {
                 Failure::socket(&format!("udp {}", asterisk.local), "[asterisk] local", &error)
@@ -90,7 +89,12 @@ fn sip_socket(listen: &Listen, activated: &mut Activated) -> Result<SipSocket, F
     bound.map(SipSocket::Udp).map_err(|error| Failure::socket(&format!("udp {address}"), &key, &error))
 }
 
-fn tcp(activated: &mut Activated, name: &str, address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+fn tcp(
+    activated: &mut Activated,
+    name: &str,
+    address: SocketAddr,
+    key: &str,
+) -> Result<TcpListener, Failure> {
     if let Some(socket) = activated.take_tcp(name)? {
         return Ok(socket);
     }
@@ -107,7 +111,11 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn metrics(config: &Config, activated: &mut Activated, health: &Health) -> Result<Option<TcpListener>, Failure> {
+fn metrics(
+    config: &Config,
+    activated: &mut Activated,
+    health: &Health,
+) -> Result<Option<TcpListener>, Failure> {
     let Some(wanted) = &config.metrics else { return Ok(None) };
     if let Some(socket) = activated.take_tcp("metrics")? {
         return Ok(Some(socket));

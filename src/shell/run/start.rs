@@ -21,7 +21,7 @@ use crate::observe::Condition;
 use crate::shell::clock;
 use crate::shell::connectivity::{Connectivity, ConnectivitySetup};
 use crate::shell::daemon::Daemon;
-use crate::shell::engine_task::{self, Inlets, Order, Outlets, Overview, Question};
+use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
 use crate::shell::flows::Flows;
 use crate::shell::https::{self, HttpsLimits};
 use crate::shell::listen::{self, Acceptor, Limits, Revocations, Shared, UdpListener};
@@ -43,20 +43,38 @@ const UPGRADED: usize = 64;
 /// A daemon that serves.
 pub(super) struct Serving {
     pub(super) tasks: Tasks,
-    /// The engine's task, which outlives the listeners.
-    pub(super) engine: Tasks,
+    pub(super) engine: EngineEnd,
+    pub(super) accounts: Arc<AccountBook>,
+    pub(super) board: Arc<Board>,
+    pub(super) revocations: RevocationLists,
+    /// Ends the listeners.
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) workers: Workers,
+    /// Beats while the daemon's own loop turns.
+    pub(super) heartbeat: Heartbeat,
+    pub(super) _watchdog: Watchdog,
+}
+
+/// The engine's task, which outlives the listeners, and how it is spoken to.
+pub(super) struct EngineEnd {
+    pub(super) tasks: Tasks,
     pub(super) orders: mpsc::Sender<Order>,
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) overview: watch::Receiver<Overview>,
-    pub(super) accounts: Arc<AccountBook>,
-    pub(super) board: Arc<Board>,
-    pub(super) sip_revocations: watch::Sender<Revocations>,
-    pub(super) https_revocations: watch::Sender<Revocations>,
-    /// Ends the listeners.
-    pub(super) stop: watch::Sender<bool>,
+    pub(super) calls: watch::Receiver<usize>,
+    heartbeat: Heartbeat,
+}
+
+/// The workers that have threads of their own.
+pub(super) struct Workers {
     pub(super) media: MediaWorker,
     pub(super) connectivity: Arc<Connectivity>,
-    pub(super) _watchdog: Watchdog,
+}
+
+/// What the lists in force revoke; read by open connections.
+pub(super) struct RevocationLists {
+    sip: watch::Sender<Revocations>,
+    https: watch::Sender<Revocations>,
 }
 
 /// Starts everything. Must be called within the runtime.
@@ -65,103 +83,59 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let sockets = Sockets::open(config, &daemon.health)?;
     let identity = dtls_identity(config)?;
     let bound = bound(&sockets, &identity);
-    let accounts = load_accounts(&daemon.store, &config.sip.realm).await;
-    let bindings = load_bindings(&daemon.store).await;
-    info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
-    let book = Arc::new(AccountBook::default());
-    book.replace(accounts.clone());
+    let Sockets { sip, asterisk, https, metrics, media } = sockets;
+    let loaded = Loaded::read(daemon).await;
+    let accounts = Arc::new(AccountBook::default());
+    accounts.replace(loaded.accounts.clone());
+    let (workers, events) = start_workers(config, media, &bound, identity)?;
+    let (line, port) = api::line::line(LineCapacity::default());
 
     let (stop, stopping) = watch::channel(false);
-    let (overview_sender, overview) = watch::channel(Overview::empty());
-    let (workers, events) = start_workers(config, sockets.media, &bound, identity)?;
-    let (line, port) = api::line::line(LineCapacity::default());
     let (inlet, arrivals) = mpsc::channel(ARRIVALS);
-    let (orders, ordered) = mpsc::channel(QUESTIONS);
-    let (questions, questioned) = mpsc::channel(QUESTIONS);
-    let shared = Shared {
-        inlet,
-        limits: watch::channel(Limits::from(&config.sip.limits)).1,
-        places: Arc::default(),
-        names: Arc::default(),
-        metrics: daemon.metrics.clone(),
-        stop: stopping.clone(),
-    };
-    let sip_revocations = watch::Sender::new(revocations(daemon.sip_tls.as_ref()));
-    let https_revocations = watch::Sender::new(revocations(daemon.https_tls.as_ref()));
-    let mut listeners = Listeners { tasks: Tasks::default(), shared, senders: Vec::new() };
-    listeners.open_sip(daemon, sockets.sip, &sip_revocations)?;
-    listeners.open_asterisk(config, sockets.asterisk)?;
-
-    let Workers { media, connectivity } = workers;
-    let (commands, ice) = (media.commands(), Arc::clone(&connectivity));
-    let outlets = Outlets {
-        flows: Flows::new(listeners.senders.clone(), daemon.metrics.clone()),
-        media: Box::new(move |command| commands.send(command.clone()).map_err(|_| command)),
-        connectivity: Box::new(move |command| ice.command(command)),
-        store: daemon.store.clone(),
-        switchboard: port.switchboard,
-        metrics: daemon.metrics.clone(),
-        health: daemon.health.clone(),
-    };
-    let inlets = Inlets {
-        orders: ordered,
-        media: events.media,
-        connectivity: events.connectivity,
-        pages: port.inputs,
-        arrivals,
-        questions: questioned,
-    };
-    let settings = settings::engine_settings(config, &bound);
-    let engine = Engine::new(EngineSetup { settings, accounts, bindings, seed: random()?, now: clock::now() });
-    let heartbeat = Heartbeat::default();
-    let mut engine_tasks = Tasks::default();
-    engine_tasks.start("engine", engine_task::run(engine, inlets, outlets, heartbeat.clone(), overview_sender));
-
+    let revocations = RevocationLists::read(daemon);
+    let mut listeners = Listeners::new(daemon, inlet, stopping.clone());
+    listeners.open_sip(daemon, sip, &revocations)?;
+    listeners.open_asterisk(config, asterisk)?;
+    let wires = Wires { senders: listeners.senders.clone(), arrivals, events, port };
+    let engine = start_engine(daemon, &bound, loaded, &workers, wires)?;
     let board = Arc::new(Board {
         health: daemon.health.clone(),
         metrics: daemon.metrics.clone(),
-        overview: overview.clone(),
-        accounts: Arc::clone(&book),
+        overview: engine.overview.clone(),
+        accounts: Arc::clone(&accounts),
         ground: Mutex::new(daemon.status()),
     });
-    let web = Web {
-        line,
-        book: Arc::clone(&book),
-        board: Arc::clone(&board),
-        https: sockets.https,
-        metrics: sockets.metrics,
-    };
-    listeners.open_web(daemon, web, &https_revocations)?;
+    let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
+    listeners.open_web(daemon, web, &revocations)?;
     let mut tasks = listeners.tasks;
-
-    let media_heartbeat = Heartbeat::default();
-    let watched = pulse::Watched {
-        media: media.pulse(),
-        connectivity: connectivity.status(),
-        overview: overview.clone(),
-        most_calls: config.calls.max,
-        heartbeat: media_heartbeat.clone(),
-        metrics: daemon.metrics.clone(),
-        health: daemon.health.clone(),
-    };
-    tasks.start("pulse", pulse::run(watched, stopping));
-    let parts = vec![(Condition::EngineStalled, heartbeat), (Condition::MediaStalled, media_heartbeat)];
-    let watchdog = Watchdog::start(parts, daemon.health.clone());
-    Ok(Serving {
+    let heartbeat = Heartbeat::default();
+    let watchdog = start_watching(daemon, &engine, &workers, heartbeat.clone(), &mut tasks, stopping);
+    let serving = Serving {
         tasks,
-        engine: engine_tasks,
-        orders,
-        questions,
-        overview,
-        accounts: book,
+        engine,
+        accounts,
         board,
-        sip_revocations,
-        https_revocations,
+        revocations,
         stop,
-        media,
-        connectivity,
+        workers,
+        heartbeat,
         _watchdog: watchdog,
-    })
+    };
+    Ok(serving)
+}
+
+impl RevocationLists {
+    fn read(daemon: &Daemon) -> Self {
+        let of =
+            |endpoint: &Option<pki::TlsEndpoint>| watch::Sender::new(read_revocations(endpoint.as_ref()));
+        Self { sip: of(&daemon.sip_tls), https: of(&daemon.https_tls) }
+    }
+
+    /// Reads the lists again; connections whose certificates they name are closed.
+    pub(super) fn reload(&self, daemon: &Daemon) {
+        self.sip.send_replace(read_revocations(daemon.sip_tls.as_ref()));
+        self.https.send_replace(read_revocations(daemon.https_tls.as_ref()));
+    }
 }
 
 /// The accounts in the store that can be used.
@@ -172,13 +146,16 @@ pub(super) async fn load_accounts(store: &Store, realm: &str) -> Accounts {
     });
     let read = rows.iter().filter_map(|row| {
         let account = settings::account(row, realm);
-        account.inspect_err(|flaw| warn!(reason = flaw.as_str(), "an extension is left out; give it a new password")).ok()
+        account
+            .inspect_err(|flaw| {
+                warn!(reason = flaw.as_str(), "an extension is left out; give it a new password")
+            })
+            .ok()
     });
     read.collect()
 }
 
-/// What the lists in force revoke.
-pub(super) fn revocations(endpoint: Option<&pki::TlsEndpoint>) -> Revocations {
+fn read_revocations(endpoint: Option<&pki::TlsEndpoint>) -> Revocations {
     let Some(path) = endpoint.and_then(|endpoint| endpoint.files().crl.as_deref()) else {
         return Revocations::default();
     };
@@ -188,13 +165,30 @@ pub(super) fn revocations(endpoint: Option<&pki::TlsEndpoint>) -> Revocations {
     })
 }
 
+/// What survived.
+struct Loaded {
+    accounts: Accounts,
+    bindings: Vec<Binding>,
+}
+
+impl Loaded {
+    async fn read(daemon: &Daemon) -> Self {
+        let accounts = load_accounts(&daemon.store, &daemon.config.sip.realm).await;
+        let bindings = load_bindings(&daemon.store).await;
+        info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
+        Self { accounts, bindings }
+    }
+}
+
 async fn load_bindings(store: &Store) -> Vec<Binding> {
     let rows = store.bindings().await.unwrap_or_else(|error| {
         warn!(reason = error.as_str(), "the registrations cannot be read: {error}");
         Vec::new()
     });
     let read = rows.into_iter().filter_map(|row| {
-        settings::binding(row).inspect_err(|flaw| warn!(reason = flaw.as_str(), "a registration is left out")).ok()
+        settings::binding(row)
+            .inspect_err(|flaw| warn!(reason = flaw.as_str(), "a registration is left out"))
+            .ok()
     });
     read.collect()
 }
@@ -202,7 +196,9 @@ async fn load_bindings(store: &Store) -> Vec<Binding> {
 fn dtls_identity(config: &Config) -> Result<Arc<DtlsIdentity>, Failure> {
     let keys = pki::load_or_make_dtls_keys(&config.paths.pki(), clock::wall())?;
     let identity = DtlsIdentity::new(keys.certificate, &keys.key);
-    identity.map(Arc::new).map_err(|error| Failure::configuration(format!("{}: {error}", config.paths.pki().display())))
+    identity
+        .map(Arc::new)
+        .map_err(|error| Failure::configuration(format!("{}: {error}", config.paths.pki().display())))
 }
 
 fn bound(sockets: &Sockets, identity: &DtlsIdentity) -> Bound {
@@ -215,11 +211,6 @@ fn bound(sockets: &Sockets, identity: &DtlsIdentity) -> Bound {
         asterisk: sockets.asterisk.as_ref().and_then(local),
         fingerprint: identity.fingerprint().clone(),
     }
-}
-
-struct Workers {
-    media: MediaWorker,
-    connectivity: Arc<Connectivity>,
 }
 
 struct WorkerEvents {
@@ -242,7 +233,9 @@ fn start_workers(
         addresses: settings::announced(config, bound),
         full_ice: config.media.ice == crate::config::Ice::Full,
         max_ends: settings::max_ends(config),
-        sink: Box::new(move |event| ice_sender.try_send(event).map_err(mpsc::error::TrySendError::into_inner)),
+        sink: Box::new(move |event| {
+            ice_sender.try_send(event).map_err(mpsc::error::TrySendError::into_inner)
+        }),
     });
     let connectivity = Arc::new(connectivity.map_err(Failure::system)?);
     let inlet = connectivity.inlet();
@@ -255,6 +248,84 @@ fn start_workers(
     );
     let media = media.map_err(Failure::system)?;
     Ok((Workers { media, connectivity }, WorkerEvents { media: media_events, connectivity: ice_events }))
+}
+
+/// What leads to the engine's task and away from it.
+struct Wires {
+    senders: Vec<listen::UdpSender>,
+    arrivals: mpsc::Receiver<listen::Arrival>,
+    events: WorkerEvents,
+    port: api::EnginePort,
+}
+
+fn start_engine(
+    daemon: &Daemon,
+    bound: &Bound,
+    loaded: Loaded,
+    workers: &Workers,
+    wires: Wires,
+) -> Result<EngineEnd, Failure> {
+    let Wires { senders, arrivals, events, port } = wires;
+    let (orders, ordered) = mpsc::channel(QUESTIONS);
+    let (questions, questioned) = mpsc::channel(QUESTIONS);
+    let (commands, ice) = (workers.media.commands(), Arc::clone(&workers.connectivity));
+    let outlets = Outlets {
+        flows: Flows::new(senders, daemon.metrics.clone()),
+        media: Box::new(move |command| commands.send(command.clone()).map_err(|_| Box::new(command))),
+        connectivity: Box::new(move |command| ice.command(command)),
+        store: daemon.store.clone(),
+        switchboard: port.switchboard,
+        metrics: daemon.metrics.clone(),
+        health: daemon.health.clone(),
+    };
+    let inlets = Inlets {
+        orders: ordered,
+        media: events.media,
+        connectivity: events.connectivity,
+        pages: port.inputs,
+        arrivals,
+        questions: questioned,
+    };
+    let engine = Engine::new(EngineSetup {
+        settings: settings::engine_settings(&daemon.config, bound),
+        accounts: loaded.accounts,
+        bindings: loaded.bindings,
+        seed: random()?,
+        now: clock::now(),
+    });
+    let heartbeat = Heartbeat::default();
+    let (glance, overview, calls) = Glance::new();
+    let mut tasks = Tasks::default();
+    tasks.start("engine", engine_task::run(engine, inlets, outlets, heartbeat.clone(), glance));
+    Ok(EngineEnd { tasks, orders, questions, overview, calls, heartbeat })
+}
+
+/// Watches every part that must turn.
+fn start_watching(
+    daemon: &Daemon,
+    engine: &EngineEnd,
+    workers: &Workers,
+    shell: Heartbeat,
+    tasks: &mut Tasks,
+    stop: watch::Receiver<bool>,
+) -> Watchdog {
+    let media = Heartbeat::default();
+    let watched = pulse::Watched {
+        media: workers.media.pulse(),
+        connectivity: workers.connectivity.status(),
+        overview: engine.overview.clone(),
+        most_calls: daemon.config.calls.max,
+        heartbeat: media.clone(),
+        metrics: daemon.metrics.clone(),
+        health: daemon.health.clone(),
+    };
+    tasks.start("pulse", pulse::run(watched, stop));
+    let parts = vec![
+        (Condition::EngineStalled, engine.heartbeat.clone()),
+        (Condition::MediaStalled, media),
+        (Condition::ShellStalled, shell),
+    ];
+    Watchdog::start(parts, daemon.health.clone())
 }
 
 /// What the HTTP listeners need.
@@ -274,11 +345,18 @@ struct Listeners {
 }
 
 impl Listeners {
+    fn new(daemon: &Daemon, inlet: listen::Inlet, stop: watch::Receiver<bool>) -> Self {
+        let limits = watch::channel(Limits::from(&daemon.config.sip.limits)).1;
+        let metrics = daemon.metrics.clone();
+        let shared = Shared { inlet, limits, places: Arc::default(), names: Arc::default(), metrics, stop };
+        Self { tasks: Tasks::default(), shared, senders: Vec::new() }
+    }
+
     fn open_sip(
         &mut self,
         daemon: &Daemon,
         sockets: Vec<(crate::config::Listen, SipSocket)>,
-        revocations: &watch::Sender<Revocations>,
+        revocations: &RevocationLists,
     ) -> Result<(), Failure> {
         for (listen, socket) in sockets {
             info!(name = listen.name, transport = listen.transport.as_str(), address = %listen.address, "listening");
@@ -288,7 +366,7 @@ impl Listeners {
                     let security = match (&daemon.sip_tls, listen.transport) {
                         (Some(endpoint), Transport::Tls) => listen::Security::Tls {
                             config: endpoint.subscribe(),
-                            revocations: revocations.subscribe(),
+                            revocations: revocations.sip.subscribe(),
                         },
                         _ => listen::Security::Clear,
                     };
@@ -325,12 +403,7 @@ impl Listeners {
         Ok(())
     }
 
-    fn open_web(
-        &mut self,
-        daemon: &Daemon,
-        web: Web,
-        revocations: &watch::Sender<Revocations>,
-    ) -> Result<(), Failure> {
+    fn open_web(&mut self, daemon: &Daemon, web: Web, revocations: &RevocationLists) -> Result<(), Failure> {
         let config = &daemon.config;
         let key = session_key::load_or_make(Path::new(&config.paths.state))?;
         let metrics = ApiMetrics::default();
@@ -360,10 +433,12 @@ impl Listeners {
         }
         if let Some(socket) = web.metrics {
             let router = api::metrics_router(api.clone());
-            let serving = https::serve(into_tokio(socket)?, https::Security::Clear, router, limits, metrics, stop);
+            let serving =
+                https::serve(into_tokio(socket)?, https::Security::Clear, router, limits, metrics, stop);
             self.tasks.start("metrics", serving);
         }
-        let serving = listen::serve_websockets(websockets, revocations.subscribe(), self.shared.clone());
+        let serving =
+            listen::serve_websockets(websockets, revocations.https.subscribe(), self.shared.clone());
         self.tasks.start("sip-websocket", async move {
             serving.await;
             // Without HTTPS nobody else holds the sender, and the task would end before the daemon does.

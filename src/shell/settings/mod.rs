@@ -103,7 +103,8 @@ pub fn api_settings(config: &Config, session_key: api::SessionKey) -> api::Setti
         Ice::Full => api::IceMode::Full,
     };
     let codecs = OfficeCodecs::default().codecs();
-    let codecs = codecs.iter().filter(|codec| codec.encoding().is_audio()).map(|codec| codec.name.clone()).collect();
+    let codecs =
+        codecs.iter().filter(|codec| codec.encoding().is_audio()).map(|codec| codec.name.clone()).collect();
     api::Settings {
         realm: config.sip.realm.clone(),
         origins: config.https.as_ref().map(|https| https.origins.clone()).unwrap_or_default(),
@@ -174,4 +175,3 @@ fn facing_the_world() -> IpAddr {
         .and_then(|socket| socket.connect(documentation).and_then(|()| socket.local_addr()))
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip())
 }
-

@@ -92,6 +92,15 @@ fn an_authenticated_packet_latches_its_source_and_a_forged_one_does_not() {
 }
 
 #[test]
+fn a_plain_end_that_becomes_srtp_latches_as_it_was_told() {
+    let mut bench = plain_call_with(SourceRule::Authenticated);
+    let phone_keys = keys(1);
+    bench.command(MediaCommand::SetCrypto { end: PHONE, keys: Box::new(phone_keys.clone()) });
+    let mut phone = Peer::with_keys(1, &phone_keys);
+    bench.carried((PHONE_SOCKET, STRANGER, &mut phone), (SocketId::Trunk, TRUNK_ADDRESS));
+}
+
+#[test]
 fn an_srtp_end_takes_nothing_in_clear_nothing_twice_and_nothing_before_its_keys() {
     let phone_keys = keys(1);
     let mut bench = Bench::phone_call(Some(&phone_keys));

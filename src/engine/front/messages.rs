@@ -1,0 +1,163 @@
+//! Messages off the wire: let in or refused, and each request to the room that answers it.
+
+use super::{EXTENSIONS, Engine};
+use crate::engine::admission::Admit;
+use crate::engine::call::{self, Admitted, Party};
+use crate::engine::flow::{Flow, Side};
+use crate::engine::output::{Observation, Output};
+use crate::engine::registrar::Allowed;
+use crate::engine::transaction::ServerId;
+use crate::sip::parse::ParseError;
+use crate::sip::{HeaderName, Message, Method, Request, Response, StatusCode, Text, check};
+use crate::time::Now;
+
+impl Engine {
+    pub(super) fn message(&mut self, now: Now, flow: Flow, message: Result<Message, ParseError>) {
+        let message = match message {
+            Ok(message) => message,
+            Err(error) => return self.unreadable(flow, &error),
+        };
+        match self.admission.admit(now, flow, &message) {
+            Admit::Pass => {}
+            Admit::Drop(reason) => return self.refused("admission", reason),
+            Admit::Refuse { status, reason, retry_after } => {
+                self.refused("admission", reason);
+                return self.refuse_statelessly(flow, &message, status, retry_after);
+            }
+        }
+        if let Message::Request(request) = &message
+            && let Err(refusal) = check::request(request, EXTENSIONS)
+        {
+            self.refused("sip", refusal.as_str());
+            let tag = self.layer.fresh_tag();
+            if let Some(response) = refusal.answer(request, &tag) {
+                self.transmit(flow, &response);
+            }
+            return;
+        }
+        self.layer.receive(now, flow, message);
+    }
+
+    pub(super) fn unreadable(&mut self, flow: Flow, error: &ParseError) {
+        match error {
+            ParseError::Malformed(malformed) => {
+                self.refused("sip", malformed.reason.as_str());
+                let tag = self.layer.fresh_tag();
+                if let Some(response) = malformed.answer(&tag) {
+                    self.transmit(flow, &response);
+                }
+            }
+            ParseError::KeepAlive => {}
+        }
+    }
+
+    pub(super) fn refuse_statelessly(
+        &mut self,
+        flow: Flow,
+        message: &Message,
+        status: StatusCode,
+        retry_after: u32,
+    ) {
+        let Message::Request(request) = message else { return };
+        if request.method == Method::Ack {
+            return;
+        }
+        let tag = self.layer.fresh_tag();
+        let mut response = Response::to_request(request, status, Some(&tag));
+        response.headers.push(HeaderName::RetryAfter, Text::from(retry_after.to_string()));
+        self.transmit(flow, &response);
+    }
+
+    pub(super) fn request(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
+        if request.to_tag().is_some() && request.method != Method::Register {
+            let copy = request.clone();
+            let mut found = false;
+            self.with_calls(now, |calls, fx| found = calls.in_dialog(server, flow, request, fx));
+            if !found {
+                self.answer(now, server, &copy, StatusCode::CALL_DOES_NOT_EXIST);
+            }
+            return;
+        }
+        match (&request.method, flow.side) {
+            (Method::Register, Side::Site) => self.register(now, server, flow, request),
+            (Method::Options, Side::Site) => self.answer(now, server, &request, StatusCode::OK),
+            (Method::Options, Side::Asterisk) => {
+                let status = request.uri.user().map_or(StatusCode::OK, |user| self.registrar.qualify(&user));
+                self.answer(now, server, &request, status);
+            }
+            (Method::Invite, Side::Site) => self.invite_from_site(now, server, flow, request),
+            (Method::Invite, Side::Asterisk) => self.invite_from_asterisk(now, server, flow, request),
+            (Method::Subscribe | Method::Publish, _) => {
+                self.answer(now, server, &request, StatusCode::BAD_EVENT)
+            }
+            _ => self.answer(now, server, &request, StatusCode::METHOD_NOT_ALLOWED),
+        }
+    }
+
+    pub(super) fn invite_from_site(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
+        match self.registrar.authenticate(now, flow, &request) {
+            Allowed::Yes(extension) => {
+                let name = self.registrar.display_name(&extension);
+                let caller = Party { number: extension.to_string(), name };
+                self.invite(now, server, flow, request, caller);
+            }
+            Allowed::Challenge(response) => self.respond(now, server, *response),
+            Allowed::Refused { response, reason } => {
+                self.refused("registrar", reason);
+                self.admission.note_failure(now, flow, &request);
+                self.respond(now, server, *response);
+            }
+        }
+    }
+
+    pub(super) fn invite_from_asterisk(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
+        let asserted = request
+            .headers
+            .addresses(&HeaderName::PAssertedIdentity)
+            .ok()
+            .and_then(|mut list| if list.is_empty() { None } else { Some(list.swap_remove(0)) });
+        let identity = asserted.or_else(|| request.from());
+        let number = identity.as_ref().and_then(|identity| identity.uri.user()).map(|user| user.to_string());
+        let name =
+            identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
+        let caller = Party { number: number.unwrap_or_else(|| "anonymous".to_owned()), name };
+        self.invite(now, server, flow, request, caller);
+    }
+
+    pub(super) fn invite(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, caller: Party) {
+        let Some(dialled) = request.uri.user().and_then(|user| call::dialled_number(&user)) else {
+            return self.answer(now, server, &request, StatusCode::NOT_FOUND);
+        };
+        let admitted = Admitted { server, flow, request, caller, dialled };
+        self.with_calls(now, |calls, fx| calls.invited(admitted, fx));
+    }
+
+    pub(super) fn answer(&mut self, now: Now, server: ServerId, request: &Request, status: StatusCode) {
+        let tag = self.layer.fresh_tag();
+        let mut response = Response::to_request(request, status, Some(&tag));
+        if matches!(status, StatusCode::OK | StatusCode::METHOD_NOT_ALLOWED) {
+            response.headers.push(HeaderName::Allow, Text::from_static(call::ALLOW));
+        }
+        if request.method == Method::Options && status == StatusCode::OK {
+            response.headers.push(HeaderName::Accept, Text::from_static("application/sdp"));
+            response.headers.push(HeaderName::Supported, Text::from(EXTENSIONS.join(", ")));
+        }
+        self.respond(now, server, response);
+    }
+
+    pub(super) fn respond(&mut self, now: Now, server: ServerId, response: Response) {
+        let method = response.cseq().map_or("", |cseq| cseq.method.label());
+        let status = response.status.code();
+        if response.status.is_final() {
+            self.out.push_back(Output::Observe(Observation::Answered { method, status }));
+        }
+        if let Err(refusal) = self.layer.respond(now, server, response) {
+            let _ = refusal;
+            self.refused("transaction", "response-too-late");
+        }
+    }
+
+    pub(super) fn transmit(&mut self, flow: Flow, response: &Response) {
+        self.out.push_back(Output::Transmit { flow, bytes: response.to_bytes() });
+    }
+}

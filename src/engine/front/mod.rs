@@ -1,0 +1,303 @@
+//! The engine's front: every input finds its room here.
+//!
+//! | input | goes to |
+//! | --- | --- |
+//! | a message | admission, then the transaction layer; its events come back here |
+//! | a request in a dialog | the call that owns the dialog |
+//! | REGISTER | the registrar; answered once its bindings are on flash |
+//! | INVITE | authentication, then calls |
+//! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
+//! | media, ICE, pages | calls |
+
+mod messages;
+mod registrations;
+#[cfg(test)]
+mod residue;
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::engine::admission::Admission;
+use crate::engine::call::{Books, Calls, Cause, Effects, MediaStock};
+use crate::engine::input::Input;
+use crate::engine::mirror::{Mirror, MirrorToken};
+use crate::engine::output::{Observation, Output, StoreTicket};
+use crate::engine::registrar::{Accounts, Binding, Registrar};
+use crate::engine::settings::Settings;
+use crate::engine::transaction::{self, ClientId, Event, Layer};
+use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
+use crate::media::{EndIds, PortPool};
+use crate::sip::Request;
+use crate::time::Now;
+use registrations::Waiting;
+
+/// What we understand beyond RFC 3261; a request that requires more gets 420.
+const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path", "gruu", "replaces", "norefersub"];
+
+/// What an engine starts from.
+pub struct EngineSetup {
+    /// The configuration.
+    pub settings: Settings,
+    /// Who may register.
+    pub accounts: Accounts,
+    /// Bindings that survived a restart.
+    pub bindings: Vec<Binding>,
+    /// 32 bytes from a real source of chance.
+    pub seed: [u8; 32],
+    /// The time.
+    pub now: Now,
+}
+
+/// Sans-IO signalling. See the room's documentation.
+pub struct Engine {
+    settings: Settings,
+    layer: Layer,
+    registrar: Registrar,
+    admission: Admission,
+    mirror: Mirror,
+    mirror_clients: HashMap<ClientId, MirrorToken>,
+    calls: Calls,
+    books: Books,
+    stock: MediaStock,
+    random: ChaCha20Rng,
+    out: VecDeque<Output>,
+    tickets: u64,
+    waiting: HashMap<u64, Waiting>,
+    waiting_by_ticket: HashMap<StoreTicket, u64>,
+    waiting_sequence: u64,
+}
+
+impl Engine {
+    /// An engine with what survived.
+    pub fn new(setup: EngineSetup) -> Self {
+        let EngineSetup { settings, accounts, bindings, seed, now } = setup;
+        let mut random = ChaCha20Rng::from_seed(seed);
+        let layer_settings = transaction::Settings {
+            limits: transaction::Limits {
+                servers: settings.max_transactions,
+                clients: settings.max_transactions,
+                ..transaction::Limits::default()
+            },
+            ..transaction::Settings::default()
+        };
+        let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
+        let registrar =
+            Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
+        let ends = u32::try_from(settings.calls.max.saturating_mul(4)).unwrap_or(u32::MAX);
+        let stock = MediaStock {
+            ends: EndIds::new(ends),
+            ports: PortPool::new(settings.media.phone_ports.clone(), settings.media.rest),
+        };
+        let mut engine = Self {
+            admission: Admission::new(&settings),
+            mirror: Mirror::new(&settings, now),
+            books: Books::new(settings.calls.max.saturating_mul(8)),
+            settings,
+            layer,
+            registrar,
+            mirror_clients: HashMap::new(),
+            calls: Calls::default(),
+            stock,
+            random,
+            out: VecDeque::new(),
+            tickets: 0,
+            waiting: HashMap::new(),
+            waiting_by_ticket: HashMap::new(),
+            waiting_sequence: 0,
+        };
+        engine.mirror.extensions(engine.registrar.registered_extensions(), now);
+        engine.turn(now);
+        engine
+    }
+
+    /// Something happened.
+    pub fn handle_input(&mut self, now: Now, input: Input) {
+        match input {
+            Input::Sip { flow, message } => self.message(now, flow, message),
+            Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
+            Input::FlowFailed { flow, reason } => {
+                if flow.connection.is_some() {
+                    self.layer.flow_closed(now, flow, reason);
+                    let changes = self.registrar.flow_closed(now, flow);
+                    self.note_registrations(changes, now);
+                } else {
+                    self.layer.transmit_failed(now, flow, reason);
+                }
+            }
+            Input::Media(event) => self.with_calls(now, |calls, fx| calls.media_event(event, fx)),
+            Input::Connectivity(event) => {
+                self.with_calls(now, |calls, fx| calls.connectivity_event(&event, fx));
+            }
+            Input::Web(input) => self.web(now, input),
+            Input::Persisted { ticket, durable } => self.persisted(now, ticket, durable),
+            Input::Accounts(accounts) => {
+                let changes = self.registrar.set_accounts(accounts, now);
+                self.note_registrations(changes, now);
+            }
+            Input::Settings(settings) => self.settings = *settings,
+            Input::Drain => self.calls.drain(),
+            Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
+        }
+        self.turn(now);
+    }
+
+    /// Lets every deadline pass that is not after `now`.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.layer.handle_timeout(now);
+        let changes = self.registrar.handle_timeout(now);
+        self.note_registrations(changes, now);
+        self.mirror.handle_timeout(now);
+        self.with_calls(now, |calls, fx| calls.handle_timeout(fx));
+        self.turn(now);
+    }
+
+    /// When to call [`Engine::handle_timeout`] next.
+    pub fn poll_timeout(&mut self) -> Option<Instant> {
+        let deadlines = [
+            self.layer.poll_timeout(),
+            self.registrar.poll_timeout(),
+            self.mirror.poll_timeout(),
+            self.books.timers.next(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The next effect.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Calls in progress, and those being cleaned up.
+    pub const fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Where devices are.
+    pub const fn registrar(&self) -> &Registrar {
+        &self.registrar
+    }
+
+    /// What Asterisk was told.
+    pub const fn mirror(&self) -> &Mirror {
+        &self.mirror
+    }
+
+    /// Transactions under way: servers, clients.
+    pub fn transactions(&self) -> (usize, usize) {
+        self.layer.live()
+    }
+
+    /// Port pairs in use, and all that are bound.
+    pub fn ports(&self) -> (usize, usize) {
+        (self.stock.ports.in_use(), self.stock.ports.capacity())
+    }
+
+    /// Carries out what the layers have to say, until they have nothing more.
+    fn turn(&mut self, now: Now) {
+        loop {
+            let mut moved = false;
+            while let Some(event) = self.layer.poll_event() {
+                moved = true;
+                self.event(now, event);
+            }
+            while let Some((token, request)) = self.mirror.poll_request() {
+                moved = true;
+                self.send_mirror(now, token, request);
+            }
+            while let Some((flow, bytes)) = self.layer.poll_transmit() {
+                moved = true;
+                self.out.push_back(Output::Transmit { flow, bytes });
+            }
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn event(&mut self, now: Now, event: Event) {
+        match event {
+            Event::Request { server, flow, request } => self.request(now, server, flow, request),
+            Event::Response { client, response, .. } if self.mirror_clients.contains_key(&client) => {
+                if response.status.is_final()
+                    && let Some(token) = self.mirror_clients.remove(&client)
+                {
+                    self.mirror.response(now, token, &response);
+                    self.note_reachable();
+                }
+            }
+            Event::Failed { client, .. } if self.mirror_clients.contains_key(&client) => {
+                if let Some(token) = self.mirror_clients.remove(&client) {
+                    self.mirror.failed(now, token);
+                    self.note_reachable();
+                }
+            }
+            other => self.with_calls(now, |calls, fx| calls.transaction_event(other, fx)),
+        }
+    }
+
+    fn web(&mut self, now: Now, input: WebInput) {
+        match input {
+            WebInput::Opened { session, extension, instance, user_agent } => {
+                let changes = self.registrar.web_opened(now, session, &extension, &instance, &user_agent);
+                self.note_registrations(changes, now);
+                let event = WebEvent::Registered { extension: extension.to_string() };
+                self.out.push_back(Output::Web { session, event });
+                self.with_calls(now, |calls, fx| calls.page_opened(&extension, session, fx));
+            }
+            WebInput::Closed { session } => {
+                let changes = self.registrar.web_closed(now, session);
+                self.note_registrations(changes, now);
+                self.with_calls(now, |calls, fx| calls.page_closed(session, fx));
+            }
+            WebInput::Request { ticket, caller, session, request } => {
+                let mut reply = WebReply::Done;
+                self.with_calls(now, |calls, fx| reply = calls.page_request(&caller, session, request, fx));
+                self.reply(ticket, reply);
+            }
+        }
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: WebReply) {
+        self.out.push_back(Output::Reply { ticket, reply });
+    }
+
+    fn send_mirror(&mut self, now: Now, token: MirrorToken, request: Request) {
+        let Some(flow) = self.mirror.flow() else { return };
+        match self.layer.request(now, flow, request, transaction::RequestOptions::default()) {
+            Ok(client) => {
+                self.mirror_clients.insert(client, token);
+            }
+            Err(_) => self.mirror.failed(now, token),
+        }
+    }
+
+    fn note_reachable(&mut self) {
+        if let Some(reachable) = self.mirror.poll_reachable() {
+            self.out.push_back(Output::Observe(Observation::AsteriskReachable(reachable)));
+        }
+    }
+
+    pub(in crate::engine) fn refused(&mut self, room: &'static str, reason: &'static str) {
+        self.out.push_back(Output::Observe(Observation::Refused { room, reason }));
+    }
+
+    pub(in crate::engine) fn with_calls(&mut self, now: Now, act: impl FnOnce(&mut Calls, &mut Effects<'_>)) {
+        let mut fx = Effects {
+            now,
+            settings: &self.settings,
+            layer: &mut self.layer,
+            stock: &mut self.stock,
+            random: &mut self.random,
+            out: &mut self.out,
+            tickets: &mut self.tickets,
+            registrar: &self.registrar,
+            books: &mut self.books,
+            active_calls: self.calls.active(),
+            asterisk: self.mirror.state(),
+        };
+        act(&mut self.calls, &mut fx);
+    }
+}

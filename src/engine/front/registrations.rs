@@ -1,0 +1,87 @@
+//! Registrations: answered once they are on flash, and told to Asterisk.
+
+use super::Engine;
+use crate::engine::flow::Flow;
+use crate::engine::output::{Observation, Output, StoreTicket};
+use crate::engine::registrar::{Changed, PendingRegistration, Registered};
+use crate::engine::transaction::ServerId;
+use crate::sip::Request;
+use crate::time::Now;
+
+/// A registration whose answer waits for the flash.
+pub(super) struct Waiting {
+    server: ServerId,
+    flow: Flow,
+    request: Request,
+    pending: PendingRegistration,
+    tickets: usize,
+    durable: bool,
+}
+
+impl Engine {
+    pub(super) fn register(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
+        match self.registrar.register(now, flow, &request) {
+            Registered::Answer { response, failure } => {
+                if let Some(reason) = failure {
+                    self.refused("registrar", reason);
+                    self.admission.note_failure(now, flow, &request);
+                }
+                self.respond(now, server, *response);
+            }
+            Registered::Pending { changes, pending } => {
+                self.waiting_sequence += 1;
+                let key = self.waiting_sequence;
+                let count = changes.len();
+                for change in changes {
+                    self.tickets += 1;
+                    let ticket = StoreTicket(self.tickets);
+                    self.waiting_by_ticket.insert(ticket, key);
+                    self.out.push_back(Output::Persist { ticket, change });
+                }
+                let waiting = Waiting { server, flow, request, pending, tickets: count, durable: true };
+                self.waiting.insert(key, waiting);
+                if count == 0 {
+                    self.finish_registration(now, key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn persisted(&mut self, now: Now, ticket: StoreTicket, durable: bool) {
+        let Some(key) = self.waiting_by_ticket.remove(&ticket) else { return };
+        let Some(waiting) = self.waiting.get_mut(&key) else { return };
+        waiting.durable &= durable;
+        waiting.tickets = waiting.tickets.saturating_sub(1);
+        if waiting.tickets == 0 {
+            self.finish_registration(now, key);
+        }
+    }
+
+    pub(super) fn finish_registration(&mut self, now: Now, key: u64) {
+        let Some(waiting) = self.waiting.remove(&key) else { return };
+        if !waiting.durable {
+            self.refused("registrar", "not-durable");
+        }
+        let (response, changes) = self.registrar.commit(now, waiting.flow, &waiting.request, waiting.pending);
+        self.respond(now, waiting.server, response);
+        self.note_registrations(changes, now);
+    }
+
+    /// Tells what changed, and Asterisk which extensions have devices.
+    pub(super) fn note_registrations(&mut self, changes: Vec<Changed>, now: Now) {
+        if changes.is_empty() {
+            return;
+        }
+        let bindings = self.registrar.len();
+        for changed in changes {
+            if let Some(change) = changed.forget {
+                self.tickets += 1;
+                self.out.push_back(Output::Persist { ticket: StoreTicket(self.tickets), change });
+            }
+            let extension = changed.extension.to_string();
+            let change = changed.what.as_str();
+            self.out.push_back(Output::Observe(Observation::Registration { change, extension, bindings }));
+            self.mirror.extension(&changed.extension, self.registrar.is_registered(&changed.extension), now);
+        }
+    }
+}

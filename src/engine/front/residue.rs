@@ -1,0 +1,31 @@
+//! For the engine's scenarios: what is left when nothing should be, and what must hold at every moment.
+
+use super::Engine;
+
+impl Engine {
+    /// What is left of calls, transactions and registrations under way; empty when all is over.
+    pub(in crate::engine) fn residue(&mut self) -> Vec<String> {
+        let mut left = self.books.residue();
+        let mut note = |what: &str, count: usize| {
+            if count > 0 {
+                left.push(format!("{count} {what}"));
+            }
+        };
+        let (servers, clients) = self.layer.live();
+        note("calls in the table", self.calls.iter().count());
+        note("calls counted", self.calls.active());
+        note("server transactions", servers);
+        note("client transactions", clients);
+        note("ports", self.ports().0);
+        note("media ends", self.stock.ends.in_use());
+        note("waiting registrations", self.waiting.len() + self.waiting_by_ticket.len());
+        note("mirror transactions", self.mirror_clients.len());
+        left
+    }
+
+    /// Panics unless what is counted twice agrees.
+    pub(in crate::engine) fn check(&self) {
+        let active = self.calls.iter().filter(|call| call.is_active()).count();
+        assert_eq!(self.calls.active(), active, "the count of calls is wrong");
+    }
+}

@@ -1,0 +1,58 @@
+//! Session descriptions as phones, Asterisk and browsers write them.
+
+/// Plain RTP: PCMU, PCMA and telephone events.
+pub(super) fn audio(port: u16) -> String {
+    audio_of(port, &["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"], "")
+}
+
+/// Plain RTP with these codecs (`0 PCMU/8000`) and further lines of the section.
+pub(super) fn audio_of(port: u16, codecs: &[&str], more: &str) -> String {
+    let numbers: Vec<_> = codecs.iter().filter_map(|codec| codec.split(' ').next()).collect();
+    let mut text = format!(
+        "v=0\r\no=phone {port} 1 IN IP4 192.0.2.50\r\ns=-\r\nc=IN IP4 192.0.2.50\r\nt=0 0\r\nm=audio {port} RTP/AVP {}\r\n",
+        numbers.join(" ")
+    );
+    for codec in codecs {
+        text.push_str(&format!("a=rtpmap:{codec}\r\n"));
+    }
+    text + more
+}
+
+/// Plain RTP with a direction.
+pub(super) fn directed(port: u16, direction: &str) -> String {
+    audio(port) + &format!("a={direction}\r\n")
+}
+
+/// A hold as old phones write it: connection address 0.0.0.0.
+pub(super) fn zeroed(port: u16) -> String {
+    audio(port).replace("c=IN IP4 192.0.2.50", "c=IN IP4 0.0.0.0")
+}
+
+/// SDES-SRTP.
+pub(super) fn secured(port: u16) -> String {
+    let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+    audio_of(port, &["0 PCMU/8000", "8 PCMA/8000", "101 telephone-event/8000"], key)
+        .replace("RTP/AVP", "RTP/SAVP")
+}
+
+/// A browser's audio: Opus, G.722, PCMU, PCMA, telephone events, over DTLS-SRTP. `key` is a digit that tells one set of
+/// keys from another, `ufrag` one set of ICE credentials.
+pub(super) fn browser(key: char, ufrag: &str, setup: &str) -> String {
+    let fingerprint = vec![format!("A{key}"); 32].join(":");
+    let mut text = "v=0\r\no=- 4611 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111 9 0 8 110 101\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n"
+        .to_owned();
+    text.push_str(&format!(
+        "a=ice-ufrag:{ufrag}\r\na=ice-pwd:0123456789abcdefghijklmn\r\na=ice-options:trickle\r\n"
+    ));
+    text.push_str(&format!(
+        "a=fingerprint:sha-256 {fingerprint}\r\na=setup:{setup}\r\na=mid:0\r\na=sendrecv\r\n"
+    ));
+    text.push_str(
+        "a=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\n",
+    );
+    text.push_str(
+        "a=rtpmap:8 PCMA/8000\r\na=rtpmap:110 telephone-event/48000\r\na=rtpmap:101 telephone-event/8000\r\n",
+    );
+    text
+}

@@ -1,0 +1,123 @@
+//! Scripted pages: what a browser asks by REST and is told on `/ws/auth`.
+
+use super::descriptions::browser;
+use super::world::World;
+use crate::engine::Input;
+use crate::engine::call::CallId;
+use crate::engine::web::{
+    CallView, Signal, Ticket, WebEvent, WebInput, WebRefusal, WebReply, WebRequest, WebSession,
+};
+
+/// A page: its connection, and who signed in.
+#[derive(Clone, Debug)]
+pub(super) struct Page {
+    pub(super) session: WebSession,
+    pub(super) number: String,
+    pub(super) instance: String,
+}
+
+impl World {
+    /// A page signs in.
+    pub(super) fn page(&mut self, number: &str, instance: &str) -> Page {
+        self.tickets += 1;
+        let session = WebSession(self.tickets);
+        let page = Page { session, number: number.to_owned(), instance: instance.to_owned() };
+        self.feed(Input::Web(WebInput::Opened {
+            session,
+            extension: Self::extension(number),
+            instance: instance.to_owned(),
+            user_agent: "test".to_owned(),
+        }));
+        assert!(matches!(self.told(&page), WebEvent::Registered { .. }));
+        page
+    }
+
+    /// The page's connection is gone.
+    pub(super) fn leaves(&mut self, page: &Page) {
+        self.feed(Input::Web(WebInput::Closed { session: page.session }));
+    }
+
+    /// The page asks; the answer.
+    pub(super) fn asks(&mut self, page: &Page, request: WebRequest) -> WebReply {
+        self.tickets += 1;
+        let ticket = Ticket(self.tickets);
+        let (caller, session) = (Self::extension(&page.number), Some(page.session));
+        self.feed(Input::Web(WebInput::Request { ticket, caller, session, request }));
+        let (answered, reply) = self.replies.pop_front().expect("a reply");
+        assert_eq!(answered, ticket);
+        reply
+    }
+
+    /// The page dials.
+    pub(super) fn dials(&mut self, page: &Page, number: &str) -> CallView {
+        let offer = browser('1', "page", "actpass");
+        match self.asks(page, WebRequest::Dial { to: number.to_owned(), offer }) {
+            WebReply::Call(view) => view,
+            other => panic!("not dialled: {other:?}"),
+        }
+    }
+
+    /// The page sends signalling that is carried out.
+    pub(super) fn signals(&mut self, page: &Page, call: CallId, signal: Signal) -> WebReply {
+        let reply = self.asks(page, WebRequest::Signal { call, signal });
+        assert!(!matches!(reply, WebReply::Refused(_)), "{reply:?}");
+        reply
+    }
+
+    /// What the page is told next.
+    pub(super) fn told(&mut self, page: &Page) -> WebEvent {
+        let next = self.told.get_mut(&page.session).and_then(std::collections::VecDeque::pop_front);
+        next.unwrap_or_else(|| panic!("{} was told nothing", page.number))
+    }
+
+    /// The page is told that the call is in this state.
+    pub(super) fn sees(&mut self, page: &Page, state: &str) -> CallView {
+        match self.told(page) {
+            WebEvent::CallState { call } if call.state == state => call,
+            other => panic!("expected {state}, got {other:?}"),
+        }
+    }
+
+    /// The page is sent our answer.
+    pub(super) fn is_answered(&mut self, page: &Page) -> String {
+        match self.told(page) {
+            WebEvent::Signal { signal: Signal::Answer { sdp }, .. } => sdp,
+            other => panic!("expected an answer, got {other:?}"),
+        }
+    }
+
+    /// The page rings.
+    pub(super) fn page_rings(&mut self, page: &Page) -> (CallView, String) {
+        match self.told(page) {
+            WebEvent::IncomingCall { call, offer } => (call, offer),
+            other => panic!("expected a call, got {other:?}"),
+        }
+    }
+
+    /// The page accepts.
+    pub(super) fn accepts(&mut self, page: &Page, call: CallId) -> WebReply {
+        self.asks(page, WebRequest::Accept { call, answer: browser('2', "page", "active") })
+    }
+
+    /// The page hangs up, cancels or rejects.
+    pub(super) fn page_ends(&mut self, page: &Page, call: CallId) -> CallView {
+        match self.asks(page, WebRequest::End { call, busy: false }) {
+            WebReply::Call(view) => view,
+            other => panic!("not ended: {other:?}"),
+        }
+    }
+
+    /// Nothing was told to the page.
+    pub(super) fn told_nothing(&mut self, page: &Page) {
+        let events = self.told.entry(page.session).or_default();
+        assert!(events.is_empty(), "{events:?}");
+    }
+}
+
+/// The refusal in a reply.
+pub(super) fn refusal(reply: &WebReply) -> WebRefusal {
+    match reply {
+        WebReply::Refused(refusal) => *refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}

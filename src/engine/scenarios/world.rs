@@ -1,0 +1,413 @@
+//! The world around one engine: virtual time, peers, a store, a media worker, Asterisk's registrar.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::ledger::Ledger;
+use crate::engine::call::CallRecord;
+use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
+use crate::engine::numbering::Extension;
+use crate::engine::registrar::{Account, Accounts, Binding};
+use crate::engine::settings::Settings;
+use crate::engine::testing::{self, address};
+use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
+use crate::engine::{Change, Engine, EngineSetup, Input, Observation, Output, StoreTicket};
+use crate::media::{EndId, MediaEvent, Report};
+use crate::sip::digest::UserKeys;
+use crate::sip::{Message, Method, Request, Response, StatusCode, Transport, parse};
+use crate::time::Now;
+
+/// A peer, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Peer(pub(super) usize);
+
+/// Asterisk is always the first peer.
+pub(super) const ASTERISK: Peer = Peer(0);
+
+/// One peer on the wire.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) number: String,
+    pub(super) flow: Flow,
+    pub(super) inbox: VecDeque<Message>,
+    /// The connection is gone: what is sent there fails.
+    pub(super) gone: bool,
+    pub(super) sequence: u32,
+}
+
+/// How the store behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    Durable,
+    Broken,
+    Held,
+}
+
+/// How Asterisk behaves towards OPTIONS and REGISTER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pbx {
+    Answers,
+    Silent,
+    Refuses,
+}
+
+/// Everything around the engine.
+pub(super) struct World {
+    pub(super) engine: Engine,
+    pub(super) now: Now,
+    pub(super) settings: Settings,
+    pub(super) peers: Vec<Wire>,
+    pub(super) ledger: Ledger,
+    pub(super) store: Store,
+    pub(super) held: Vec<StoreTicket>,
+    pub(super) persisted: Vec<Change>,
+    pub(super) observed: Vec<Observation>,
+    pub(super) told: HashMap<WebSession, VecDeque<WebEvent>>,
+    pub(super) replies: VecDeque<(Ticket, WebReply)>,
+    pub(super) pbx: Pbx,
+    /// Contacts that Asterisk holds, by extension.
+    pub(super) contacts: HashMap<String, Now>,
+    /// REGISTERs that Asterisk saw: extension, expires, when.
+    pub(super) mirrored: Vec<(String, u32, Now)>,
+    /// Whether the media worker answers a Close at once.
+    pub(super) reports: bool,
+    pub(super) unreported: Vec<EndId>,
+    pub(super) inputs: VecDeque<Input>,
+    pub(super) tickets: u64,
+    /// Max-Forwards of what peers send.
+    pub(super) hops: u8,
+}
+
+/// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
+pub(super) fn accounts() -> Accounts {
+    let names = ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"];
+    (1001..)
+        .zip(names)
+        .map(|(number, name)| account(&number.to_string(), name, &format!("pw-{number}")))
+        .collect()
+}
+
+/// One account.
+pub(super) fn account(number: &str, name: &str, password: &str) -> Account {
+    Account {
+        extension: number.parse().unwrap(),
+        display_name: Some(name.to_owned()),
+        keys: UserKeys::new(number, "branchline", password),
+        token_hash: [0; 32],
+    }
+}
+
+pub(super) const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+impl World {
+    /// Branchline alone.
+    pub(super) fn alone() -> Self {
+        Self::with(Settings { asterisk: None, ..testing::settings() })
+    }
+
+    /// Branchline and an Asterisk that answers.
+    pub(super) fn with_asterisk() -> Self {
+        Self::with(testing::settings())
+    }
+
+    pub(super) fn with(settings: Settings) -> Self {
+        Self::restored(settings, accounts(), Vec::new(), testing::now())
+    }
+
+    /// With what survived a restart.
+    pub(super) fn restored(settings: Settings, accounts: Accounts, bindings: Vec<Binding>, now: Now) -> Self {
+        let setup = EngineSetup { settings: settings.clone(), accounts, bindings, seed: [9; 32], now };
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: address("127.0.0.1:5070"),
+            remote: address("127.0.0.1:5080"),
+            connection: None,
+            side: Side::Asterisk,
+        };
+        let mut world = Self {
+            engine: Engine::new(setup),
+            now,
+            settings,
+            peers: vec![],
+            ledger: Ledger::default(),
+            store: Store::Durable,
+            held: vec![],
+            persisted: vec![],
+            observed: vec![],
+            told: HashMap::new(),
+            replies: VecDeque::new(),
+            pbx: Pbx::Answers,
+            contacts: HashMap::new(),
+            mirrored: vec![],
+            reports: true,
+            unreported: vec![],
+            inputs: VecDeque::new(),
+            tickets: 0,
+            hops: 70,
+        };
+        world.peer("asterisk", flow);
+        world.step();
+        world
+    }
+
+    pub(super) fn peer(&mut self, number: &str, flow: Flow) -> Peer {
+        let wire = Wire { number: number.to_owned(), flow, inbox: VecDeque::new(), gone: false, sequence: 0 };
+        self.peers.push(wire);
+        Peer(self.peers.len() - 1)
+    }
+
+    /// A phone that has not registered. Each has a host of its own.
+    pub(super) fn phone(&mut self, number: &str, transport: Transport) -> Peer {
+        let place = self.peers.len();
+        let remote = format!("192.0.2.{}:5060", 100 + place);
+        self.phone_at(number, transport, address(&remote))
+    }
+
+    /// The same at this address.
+    pub(super) fn phone_at(&mut self, number: &str, transport: Transport, remote: SocketAddr) -> Peer {
+        let place = self.peers.len() as u64;
+        let port = if transport == Transport::Udp { 5060 } else { 5061 };
+        let flow = Flow {
+            transport,
+            local: SocketAddr::new("192.0.2.1".parse().unwrap(), port),
+            remote,
+            connection: transport.reliable().then_some(ConnectionId(place)),
+            side: Side::Site,
+        };
+        if flow.connection.is_some() {
+            self.feed(Input::FlowOpened { flow, identity: None });
+        }
+        self.peer(number, flow)
+    }
+
+    /// Its connection breaks.
+    pub(super) fn breaks(&mut self, peer: Peer) {
+        self.peers[peer.0].gone = true;
+        let flow = self.peers[peer.0].flow;
+        self.feed(Input::FlowFailed { flow, reason: FlowFailure::Closed });
+    }
+
+    /// It connects again, from another port.
+    pub(super) fn reconnects(&mut self, peer: Peer) {
+        let wire = &mut self.peers[peer.0];
+        let old = wire.flow.connection.unwrap();
+        wire.gone = false;
+        wire.flow.connection = Some(ConnectionId(old.0 + 1000));
+        wire.flow.remote.set_port(wire.flow.remote.port() + 1);
+        let flow = wire.flow;
+        self.feed(Input::FlowOpened { flow, identity: None });
+    }
+
+    /// Gives an input and all that follows from it.
+    pub(super) fn feed(&mut self, input: Input) {
+        self.inputs.push_back(input);
+        while let Some(input) = self.inputs.pop_front() {
+            self.engine.handle_input(self.now, input);
+            self.step();
+        }
+    }
+
+    /// Bytes of a peer arrive.
+    pub(super) fn wire(&mut self, peer: Peer, text: &str) {
+        let flow = self.peers[peer.0].flow;
+        self.wire_on(flow, text);
+    }
+
+    /// Bytes arrive on a flow.
+    pub(super) fn wire_on(&mut self, flow: Flow, text: &str) {
+        let message = parse::parse(Bytes::from(text.to_owned()));
+        self.feed(Input::Sip { flow, message });
+    }
+
+    /// Virtual time passes, deadline by deadline.
+    pub(super) fn wait(&mut self, span: Duration) {
+        let end = self.now.plus(span);
+        let mut rounds = 0;
+        while let Some(at) = self.engine.poll_timeout().filter(|at| *at <= end.instant) {
+            let before = self.now;
+            self.now = self.now.plus(at.saturating_duration_since(self.now.instant));
+            rounds = if self.now == before { rounds + 1 } else { 0 };
+            assert!(rounds < 100, "time stands still");
+            self.engine.handle_timeout(self.now);
+            self.step();
+            while let Some(input) = self.inputs.pop_front() {
+                self.engine.handle_input(self.now, input);
+                self.step();
+            }
+        }
+        self.now = end;
+    }
+
+    /// Carries out what the engine wants, and checks what must hold at every moment.
+    pub(super) fn step(&mut self) {
+        while let Some(output) = self.engine.poll_output() {
+            self.carry_out(output);
+        }
+        assert_eq!(self.engine.ports().0, self.ledger.phone_ports(), "ports in use and open ends differ");
+        self.engine.check();
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Transmit { flow, bytes } => self.deliver(flow, bytes),
+            Output::Close { flow, reason } => panic!("{flow:?} closed: {reason:?}"),
+            Output::Media(command) => {
+                if let Some(end) = self.ledger.media(&command) {
+                    self.unreported.push(end);
+                }
+                if self.reports {
+                    self.report_ends();
+                }
+            }
+            Output::Connectivity(command) => self.ledger.connectivity(&command),
+            Output::Persist { ticket, change } => {
+                self.persisted.push(change);
+                match self.store {
+                    Store::Durable => self.inputs.push_back(Input::Persisted { ticket, durable: true }),
+                    Store::Broken => self.inputs.push_back(Input::Persisted { ticket, durable: false }),
+                    Store::Held => self.held.push(ticket),
+                }
+            }
+            Output::Web { session, event } => self.told.entry(session).or_default().push_back(event),
+            Output::Reply { ticket, reply } => self.replies.push_back((ticket, reply)),
+            Output::Observe(observation) => self.observed.push(observation),
+        }
+    }
+
+    /// The media worker reports the ends that were closed.
+    pub(super) fn report_ends(&mut self) {
+        for end in std::mem::take(&mut self.unreported) {
+            let report = Box::new(Report::default());
+            self.inputs.push_back(Input::Media(MediaEvent::Closed { end, report }));
+        }
+    }
+
+    fn deliver(&mut self, flow: Flow, bytes: Bytes) {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let message =
+            parse::parse(bytes).unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
+        let found =
+            self.peers.iter().position(|wire| wire.flow.side == flow.side && same_way(wire.flow, flow));
+        let Some(place) = found else { panic!("sent to a stranger at {flow:?}:\n{text}") };
+        if self.peers[place].gone {
+            return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
+        }
+        if place == ASTERISK.0
+            && let Message::Request(request) = &message
+            && matches!(request.method, Method::Options | Method::Register)
+        {
+            return self.asterisk_hears(request);
+        }
+        self.peers[place].inbox.push_back(message);
+    }
+
+    fn asterisk_hears(&mut self, request: &Request) {
+        if self.pbx == Pbx::Silent {
+            return;
+        }
+        let refuses = self.pbx == Pbx::Refuses && request.method == Method::Register;
+        let status = if refuses { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        let mut response = Response::to_request(request, status, Some("pbx"));
+        if request.method == Method::Register && !refuses {
+            self.note_contact(request, &mut response);
+        }
+        let (flow, message) = (self.peers[ASTERISK.0].flow, parse::parse(response.to_bytes()));
+        self.inputs.push_back(Input::Sip { flow, message });
+    }
+
+    fn note_contact(&mut self, request: &Request, response: &mut Response) {
+        let user = request.to().unwrap().uri.user().unwrap().into_owned();
+        let expires = request.headers.read::<crate::sip::header::Expires>().unwrap();
+        if let (Some(expires), true) = (expires, request.headers.has(&crate::sip::HeaderName::Contact)) {
+            self.mirrored.push((user.clone(), expires.0, self.now));
+            if expires.0 == 0 {
+                self.contacts.remove(&user);
+            } else {
+                self.contacts.insert(user.clone(), self.now.plus(seconds(expires.0.into())));
+            }
+        }
+        if self.contacts.get(&user).is_some_and(|until| until.instant > self.now.instant) {
+            response
+                .headers
+                .push(crate::sip::HeaderName::Contact, format!("<sip:{user}@127.0.0.1:5070>;expires=60"));
+        }
+    }
+
+    /// The extensions that Asterisk believes to have a device.
+    pub(super) fn contacts(&self) -> Vec<String> {
+        let live = self.contacts.iter().filter(|(_, until)| until.instant > self.now.instant);
+        let mut names: Vec<_> = live.map(|(name, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    /// The store carries out what it held.
+    pub(super) fn store_catches_up(&mut self) {
+        for ticket in std::mem::take(&mut self.held) {
+            self.feed(Input::Persisted { ticket, durable: true });
+        }
+    }
+
+    /// The call records that were written.
+    pub(super) fn records(&self) -> Vec<&CallRecord> {
+        self.persisted
+            .iter()
+            .filter_map(|change| match change {
+                Change::CallRecord(record) => Some(record.as_ref()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether something was refused for this reason.
+    pub(super) fn was_refused(&self, word: &str) -> bool {
+        self.observed.iter().any(|one| matches!(one, Observation::Refused { reason, .. } if *reason == word))
+    }
+
+    pub(super) fn extension(number: &str) -> Extension {
+        number.parse().unwrap()
+    }
+
+    /// The end of a scenario: every peer has read all, time runs out, and nothing is left or comes any more.
+    pub(super) fn finish(mut self) {
+        self.is_quiet();
+        self.wait(seconds(200));
+        self.is_quiet();
+        for _ in 0..30 {
+            if self.engine.transactions() == (0, 0) {
+                break;
+            }
+            self.wait(seconds(1));
+        }
+        let left = self.engine.residue();
+        assert!(left.is_empty(), "left over: {left:?}");
+        assert!(self.ledger.is_settled(), "media: {:?}", self.ledger);
+    }
+
+    /// Nobody was sent anything that the script does not mention.
+    pub(super) fn is_quiet(&self) {
+        for wire in &self.peers {
+            let unread: Vec<_> =
+                wire.inbox.iter().filter(|message| !is_trying(message)).map(first_line).collect();
+            assert!(unread.is_empty(), "{} was also sent {unread:?}", wire.number);
+        }
+    }
+}
+
+fn same_way(a: Flow, b: Flow) -> bool {
+    a.connection == b.connection && a.remote == b.remote && a.transport == b.transport
+}
+
+pub(super) fn is_trying(message: &Message) -> bool {
+    matches!(message, Message::Response(response) if response.status == StatusCode::TRYING)
+}
+
+pub(super) fn first_line(message: &Message) -> String {
+    let bytes = message.to_bytes();
+    String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().to_owned()
+}
