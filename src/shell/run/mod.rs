@@ -74,9 +74,7 @@ pub fn run(order: RunOrder) -> ExitCode {
     let path = order.config.paths.control_socket();
     let control = match runtime.block_on(async { ControlServer::bind(&path) }) {
         Ok(control) => control,
-        Err(error) => {
-            return failed(&Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error));
-        }
+        Err(error) => return failed(&Failure::system(format!("{}: {error}", path.display()))),
     };
     let mut daemon = match Daemon::open(order) {
         Ok(daemon) => daemon,
