@@ -52,7 +52,7 @@ pub(crate) fn set_up(calls: u16) -> io::Result<SetUp> {
         spawn(Case { from: Some(CM), to: None }, [secure, plain], forth, &stop)?,
         spawn(Case { from: None, to: Some(CM) }, [plain, secure], back, &stop)?,
     ];
-    Ok(SetUp { pairs, hold: Hold::Bare(Loop { stop, threads }) })
+    Ok(SetUp { pairs, hold: Hold::Bare(Loop { stop, threads }), memory: 0 })
 }
 
 /// Ends that send to each other: what the machine and the generator take by themselves.
@@ -64,7 +64,7 @@ pub(crate) fn without_relay(calls: u16) -> io::Result<SetUp> {
         pair[1].to = pair[0].socket.local_addr()?;
         pairs.push(pair);
     }
-    Ok(SetUp { pairs, hold: Hold::Nothing })
+    Ok(SetUp { pairs, hold: Hold::Nothing, memory: 0 })
 }
 
 fn spawn(

@@ -29,6 +29,8 @@ struct SetUp {
     pairs: Vec<Pair>,
     /// Whatever must live as long as they do.
     hold: Hold,
+    /// What the server had in memory before them, in KiB.
+    memory: u64,
 }
 
 enum Hold {
@@ -53,10 +55,9 @@ pub(crate) fn run() -> io::Result<String> {
     let pid = number("--pid", 0);
     let protection =
         if value("--case").as_deref() == Some("dtls") { Protection::Dtls } else { Protection::Sdes };
-    let before = cpu::memory_of_tree(pid);
-    let SetUp { mut pairs, hold } = match server.as_str() {
-        "branchline" | "asterisk" => sip::set_up(calls, protection, server == "asterisk")?,
-        "rtpengine" => ng::set_up(calls, protection)?,
+    let SetUp { mut pairs, hold, memory } = match server.as_str() {
+        "branchline" | "asterisk" => sip::set_up(calls, protection, server == "asterisk", pid)?,
+        "rtpengine" => ng::set_up(calls, protection, pid)?,
         "floor" => bare::set_up(calls)?,
         "none" => bare::without_relay(calls)?,
         other => return Err(io::Error::other(format!("no such server: {other}"))),
@@ -77,7 +78,7 @@ pub(crate) fn run() -> io::Result<String> {
     if let Err(error) = ended {
         eprintln!("media: {server}: ending the calls: {error}");
     }
-    Ok(report(&server, calls, [before, up], &outcome))
+    Ok(report(&server, calls, [memory, up], &outcome))
 }
 
 fn report(server: &str, calls: u16, [before, up]: [u64; 2], outcome: &Outcome) -> String {

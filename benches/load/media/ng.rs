@@ -9,6 +9,7 @@ use super::description::Described;
 use super::sip::protect;
 use super::traffic::End;
 use super::{Hold, Pair, Protection, SetUp};
+use crate::cpu;
 use crate::order::value;
 use crate::phone::SDES_KEY;
 
@@ -35,9 +36,10 @@ impl Up {
 }
 
 /// Offers and answers for each call.
-pub(crate) fn set_up(calls: u16, protection: Protection) -> io::Result<SetUp> {
+pub(crate) fn set_up(calls: u16, protection: Protection, pid: u32) -> io::Result<SetUp> {
     let address: SocketAddr =
         value("--ng").and_then(|text| text.parse().ok()).ok_or(io::ErrorKind::InvalidInput)?;
+    let memory = cpu::memory_of_tree(pid);
     let mut control = Control::open(address)?;
     let mut pairs = Vec::new();
     for number in 0..calls {
@@ -55,7 +57,7 @@ pub(crate) fn set_up(calls: u16, protection: Protection) -> io::Result<SetUp> {
         pairs.push(pair);
     }
     browser::connect(&mut pairs)?;
-    Ok(SetUp { pairs, hold: Hold::Ng(Up { control, calls }) })
+    Ok(SetUp { pairs, hold: Hold::Ng(Up { control, calls }), memory })
 }
 
 fn call_id(number: u16) -> String {

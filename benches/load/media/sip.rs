@@ -12,6 +12,7 @@ use super::browser::{self, Browser};
 use super::description::{Described, sdes_key};
 use super::traffic::End;
 use super::{Hold, Pair, Protection, SetUp};
+use crate::cpu;
 use crate::link::Dial;
 use crate::order::{Passwords, Transport, value};
 use crate::phone::{Dialog, Phone, SDES_KEY};
@@ -45,26 +46,66 @@ impl Up {
     }
 }
 
-/// Registers two phones for each call, and calls.
-pub(crate) fn set_up(calls: u16, protection: Protection, signals_on_tls: bool) -> io::Result<SetUp> {
+/// Registers two phones for each call, and calls. `pid` is the server's.
+pub(crate) fn set_up(
+    calls: u16,
+    protection: Protection,
+    signals_on_tls: bool,
+    pid: u32,
+) -> io::Result<SetUp> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let site = Site::read(protection, signals_on_tls)?;
-    let mut pairs = Vec::new();
     let mut up = Up { runtime, callers: Vec::new(), answering: Vec::new() };
-    up.runtime.block_on(async {
-        for number in 0..u32::from(calls) {
-            let (pair, caller, answering) = site
-                .call(number)
-                .await
-                .map_err(|error| io::Error::other(format!("call {number}: {error}")))?;
+    let numbers = 0..u32::from(calls);
+    let named = |number: u32| move |error| io::Error::other(format!("call {number}: {error}"));
+    let phones = up.runtime.block_on(async {
+        let mut phones = Vec::new();
+        for number in numbers.clone() {
+            phones.push(site.phones(number).await.map_err(named(number))?);
+        }
+        io::Result::Ok(phones)
+    })?;
+    let memory = cpu::memory_of_tree(pid);
+    let mut pairs = Vec::new();
+    let called = up.runtime.block_on(async {
+        for (number, phones) in numbers.zip(phones) {
+            let Registered { pair, caller, answering, offers } = phones;
+            up.answering.push(answering);
+            let (pair, caller) = call(number, pair, caller, offers).await.map_err(named(number))?;
             pairs.push(pair);
             up.callers.push(caller);
-            up.answering.push(answering);
         }
         io::Result::Ok(())
-    })?;
+    });
+    called?;
     browser::connect(&mut pairs)?;
-    Ok(SetUp { pairs, hold: Hold::Sip(up) })
+    Ok(SetUp { pairs, hold: Hold::Sip(up), memory })
+}
+
+/// The phones of a call to be.
+struct Registered {
+    pair: Pair,
+    caller: Phone,
+    answering: JoinHandle<()>,
+    offers: mpsc::UnboundedReceiver<Vec<u8>>,
+}
+
+async fn call(
+    number: u32,
+    mut pair: Pair,
+    mut caller: Phone,
+    mut offers: mpsc::UnboundedReceiver<Vec<u8>>,
+) -> io::Result<(Pair, (Phone, Dialog))> {
+    let dialog = caller.begin_call(PLAIN + number).await?;
+    let offer = offers.recv().await.ok_or(io::ErrorKind::BrokenPipe)?;
+    pair[1].to = Described::read(&offer)?.address;
+    let answer = Described::read(dialog.answer())?;
+    pair[0].to = answer.address;
+    match &mut pair[0].browser {
+        Some(browser) => browser.answered(&answer)?,
+        None => protect(&mut pair[0], &answer)?,
+    }
+    Ok((pair, (caller, dialog)))
 }
 
 /// The server, and how its phones reach it.
@@ -96,20 +137,11 @@ impl Site {
         })
     }
 
-    async fn call(&self, number: u32) -> io::Result<(Pair, (Phone, Dialog), JoinHandle<()>)> {
+    async fn phones(&self, number: u32) -> io::Result<Registered> {
         let mut pair = [End::new()?, End::new()?];
-        let (answering, mut offers) = self.answering(PLAIN + number, &pair[1]).await?;
-        let mut caller = self.caller(number, &mut pair[0]).await?;
-        let dialog = caller.begin_call(PLAIN + number).await?;
-        let offer = offers.recv().await.ok_or(io::ErrorKind::BrokenPipe)?;
-        pair[1].to = Described::read(&offer)?.address;
-        let answer = Described::read(dialog.answer())?;
-        pair[0].to = answer.address;
-        match &mut pair[0].browser {
-            Some(browser) => browser.answered(&answer)?,
-            None => protect(&mut pair[0], &answer)?,
-        }
-        Ok((pair, (caller, dialog), answering))
+        let (answering, offers) = self.answering(PLAIN + number, &pair[1]).await?;
+        let caller = self.caller(number, &mut pair[0]).await?;
+        Ok(Registered { pair, caller, answering, offers })
     }
 
     async fn answering(
