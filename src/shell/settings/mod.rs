@@ -17,6 +17,7 @@ pub use rows::{RowFlaw, account, binding, binding_row, write_of};
 
 use crate::api;
 use crate::config::{Config, Ice};
+use crate::engine::numbering::EmergencyNumbers;
 use crate::engine::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
@@ -32,6 +33,8 @@ const MAX_TRANSACTIONS: usize = 20_000;
 const CALLS_PER_EXTENSION: usize = 10;
 /// How long a page may be away in mid-call.
 const WEB_GRACE: Duration = Duration::from_secs(20);
+/// On loopback Asterisk answers an INVITE within milliseconds; a silent one delays a call by no more than this.
+const FIRST_RESPONSE: Duration = Duration::from_secs(1);
 /// Longest silence of Asterisk before it counts as down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Registrations a second that Asterisk is told after a restart.
@@ -72,6 +75,7 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
         },
         media: media(config, bound),
         asterisk: asterisk(config, bound),
+        emergency: emergency(config),
         lock_out: LockOutSettings {
             failures: limits.lockout_failures,
             window: limits.lockout_window,
@@ -157,6 +161,11 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
     }
 }
 
+/// Whatever the configuration says, 112 and 911 are among them.
+fn emergency(config: &Config) -> EmergencyNumbers {
+    EmergencyNumbers::new(config.numbers.emergency.iter().map(String::as_str)).unwrap_or_default()
+}
+
 fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
     let (asterisk, local) = (config.asterisk.as_ref()?, bound.asterisk?);
     Some(AsteriskSettings {
@@ -165,6 +174,7 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
         mirror_rate: MIRROR_RATE,
+        first_response: FIRST_RESPONSE,
     })
 }
 
