@@ -185,3 +185,6 @@ fn facing_the_world() -> IpAddr {
         .and_then(|socket| socket.connect(documentation).and_then(|()| socket.local_addr()))
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip())
 }
+
+#[cfg(test)]
+mod tests;
