@@ -86,13 +86,16 @@ impl Drop for Box {
     }
 }
 
-/// Every port is the system's choice, so that tests run side by side.
+/// Every port is the system's choice, and media ports follow from the process, so that tests run side by side.
 fn configure(root: &Path, more: &str) {
     let root_text = root.display();
+    let media = 21_000 + std::process::id() % 40 * 1000;
+    let (trunk, first, last) = (media + 2, media + 4, media + 903);
     let text = format!(
         "[office]\nid = \"BRU\"\n[paths]\nstate-dir = \"{root_text}/state\"\nruntime-dir = \"{root_text}/run\"\n\
          [[sip.listen]]\ntransport = \"tls\"\naddress = \"127.0.0.1:0\"\n\
-         [https]\naddress = \"127.0.0.1:0\"\n[metrics]\naddress = \"127.0.0.1:0\"\n{more}"
+         [https]\naddress = \"127.0.0.1:0\"\n[metrics]\naddress = \"127.0.0.1:0\"\n\
+         [media]\nwebrtc-port = {media}\ntrunk-port = {trunk}\nphone-ports = \"{first}-{last}\"\n{more}"
     );
     fs::write(root.join("branchline.toml"), text).unwrap();
 }
@@ -104,7 +107,7 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn systemd_hears_ready_reloading_watchdog_and_stopping() {
     let mut unit = Box::start("life");
-    assert!(unit.told("READY=1").contains("STATUS=BRU: ok"));
+    assert!(unit.told("READY=1").contains("STATUS=BRU: 0 calls, 0 devices"));
     unit.told("WATCHDOG=1");
 
     unit.signal("-HUP");
@@ -168,7 +171,7 @@ fn a_bad_configuration_ends_with_78_and_says_why() {
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("branchline.toml:14:1: calls.maximum: unknown key; expected one of max,"),
+        said.contains("branchline.toml:18:1: calls.maximum: unknown key; expected one of max,"),
         "{said}"
     );
     fs::remove_dir_all(root).unwrap();

@@ -153,3 +153,7 @@ impl ConnectionNames {
 async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
+
+
+#[cfg(test)]
+mod tests;

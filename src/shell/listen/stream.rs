@@ -118,7 +118,7 @@ async fn revoked(standing: &mut Option<Standing>) {
 enum Moved {
     /// Bytes came.
     Received,
-    /// All that waited was sent.
+    /// All that waited was sent, or the peer has begun to take nothing.
     Wrote,
 }
 
@@ -185,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
-    /// Ready once something that waited has been sent; pending while there is nothing to send.
+    /// Ready once something that waited has been sent, or cannot be for now; pending while nothing changes.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CloseReason>> {
         let mut moved = false;
         loop {
@@ -215,9 +215,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
     }
 
+    /// Notes since when; ready the first time, so that the alarm is set.
     fn stall(&mut self) -> Poll<Result<(), CloseReason>> {
-        self.stalled.get_or_insert_with(Instant::now);
-        Poll::Pending
+        if self.stalled.is_some() {
+            return Poll::Pending;
+        }
+        self.stalled = Some(Instant::now());
+        Poll::Ready(Ok(()))
     }
 
     /// Takes the next messages out of the queue; false when there is none now.

@@ -9,7 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
-use super::site_ca::{params, unusable, write};
+use super::site_ca::{make_directory, params, unusable, write};
 use super::{PkiError, certificate};
 use crate::config::read_key;
 use crate::time::WallTime;
@@ -56,6 +56,7 @@ fn load(directory: &Path) -> Result<(DtlsKeys, WallTime), PkiError> {
 }
 
 fn make(directory: &Path, now: WallTime) -> Result<DtlsKeys, PkiError> {
+    make_directory(directory)?;
     let key = KeyPair::generate().map_err(unusable)?;
     let mut params = params("branchline", &[], now, LIFE)?;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];

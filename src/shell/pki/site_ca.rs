@@ -282,7 +282,7 @@ fn date(time: WallTime) -> OffsetDateTime {
     OffsetDateTime::UNIX_EPOCH + Duration::from_secs(time.seconds().min(LAST))
 }
 
-fn make_directory(directory: &Path) -> Result<(), PkiError> {
+pub(super) fn make_directory(directory: &Path) -> Result<(), PkiError> {
     let failed = |error| PkiError::Write { file: directory.to_owned(), error };
     let is_new = !directory.exists();
     fs::DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(failed)?;

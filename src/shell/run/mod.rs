@@ -46,6 +46,7 @@ use super::engine_task::{Order, Question};
 use super::signals::{Signals, Wish};
 use super::systemd;
 use crate::cli::RunOrder;
+use crate::observe::Condition;
 use failure::Failure;
 use start::Serving;
 
@@ -73,9 +74,7 @@ pub fn run(order: RunOrder) -> ExitCode {
     let path = order.config.paths.control_socket();
     let control = match runtime.block_on(async { ControlServer::bind(&path) }) {
         Ok(control) => control,
-        Err(error) => {
-            return failed(&Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error));
-        }
+        Err(error) => return failed(&Failure::system(format!("{}: {error}", path.display()))),
     };
     let mut daemon = match Daemon::open(order) {
         Ok(daemon) => daemon,
@@ -228,7 +227,15 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
         ControlRequest::Registrations => {
             ask(serving, Question::Registrations).await.map_or_else(busy, ControlReply::Registrations)
         }
-        ControlRequest::Reload => ControlReply::Done(reload(daemon, serving).await),
+        ControlRequest::Reload => {
+            let words = reload(daemon, serving).await;
+            let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
+            if refused.iter().any(|condition| daemon.health.is_raised(*condition)) {
+                ControlReply::Refused(words)
+            } else {
+                ControlReply::Done(words)
+            }
+        }
         ControlRequest::ReloadAccounts => {
             ControlReply::Done(format!("{} extensions", reload_accounts(daemon, serving).await))
         }

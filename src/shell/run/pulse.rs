@@ -67,6 +67,8 @@ fn count(metrics: &Metrics, before: &RelayCounts, now: &RelayCounts) {
 
 fn look_at_limits(watched: &Watched) {
     let overview = *watched.overview.borrow();
+    watched.metrics.set_registrations(overview.registrations);
+    watched.metrics.set_calls_active(overview.calls);
     let set = |condition, raised: bool, words: &str| {
         if raised && !watched.health.is_raised(condition) {
             watched.health.raise(condition, words);

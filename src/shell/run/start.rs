@@ -83,6 +83,7 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let sockets = Sockets::open(config, &daemon.health)?;
     let identity = dtls_identity(config)?;
     let bound = bound(&sockets, &identity);
+    let names = sockets.listeners();
     let Sockets { sip, asterisk, https, metrics, media } = sockets;
     let loaded = Loaded::read(daemon).await;
     let accounts = Arc::new(AccountBook::default());
@@ -103,6 +104,7 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
         metrics: daemon.metrics.clone(),
         overview: engine.overview.clone(),
         accounts: Arc::clone(&accounts),
+        listeners: names,
         ground: Mutex::new(daemon.status()),
     });
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };

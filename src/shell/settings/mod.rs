@@ -33,6 +33,8 @@ const MAX_TRANSACTIONS: usize = 20_000;
 const CALLS_PER_EXTENSION: usize = 10;
 /// How long a page may be away in mid-call.
 const WEB_GRACE: Duration = Duration::from_secs(20);
+/// On loopback Asterisk answers an INVITE within milliseconds; a silent one delays a call by no more than this.
+const FIRST_RESPONSE: Duration = Duration::from_secs(1);
 /// Longest silence of Asterisk before it counts as down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long a call waits for Asterisk's first response before it is tried without Asterisk.
@@ -75,6 +77,7 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
         },
         media: media(config, bound),
         asterisk: asterisk(config, bound),
+        emergency: emergency(config),
         lock_out: LockOutSettings {
             failures: limits.lockout_failures,
             window: limits.lockout_window,
@@ -163,6 +166,11 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
     }
 }
 
+/// Whatever the configuration says, 112 and 911 are among them.
+fn emergency(config: &Config) -> EmergencyNumbers {
+    EmergencyNumbers::new(config.numbers.emergency.iter().map(String::as_str)).unwrap_or_default()
+}
+
 fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
     let (asterisk, local) = (config.asterisk.as_ref()?, bound.asterisk?);
     Some(AsteriskSettings {
@@ -172,6 +180,7 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
         first_response: FIRST_RESPONSE,
         mirror_rate: MIRROR_RATE,
+        first_response: FIRST_RESPONSE,
     })
 }
 
@@ -182,3 +191,6 @@ fn facing_the_world() -> IpAddr {
         .and_then(|socket| socket.connect(documentation).and_then(|()| socket.local_addr()))
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip())
 }
+
+#[cfg(test)]
+mod tests;

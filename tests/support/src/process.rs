@@ -4,8 +4,12 @@ use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
 use tokio::time::sleep;
 
 use crate::{Failure, Outcome};
@@ -135,6 +139,57 @@ fn run_kill(signal: &str, target: &str) -> Outcome {
     command.args(["-c", "kill -s \"$0\" -- \"$1\"", signal, target]);
     let status = command.stderr(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("cannot send {signal} to {target}"))) }
+}
+
+/// A thread of another process that stands still until this is dropped.
+///
+/// It is traced by a thread of ours, which is what holds it; its process is left to end as it will.
+#[derive(Debug)]
+pub struct Frozen {
+    release: Option<std::sync::mpsc::Sender<()>>,
+    tracer: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Stops the thread called `name` of the process `pid`, and no other of it. Needs root.
+pub fn freeze_thread(pid: u32, name: &str) -> Outcome<Frozen> {
+    let mut found = None;
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let entry = entry?;
+        if std::fs::read_to_string(entry.path().join("comm"))?.trim_end() == name {
+            found = entry.file_name().to_string_lossy().parse::<i32>().ok();
+        }
+    }
+    let thread = found.ok_or_else(|| Failure::new(format!("process {pid} has no thread {name}")))?;
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (said, outcome) = std::sync::mpsc::channel();
+    let tracer = std::thread::spawn(move || {
+        let thread = Pid::from_raw(thread);
+        let attached = ptrace::attach(thread).and_then(|()| waitpid(thread, Some(WaitPidFlag::__WALL)));
+        let held = attached.is_ok();
+        let _ = said.send(attached);
+        let waits = |wait: Result<(), RecvTimeoutError>| matches!(wait, Err(RecvTimeoutError::Timeout));
+        while held && waits(released.recv_timeout(POLL)) {
+            // Its process can only end once the tracer has seen the end of this thread.
+            let seen = waitpid(thread, Some(WaitPidFlag::__WALL | WaitPidFlag::WNOHANG));
+            if !matches!(seen, Ok(WaitStatus::StillAlive)) {
+                return;
+            }
+        }
+        if held {
+            let _ = ptrace::detach(thread, None);
+        }
+    });
+    outcome.recv()??;
+    Ok(Frozen { release: Some(release), tracer: Some(tracer) })
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        drop(self.release.take());
+        if let Some(tracer) = self.tracer.take() {
+            let _ = tracer.join();
+        }
+    }
 }
 
 /// A directory of a test, removed when dropped unless the test failed (then its path is printed).

@@ -1,0 +1,44 @@
+//! A stream, given at once and in pieces: both must be cut alike.
+
+use branchline::sip::framing::{Frame, Framer, FramingError, Side};
+
+/// See the module. The first byte says how long the pieces are and who dialled.
+pub fn run(data: &[u8]) {
+    let Some((first, stream)) = data.split_first() else { return };
+    let side = if first & 1 == 0 { Side::Accepted } else { Side::Dialled };
+    let piece = usize::from(first >> 1).max(1);
+    let whole = cut(stream, stream.len().max(1), side);
+    let pieces = cut(stream, piece, side);
+    // Limits on what arrives at once are the one thing that may differ.
+    if [&whole, &pieces].iter().all(|(_, error)| *error != Some(FramingError::BlankLines)) {
+        assert_eq!(messages(&whole.0), messages(&pieces.0), "the same messages");
+    }
+}
+
+fn cut(stream: &[u8], piece: usize, side: Side) -> (Vec<Frame>, Option<FramingError>) {
+    let mut framer = Framer::new(side);
+    let mut frames = Vec::new();
+    for bytes in stream.chunks(piece) {
+        framer.receive(bytes);
+        loop {
+            match framer.poll() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(error) => {
+                    assert_eq!(framer.poll(), Err(error), "an error stays");
+                    return (frames, Some(error));
+                }
+            }
+        }
+    }
+    let _ = framer.mid_message();
+    (frames, None)
+}
+
+fn messages(frames: &[Frame]) -> Vec<&[u8]> {
+    let message = |frame| match frame {
+        &Frame::Message(ref bytes) => Some(&bytes[..]),
+        Frame::Ping | Frame::Pong => None,
+    };
+    frames.iter().filter_map(message).collect()
+}
