@@ -28,7 +28,7 @@ impl Site {
         let root = std::env::temp_dir().join(format!("bl-serving-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
-        let media = 20_000 + std::process::id() % 400 * 100;
+        let media = free_ports(100);
         let (trunk, first, last, at) = (media + 2, media + 10, media + 49, root.display());
         let text = format!(
             "[office]\nid = \"BRU\"\n[paths]\nstate-dir = \"{at}/state\"\nruntime-dir = \"{at}/run\"\n\
@@ -106,6 +106,15 @@ impl Drop for Site {
         let _ = self.daemon.wait();
         let _ = fs::remove_dir_all(&self.root);
     }
+}
+
+/// The first of `count` ports for media, below those that the system gives out.
+fn free_ports(count: u16) -> u16 {
+    let blocks = 12_000 / count;
+    let start = u16::try_from(std::process::id() % u32::from(blocks)).unwrap();
+    let candidates = (0..blocks).map(|step| 20_000 + (start + step) % blocks * count);
+    let is_free = |base: &u16| [0, 2, 10, 48].iter().all(|more| UdpSocket::bind(("0.0.0.0", base + more)).is_ok());
+    candidates.into_iter().find(is_free).expect("free ports")
 }
 
 fn command(root: &std::path::Path, words: &[&str]) -> Command {
@@ -195,7 +204,9 @@ fn a_stop_says_goodbye_and_ends_with_zero() {
 fn a_port_that_is_taken_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let more = format!("[[sip.listen]]\ntransport = \"tcp\"\naddress = \"{address}\"\nnetworks = [\"127.0.0.0/8\"]\n");
+    let more = format!(
+        "[[sip.listen]]\ntransport = \"tcp\"\naddress = \"{address}\"\nnetworks = [\"127.0.0.0/8\"]\n"
+    );
     let root = Site::prepare("taken", &more);
     let output = command(&root, &["run"]).output().unwrap();
     assert_eq!(output.status.code(), Some(69));
@@ -219,6 +230,8 @@ fn health_and_metrics_are_served() {
     };
     assert!(get("/health").contains("\"status\":\"ok\""));
     let metrics = get("/metrics");
-    assert!(metrics.contains("branchline_sip_requests_total{office=\"BRU\",method=\"OPTIONS\",result=\"200\"} 1"));
+    assert!(
+        metrics.contains("branchline_sip_requests_total{office=\"BRU\",method=\"OPTIONS\",result=\"200\"} 1")
+    );
     assert!(metrics.contains("branchline_https_connections"), "{metrics}");
 }

@@ -17,7 +17,7 @@ pub struct WebLeg {
     pub extension: Extension,
     /// The page's connection; `None` while it is away.
     pub session: Option<WebSession>,
-    /// Whether the gateway's offer or answer was taken: from then on only the page's own ICE counts.
+    /// Whether the microphone is muted at the page.
     pub muted: bool,
     sent: VecDeque<(u64, Signal)>,
     sequence: u64,

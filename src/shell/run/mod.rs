@@ -18,10 +18,12 @@
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
 //! | `pulse` | heartbeats and figures of the workers |
+//! | `mirror_files` | what Asterisk reads of our extensions |
 //! | `session_key` | the key of the pages' tokens |
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod mirror_files;
 mod pulse;
 mod session_key;
 mod sockets;
@@ -215,6 +217,7 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
 async fn reload_accounts(daemon: &Daemon, serving: &Serving) -> usize {
     let accounts = start::load_accounts(&daemon.store, &daemon.config.sip.realm).await;
     let count = accounts.len();
+    mirror_files::write(&daemon.config, &accounts, &daemon.health).await;
     serving.accounts.replace(accounts.clone());
     order(serving, Order::Accounts(accounts)).await;
     count

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::sockets::{SipSocket, Sockets};
 use super::tasks::Tasks;
 use super::vitals::Board;
-use super::{pulse, random, session_key};
+use super::{mirror_files, pulse, random, session_key};
 use crate::api::{self, Api, ApiMetrics, LineCapacity, Parts};
 use crate::config::{Config, Network, Transport};
 use crate::engine::flow::Side;
@@ -86,6 +86,7 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let names = sockets.listeners();
     let Sockets { sip, asterisk, https, metrics, media } = sockets;
     let loaded = Loaded::read(daemon).await;
+    mirror_files::write(config, &loaded.accounts, &daemon.health).await;
     let accounts = Arc::new(AccountBook::default());
     accounts.replace(loaded.accounts.clone());
     let (workers, events) = start_workers(config, media, &bound, identity)?;
