@@ -17,6 +17,7 @@ use super::web_leg::WebLeg;
 use crate::engine::dialog::Dialog;
 use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::Extension;
+use crate::engine::registrar::Reach;
 use crate::engine::transaction::{Event, ServerId};
 use crate::engine::web::{CallView, WebRefusal, WebReply, WebRequest, WebSession};
 use crate::media::{ConnectivityEvent, MediaEvent};
@@ -296,8 +297,10 @@ impl Calls {
 
     /// A page is there again.
     pub fn page_opened(&mut self, extension: &Extension, session: WebSession, fx: &mut Effects<'_>) {
+        let mut devices = fx.registrar.location(extension).into_iter();
+        let device = devices.find(|one| one.reach == Reach::Web(Some(session))).map(|one| one.key.clone());
         for call in self.table.values_mut() {
-            call.page_returned(extension, session, fx);
+            call.page_returned(extension, device.as_ref(), session, fx);
         }
     }
 
@@ -402,7 +405,7 @@ impl Calls {
 impl Call {
     fn timer(&mut self, purpose: Purpose, fx: &mut Effects<'_>) {
         match purpose {
-            Purpose::Ring => self.end(Cause::NoAnswer, None, fx),
+            Purpose::Ring => self.ring_time_over(fx),
             Purpose::Longest => self.end(Cause::TooLong, None, fx),
             Purpose::Refresh(place) => self.refresh(place, fx),
             Purpose::Expire(_) => self.session_expired(fx),

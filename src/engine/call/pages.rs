@@ -7,7 +7,9 @@ use super::exchange::Reply;
 use super::keying;
 use super::leg::{LegState, Wire};
 use super::model::Call;
+use super::timer::Purpose;
 use crate::engine::numbering::Extension;
+use crate::engine::registrar::BindingKey;
 use crate::engine::web::{Signal, WebEvent, WebRefusal, WebReply, WebSession};
 use crate::sdp::{RemoteSecurity, SessionDescription, remote_audio};
 
@@ -150,35 +152,61 @@ impl Call {
         }
     }
 
-    /// The page came back after a reload: its events go to the new connection.
-    pub(super) fn page_returned(&mut self, extension: &Extension, session: WebSession, fx: &mut Effects<'_>) {
+    /// The page came back: its events go to the new connection, and what rings there rings again.
+    pub(super) fn page_returned(
+        &mut self,
+        extension: &Extension,
+        device: Option<&BindingKey>,
+        session: WebSession,
+        fx: &mut Effects<'_>,
+    ) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let Some(web) = leg.web().filter(|web| web.session.is_none() && web.extension == *extension)
-            else {
-                continue;
-            };
+            let rings = leg.state != LegState::Up && place != 0;
+            // Two pages of one extension may both be away while both ring: each takes up its own.
+            let is_own = !rings || leg.device.as_ref() == device;
+            let Some(web) = leg.web().filter(|web| is_own && web.is_missed_by(extension)) else { continue };
             web.session = Some(session);
-            fx.books.cancel(id, super::timer::Purpose::Away(place));
-            self.tell_page(place, fx);
+            web.away = false;
+            fx.books.cancel(id, Purpose::Away(place));
+            if rings {
+                self.ring_again(place, fx);
+            } else {
+                self.tell_page(place, fx);
+            }
         }
     }
 
-    /// The page's connection is gone: a call that is up waits for it, one that rings does not.
+    fn ring_again(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let call = self.view(place);
+        let Some(leg) = self.leg(place) else { return };
+        let offer = leg.session.description().map(ToString::to_string);
+        if let (Some(offer), Some(web)) = (offer, leg.web()) {
+            web.tell(WebEvent::IncomingCall { call, offer }, fx);
+        }
+    }
+
+    /// The page's connection is gone: it is waited for, the longer if it was talking.
     pub(super) fn page_left(&mut self, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
-            let grace = fx.settings.calls.web_grace;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let state = leg.state;
+            let is_up = leg.state == LegState::Up;
             let Some(web) = leg.web().filter(|web| web.session == Some(session)) else { continue };
             web.session = None;
-            if state == LegState::Up {
-                fx.books.set(id, super::timer::Purpose::Away(place), fx.now.instant, grace);
-            } else {
-                self.page_gone(place, fx);
-            }
+            web.away = true;
+            let settings = &fx.settings.calls;
+            let grace = if is_up { settings.web_grace } else { settings.web_ring_grace };
+            fx.books.set(id, Purpose::Away(place), fx.now.instant, grace);
+        }
+    }
+
+    /// The call was answered while the page of `place` was away: it is waited for as in mid-call.
+    pub(super) fn wait_longer(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let id = self.id;
+        if self.leg(place).and_then(|leg| leg.web()).is_some_and(|web| web.away) {
+            fx.books.set(id, Purpose::Away(place), fx.now.instant, fx.settings.calls.web_grace);
         }
     }
 

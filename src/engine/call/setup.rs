@@ -42,11 +42,25 @@ impl Call {
                 }
             }
             if self.has_live_callee() {
-                fx.books.set(self.id, Purpose::Ring, fx.now.instant, fx.settings.calls.ring_timeout);
+                let time = self.plan.ring_time(&fx.settings.calls);
+                fx.books.set(self.id, Purpose::Ring, fx.now.instant, time);
                 return;
             }
         }
         self.end(self.failure.unwrap_or(Cause::NotRegistered), None, fx);
+    }
+
+    /// The devices that ring had their time: the next ones are tried, or nobody answered.
+    pub(super) fn ring_time_over(&mut self, fx: &mut Effects<'_>) {
+        self.note_failure(Cause::NoAnswer);
+        if !self.plan.goes_on_after(self.failure.unwrap_or(Cause::NoAnswer)) {
+            return self.end(Cause::NoAnswer, None, fx);
+        }
+        for place in 1..self.legs.len() as u16 {
+            self.drop_leg(place, Cause::NoAnswer, fx);
+        }
+        self.early = None;
+        self.ring_next(fx);
     }
 
     /// Calls one target.
@@ -314,6 +328,8 @@ impl Call {
         self.answered = Some(fx.now.wall);
         fx.books.set(self.id, Purpose::Longest, fx.now.instant, fx.settings.calls.max_duration);
         fx.books.set(self.id, Purpose::Sample, fx.now.instant, super::quality::SAMPLE_EVERY);
+        self.wait_longer(0, fx);
+        self.wait_longer(place, fx);
         self.bridge(fx);
         self.observe("answered", None, fx);
         self.tell_page(0, fx);
@@ -379,10 +395,11 @@ impl Call {
         if !self.is_active() || self.winner.is_some() || self.has_live_callee() {
             return;
         }
-        if tries_on(cause) {
+        let verdict = self.failure.unwrap_or(cause);
+        if self.plan.goes_on_after(verdict) {
             self.ring_next(fx);
         } else {
-            self.end(self.failure.unwrap_or(cause), None, fx);
+            self.end(verdict, None, fx);
         }
     }
 
@@ -420,13 +437,4 @@ struct Called<'a> {
     target: Uri,
     flow: Flow,
     path: &'a [NameAddr],
-}
-
-/// Whether another attempt may follow: the next hop failed, not the called party.
-const fn tries_on(cause: Cause) -> bool {
-    match cause {
-        Cause::NextHopSilent | Cause::AsteriskDown | Cause::ConnectionLost => true,
-        Cause::Refused(status) => matches!(status.code(), 500 | 502 | 503 | 504),
-        _ => false,
-    }
 }

@@ -17,7 +17,9 @@ pub struct WebLeg {
     pub extension: Extension,
     /// The page's connection; `None` while it is away.
     pub session: Option<WebSession>,
-    /// Whether the gateway's offer or answer was taken: from then on only the page's own ICE counts.
+    /// Whether its connection broke and it may come back; a page that only polls is not away.
+    pub away: bool,
+    /// Whether the page said that its microphone is off.
     pub muted: bool,
     sent: VecDeque<(u64, Signal)>,
     sequence: u64,
@@ -26,7 +28,12 @@ pub struct WebLeg {
 impl WebLeg {
     /// A leg of a page.
     pub const fn new(extension: Extension, session: Option<WebSession>) -> Self {
-        Self { extension, session, muted: false, sent: VecDeque::new(), sequence: 0 }
+        Self { extension, session, away: false, muted: false, sent: VecDeque::new(), sequence: 0 }
+    }
+
+    /// Whether a page of this extension that connects may be the one that is away.
+    pub fn is_missed_by(&self, extension: &Extension) -> bool {
+        self.session.is_none() && self.extension == *extension
     }
 
     /// Sends signalling; kept for a page that polls or comes back.

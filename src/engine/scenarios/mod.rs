@@ -13,5 +13,6 @@ mod holding;
 mod ledger;
 mod pages;
 mod phones;
+mod ringing;
 mod through_asterisk;
 mod world;
