@@ -230,10 +230,10 @@ impl World {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Transmit { flow, bytes } => {
-                let message = parse::parse(bytes.clone()).unwrap_or_else(|error| {
-                    panic!("{error} in what we send:\n{}", String::from_utf8_lossy(&bytes))
-                });
-                self.far.hears(flow, message);
+                match parse::parse(bytes.clone()) {
+                    Ok(message) => self.far.hears(flow, message),
+                    Err(error) => assert!(is_refusal(&bytes), "{error:?} in {}", bytes.escape_ascii()),
+                }
             }
             Output::Media(MediaCommand::Open { end, .. }) => self.media_ends.push(end),
             Output::Media(MediaCommand::Close { end }) => {
@@ -250,6 +250,11 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// A refusal repeats headers of what it refuses, which may be what is wrong with it.
+fn is_refusal(message: &[u8]) -> bool {
+    message.strip_prefix(b"SIP/2.0 ").and_then(<[u8]>::first).is_some_and(|digit| (b'4'..=b'6').contains(digit))
 }
 
 /// The first word and what follows it.

@@ -3,7 +3,7 @@
 use super::cause::Cause;
 use super::digits;
 use super::effects::Effects;
-use super::exchange::Reply;
+use super::exchange::{Outcome, Reply};
 use super::keying;
 use super::leg::{LegState, Wire};
 use super::model::Call;
@@ -11,7 +11,7 @@ use super::timer::Purpose;
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::BindingKey;
 use crate::engine::web::{Signal, WebEvent, WebRefusal, WebReply, WebSession};
-use crate::sdp::{RemoteSecurity, SessionDescription, remote_audio};
+use crate::sdp::SessionDescription;
 
 impl Call {
     /// The place of a page's leg: the one of this extension that lives, or lived last.
@@ -76,10 +76,10 @@ impl Call {
             }
             Signal::Offer { sdp } if is_up => self.page_offers(place, &sdp, fx),
             Signal::Answer { sdp } => self.page_answers(place, &sdp, fx),
-            Signal::Hold | Signal::Resume if is_up => match self.hold(place, signal == Signal::Hold, fx) {
-                Ok(()) => WebReply::Call(self.view(place)),
-                Err(_) => WebReply::Refused(WebRefusal::WrongState),
-            },
+            Signal::Hold | Signal::Resume if is_up => {
+                self.hold(place, signal == Signal::Hold, fx);
+                WebReply::Call(self.view(place))
+            }
             Signal::Dtmf { digits } if is_up || self.early.is_some() => match digits::digits_of(&digits) {
                 Some(keys) => {
                     self.digits_from(place, &keys, fx);
@@ -94,79 +94,55 @@ impl Call {
     }
 
     fn page_candidate(&mut self, place: u16, candidate: &str, fx: &mut Effects<'_>) -> WebReply {
-        if let Some(end) = self.leg(place).and_then(|leg| leg.session.end())
-            && let Some(command) = keying::add_candidate(end, candidate)
-        {
-            fx.connectivity(command);
+        if let (Some(leg), Some(candidate)) = (self.leg(place), keying::candidate(candidate)) {
+            leg.session.add_candidate(candidate, fx);
         }
         WebReply::Done
     }
 
     /// An answer to an offer of ours in mid-call.
     fn page_answers(&mut self, place: u16, sdp: &str, fx: &mut Effects<'_>) -> WebReply {
-        let Some(leg) = self.leg(place).filter(|leg| leg.session.is_offering()) else {
-            return WebReply::Refused(WebRefusal::WrongState);
-        };
-        if leg.state != LegState::Up {
+        let is_awaited =
+            self.leg(place).is_some_and(|leg| leg.state == LegState::Up && leg.session.is_offering());
+        if !is_awaited {
             return WebReply::Refused(WebRefusal::WrongState);
         }
         let Ok(answer) = SessionDescription::parse(sdp.as_bytes()) else {
             return WebReply::Refused(WebRefusal::BadDescription);
         };
-        let accepted = leg.session.read_answer(&answer, fx).is_ok();
-        if accepted {
-            self.bridge(fx);
-        }
-        self.relayed_offer_settled(place, accepted, fx);
-        if accepted { WebReply::Done } else { WebReply::Refused(WebRefusal::BadDescription) }
+        self.own_exchange_over(place, Outcome::Answered(&answer), fx);
+        WebReply::Done
     }
 
-    /// An offer in mid-call: ICE restarts, or the page was loaded anew and has new keys.
+    /// An offer in mid-call: ICE restarts, or the page was loaded anew and has new keys. It goes before an offer of ours
+    /// that the page has not answered: that one may have been meant for the page before the reload.
     fn page_offers(&mut self, place: u16, sdp: &str, fx: &mut Effects<'_>) -> WebReply {
         let Ok(offer) = SessionDescription::parse(sdp.as_bytes()) else {
             return WebReply::Refused(WebRefusal::BadDescription);
         };
-        let Some(leg) = self.leg(place) else { return WebReply::Refused(WebRefusal::WrongState) };
-        let Ok(remote) = remote_audio(&offer, leg.session.policy()) else {
-            return WebReply::Refused(WebRefusal::BadDescription);
-        };
-        let known = leg.session.agreed().and_then(|agreed| match &agreed.remote.security {
-            RemoteSecurity::DtlsSrtp(dtls) => Some(&dtls.fingerprint),
-            _ => None,
-        });
-        let is_new = match &remote.security {
-            RemoteSecurity::DtlsSrtp(dtls) => known != Some(&dtls.fingerprint),
-            _ => return WebReply::Refused(WebRefusal::BadDescription),
-        };
-        if is_new {
-            leg.session.restart(fx);
-        } else {
-            leg.session.restart_ice(fx);
+        if self.leg(place).is_some_and(|leg| leg.session.is_offering()) {
+            self.own_exchange_over(place, Outcome::Refused, fx);
         }
         match self.offer_from(place, &offer, fx) {
             Reply::Answer(answer) => {
                 self.answer_page(place, &answer, fx);
                 WebReply::Call(self.view(place))
             }
-            Reply::Later | Reply::Refuse(_) => WebReply::Refused(WebRefusal::BadDescription),
+            Reply::Later(_) | Reply::Refuse(_) => WebReply::Refused(WebRefusal::BadDescription),
         }
     }
 
-    /// The page came back: its events go to the new connection, and what rings there rings again.
-    pub(super) fn page_returned(
-        &mut self,
-        extension: &Extension,
-        device: Option<&BindingKey>,
-        session: WebSession,
-        fx: &mut Effects<'_>,
-    ) {
+    /// The browser is there again, after a reload or on a new connection: its events go there, and what rang there rings
+    /// again.
+    pub(super) fn page_returned(&mut self, device: &BindingKey, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let rings = leg.state != LegState::Up && place != 0;
-            // Two pages of one extension may both be away while both ring: each takes up its own.
-            let is_own = !rings || leg.device.as_ref() == device;
-            let Some(web) = leg.web().filter(|web| is_own && web.is_missed_by(extension)) else { continue };
+            if leg.device.as_ref() != Some(device) {
+                continue;
+            }
+            let rings = place != 0 && leg.state != LegState::Up;
+            let Some(web) = leg.web() else { continue };
             web.session = Some(session);
             web.away = false;
             fx.books.cancel(id, Purpose::Away(place));
@@ -187,7 +163,7 @@ impl Call {
         }
     }
 
-    /// The page's connection is gone: it is waited for, the longer if it was talking.
+    /// The page's connection is gone: it is waited for, longer in mid-call than while it rings.
     pub(super) fn page_left(&mut self, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
@@ -221,7 +197,7 @@ impl Call {
         }
     }
 
-    /// Tells the pages of this call what is wrong with the media of `place`.
+    /// Tells the page of this leg what is wrong with the media of `place`.
     pub(super) fn media_trouble(&mut self, place: u16, reason: &str, text: &str, fx: &mut Effects<'_>) {
         let call = self.id;
         if let Some(web) = self.leg(place).and_then(|leg| leg.web()) {

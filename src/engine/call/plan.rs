@@ -55,15 +55,16 @@ impl Plan {
     }
 
     /// Whether another attempt may follow when the best that was heard is `cause`. One device speaks for the others
-    /// of its user only when it says so (6xx, RFC 3261 §16.7); Asterisk's verdict is final, its silence is none.
-    pub fn goes_on_after(&self, cause: Cause) -> bool {
+    /// of its user only when it says so (6xx, RFC 3261 §16.7). Asterisk's verdict is final, above all when it `rang`;
+    /// that it failed or is silent is no verdict.
+    pub fn goes_on_after(&self, cause: Cause, rang: bool) -> bool {
         match cause {
             _ if self.attempts.is_empty() => false,
             Cause::Declined => false,
             Cause::Refused(status) if self.rings_devices => status.code() < 600,
             _ if self.rings_devices => true,
             Cause::NextHopSilent | Cause::AsteriskDown | Cause::ConnectionLost => true,
-            Cause::Refused(status) => matches!(status.code(), 500 | 502 | 503 | 504),
+            Cause::Refused(status) => !rang && matches!(status.code(), 500 | 502 | 503 | 504),
             _ => false,
         }
     }

@@ -19,7 +19,7 @@ pub struct WebLeg {
     pub session: Option<WebSession>,
     /// Whether its connection broke and it may come back; a page that only polls is not away.
     pub away: bool,
-    /// Whether the page said that its microphone is off.
+    /// Whether the microphone is muted at the page.
     pub muted: bool,
     sent: VecDeque<(u64, Signal)>,
     sequence: u64,
@@ -29,11 +29,6 @@ impl WebLeg {
     /// A leg of a page.
     pub const fn new(extension: Extension, session: Option<WebSession>) -> Self {
         Self { extension, session, away: false, muted: false, sent: VecDeque::new(), sequence: 0 }
-    }
-
-    /// Whether a page of this extension that connects may be the one that is away.
-    pub fn is_missed_by(&self, extension: &Extension) -> bool {
-        self.session.is_none() && self.extension == *extension
     }
 
     /// Sends signalling; kept for a page that polls or comes back.

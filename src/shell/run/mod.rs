@@ -18,10 +18,12 @@
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
 //! | `pulse` | heartbeats and figures of the workers |
+//! | `mirror_files` | what Asterisk reads of our extensions |
 //! | `session_key` | the key of the pages' tokens |
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod mirror_files;
 mod pulse;
 mod session_key;
 mod sockets;
@@ -74,9 +76,7 @@ pub fn run(order: RunOrder) -> ExitCode {
     let path = order.config.paths.control_socket();
     let control = match runtime.block_on(async { ControlServer::bind(&path) }) {
         Ok(control) => control,
-        Err(error) => {
-            return failed(&Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error));
-        }
+        Err(error) => return failed(&Failure::system(format!("{}: {error}", path.display()))),
     };
     let mut daemon = match Daemon::open(order) {
         Ok(daemon) => daemon,
@@ -217,6 +217,7 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
 async fn reload_accounts(daemon: &Daemon, serving: &Serving) -> usize {
     let accounts = start::load_accounts(&daemon.store, &daemon.config.sip.realm).await;
     let count = accounts.len();
+    mirror_files::write(&daemon.config, &accounts, &daemon.health).await;
     serving.accounts.replace(accounts.clone());
     order(serving, Order::Accounts(accounts)).await;
     count

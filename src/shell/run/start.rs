@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::sockets::{SipSocket, Sockets};
 use super::tasks::Tasks;
 use super::vitals::Board;
-use super::{pulse, random, session_key};
+use super::{mirror_files, pulse, random, session_key};
 use crate::api::{self, Api, ApiMetrics, LineCapacity, Parts};
 use crate::config::{Config, Network, Transport};
 use crate::engine::flow::Side;
@@ -83,8 +83,10 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let sockets = Sockets::open(config, &daemon.health)?;
     let identity = dtls_identity(config)?;
     let bound = bound(&sockets, &identity);
+    let names = sockets.listeners();
     let Sockets { sip, asterisk, https, metrics, media } = sockets;
     let loaded = Loaded::read(daemon).await;
+    mirror_files::write(config, &loaded.accounts, &daemon.health).await;
     let accounts = Arc::new(AccountBook::default());
     accounts.replace(loaded.accounts.clone());
     let (workers, events) = start_workers(config, media, &bound, identity)?;
@@ -103,6 +105,7 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
         metrics: daemon.metrics.clone(),
         overview: engine.overview.clone(),
         accounts: Arc::clone(&accounts),
+        listeners: names,
         ground: Mutex::new(daemon.status()),
     });
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };

@@ -177,8 +177,8 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         local,
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
-        mirror_rate: MIRROR_RATE,
         first_response: FIRST_RESPONSE,
+        mirror_rate: MIRROR_RATE,
     })
 }
 
@@ -189,3 +189,6 @@ fn facing_the_world() -> IpAddr {
         .and_then(|socket| socket.connect(documentation).and_then(|()| socket.local_addr()))
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip())
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,7 +96,7 @@ impl Client {
         if length < 126 {
             frame.push(0x80 | u8::try_from(length).unwrap());
         } else {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend_from_slice(&length.to_be_bytes());
         }
         frame.extend_from_slice(&[0; 4]);
