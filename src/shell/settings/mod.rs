@@ -177,7 +177,6 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         local,
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
-        first_response: FIRST_RESPONSE,
         mirror_rate: MIRROR_RATE,
     })
 }
