@@ -33,10 +33,10 @@ const MAX_TRANSACTIONS: usize = 20_000;
 const CALLS_PER_EXTENSION: usize = 10;
 /// How long a page may be away in mid-call.
 const WEB_GRACE: Duration = Duration::from_secs(20);
+/// The same while its call rings: somebody listens to the ringing.
+const WEB_RING_GRACE: Duration = Duration::from_secs(5);
 /// On loopback Asterisk answers an INVITE within milliseconds; a silent one delays a call by no more than this.
 const FIRST_RESPONSE: Duration = Duration::from_secs(1);
-/// How long a page may be away while its call rings: a caller behind it waits for nobody.
-const WEB_RING_GRACE: Duration = Duration::from_secs(5);
 /// Longest silence of Asterisk before it counts as down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Registrations a second that Asterisk is told after a restart.
@@ -178,6 +178,7 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
         mirror_rate: MIRROR_RATE,
+        first_response: FIRST_RESPONSE,
     })
 }
 
