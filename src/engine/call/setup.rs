@@ -145,9 +145,9 @@ impl Call {
         if let Some(leg) = self.leg(place) {
             leg.state = LegState::Ringing;
         }
+        self.callee_rings(place, fx);
         let call = self.view(place);
         fx.web(page, WebEvent::IncomingCall { call, offer: offer.to_string() });
-        self.callee_rings(place, fx);
         Ok(())
     }
 
