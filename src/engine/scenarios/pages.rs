@@ -43,7 +43,12 @@ impl World {
     }
 
     /// Who signed in asks, perhaps without a page's connection; the answer.
-    pub(super) fn asks_as(&mut self, number: &str, session: Option<WebSession>, request: WebRequest) -> WebReply {
+    pub(super) fn asks_as(
+        &mut self,
+        number: &str,
+        session: Option<WebSession>,
+        request: WebRequest,
+    ) -> WebReply {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let caller = Self::extension(number);

@@ -7,10 +7,10 @@ use tokio::sync::{mpsc, watch};
 use tracing::info;
 
 use super::failure::Failure;
+use super::loading::{Loaded, RevocationLists};
 use super::sockets::{SipSocket, Sockets};
 use super::tasks::Tasks;
 use super::vitals::Board;
-use super::loading::{Loaded, RevocationLists};
 use super::{mirror_files, pulse, random, session_key};
 use crate::api::{self, Api, ApiMetrics, LineCapacity, Parts};
 use crate::config::{Config, Network, Transport};
