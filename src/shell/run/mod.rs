@@ -14,6 +14,7 @@
 //! | file | what is there |
 //! | --- | --- |
 //! | `start` | from a configuration to a daemon that serves |
+//! | `listeners` | listeners being opened |
 //! | `loading` | what lies on flash |
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
@@ -24,6 +25,7 @@
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod listeners;
 mod loading;
 mod mirror_files;
 mod pulse;
@@ -188,7 +190,9 @@ async fn attend(daemon: &mut Daemon, serving: &Serving, asked: &mut mpsc::Receiv
 
 /// Ends the listeners, then the engine, then the workers.
 async fn stop(serving: Serving) {
-    let Serving { tasks, engine, stop, workers, .. } = serving;
+    let Serving { tasks, engine, stop, workers, watchdog, .. } = serving;
+    // What is being stopped stops turning.
+    drop(watchdog);
     // The listeners' tasks hold the other end.
     let _ = stop.send(true);
     tasks.finish(TASKS_END).await;
