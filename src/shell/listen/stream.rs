@@ -88,11 +88,10 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, around:
             patience.note(wire, arrival.is_some());
         }
         if let Some(waiting) = arrival.take() {
-            match inlet.try_send(waiting) {
+            arrival = match inlet.try_send(waiting) {
                 Ok(()) => continue,
-                Err(mpsc::error::TrySendError::Full(waiting)) => arrival = Some(waiting),
-                Err(mpsc::error::TrySendError::Closed(_)) => return CloseReason::Stop,
-            }
+                Err(refused) => Some(refused.into_inner()),
+            };
         }
         if patience.due() < alarm.deadline() {
             alarm.as_mut().reset(patience.due());
@@ -113,8 +112,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, around:
             },
             () = revoked(&mut standing) => return CloseReason::CertificateRevoked,
             () = alarm.as_mut() => {
-                patience.note(wire, !reading);
-                if let Some(reason) = patience.over(standing.as_ref()) {
+                if let Some(reason) = patience.over(wire, !reading, standing.as_ref()) {
                     return reason;
                 }
                 alarm.as_mut().reset(patience.due());
@@ -331,9 +329,15 @@ impl Patience {
         slow.chain(self.look).chain([self.heard + self.idle]).min().unwrap_or(self.heard + self.idle)
     }
 
-    /// Why it is over, if it is.
-    fn over(&mut self, standing: Option<&Standing>) -> Option<CloseReason> {
+    /// Why it is over, if it is. See [`Patience::note`].
+    fn over<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &Wire<S>,
+        excused: bool,
+        standing: Option<&Standing>,
+    ) -> Option<CloseReason> {
         let now = Instant::now();
+        self.note(wire, excused);
         if standing.is_some_and(|standing| standing.not_after <= clock::wall().seconds()) {
             return Some(CloseReason::CertificateExpired);
         }

@@ -35,15 +35,17 @@ pub(super) struct Web {
 pub(super) struct Listeners {
     pub(super) tasks: Tasks,
     shared: Shared,
+    pub(super) limits: watch::Sender<Limits>,
     pub(super) senders: Vec<listen::UdpSender>,
 }
 
 impl Listeners {
     pub(super) fn new(daemon: &Daemon, inlet: listen::Inlet, stop: watch::Receiver<bool>) -> Self {
-        let limits = watch::channel(Limits::from(&daemon.config.sip.limits)).1;
+        let (limits, in_force) = watch::channel(Limits::from(&daemon.config.sip.limits));
         let metrics = daemon.metrics.clone();
-        let shared = Shared { inlet, limits, places: Arc::default(), names: Arc::default(), metrics, stop };
-        Self { tasks: Tasks::default(), shared, senders: Vec::new() }
+        let shared =
+            Shared { inlet, limits: in_force, places: Arc::default(), names: Arc::default(), metrics, stop };
+        Self { tasks: Tasks::default(), shared, limits, senders: Vec::new() }
     }
 
     pub(super) fn open_sip(

@@ -49,6 +49,8 @@ use super::control::{ControlQuery, ControlReply, ControlRequest, ControlServer};
 use super::daemon::Daemon;
 use super::drain::drain;
 use super::engine_task::{Order, Question};
+use super::listen::Limits;
+use super::settings::engine_settings;
 use super::signals::{Signals, Wish};
 use super::systemd;
 use crate::cli::RunOrder;
@@ -218,6 +220,9 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
     serving.board.change(|view| "reloading".clone_into(&mut view.state));
     let mut done = daemon.reload();
     serving.revocations.reload(daemon);
+    serving.limits.send_replace(Limits::from(&daemon.config.sip.limits));
+    let settings = engine_settings(&daemon.config, &serving.bound);
+    order(serving, Order::Settings(Box::new(settings))).await;
     let accounts = reload_accounts(daemon, serving).await;
     done = format!("{done}; {}", accounts.unwrap_or_else(|error| error));
     info!("reloaded: {done}");

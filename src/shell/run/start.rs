@@ -21,7 +21,7 @@ use crate::shell::connectivity::{Connectivity, ConnectivitySetup};
 use crate::shell::daemon::Daemon;
 use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
 use crate::shell::flows::Flows;
-use crate::shell::listen;
+use crate::shell::listen::{self, Limits};
 use crate::shell::media::MediaWorker;
 use crate::shell::pki;
 use crate::shell::settings::{self, AccountBook, Bound};
@@ -41,6 +41,10 @@ pub(super) struct Serving {
     pub(super) accounts: Arc<AccountBook>,
     pub(super) board: Arc<Board>,
     pub(super) revocations: RevocationLists,
+    /// What new connections and datagrams are held to.
+    pub(super) limits: watch::Sender<Limits>,
+    /// What became of the sockets.
+    pub(super) bound: Bound,
     /// Ends the listeners.
     pub(super) stop: watch::Sender<bool>,
     pub(super) workers: Workers,
@@ -75,11 +79,9 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let Sockets { sip, asterisk, https, metrics, media } = sockets;
     let loaded = Loaded::read(daemon).await?;
     mirror_files::write(config, &loaded.accounts, &daemon.health).await;
-    let accounts = Arc::new(AccountBook::default());
-    accounts.replace(loaded.accounts.clone());
+    let accounts = loaded.book();
     let (workers, events) = start_workers(config, media, &bound, identity)?;
     let (line, port) = api::line::line(LineCapacity::default());
-
     let (stop, stopping) = watch::channel(false);
     let (inlet, arrivals) = mpsc::channel(ARRIVALS);
     let revocations = RevocationLists::read(daemon);
@@ -91,10 +93,22 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let board = Arc::new(board(daemon, &engine, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;
-    let mut tasks = listeners.tasks;
+    let Listeners { mut tasks, limits, .. } = listeners;
     let heartbeat = Heartbeat::default();
     let watchdog = start_watching(daemon, &engine, &workers, heartbeat.clone(), &mut tasks, stopping);
-    Ok(Serving { tasks, engine, accounts, board, revocations, stop, workers, heartbeat, watchdog })
+    Ok(Serving {
+        tasks,
+        engine,
+        accounts,
+        board,
+        revocations,
+        limits,
+        bound,
+        stop,
+        workers,
+        heartbeat,
+        watchdog,
+    })
 }
 
 fn board(daemon: &Daemon, engine: &EngineEnd, accounts: &Arc<AccountBook>, listeners: Vec<String>) -> Board {
