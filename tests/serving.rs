@@ -195,7 +195,9 @@ fn a_stop_says_goodbye_and_ends_with_zero() {
 fn a_port_that_is_taken_is_named_with_what_to_do() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let more = format!("[[sip.listen]]\ntransport = \"tcp\"\naddress = \"{address}\"\nnetworks = [\"127.0.0.0/8\"]\n");
+    let more = format!(
+        "[[sip.listen]]\ntransport = \"tcp\"\naddress = \"{address}\"\nnetworks = [\"127.0.0.0/8\"]\n"
+    );
     let root = Site::prepare("taken", &more);
     let output = command(&root, &["run"]).output().unwrap();
     assert_eq!(output.status.code(), Some(69));
@@ -219,6 +221,8 @@ fn health_and_metrics_are_served() {
     };
     assert!(get("/health").contains("\"status\":\"ok\""));
     let metrics = get("/metrics");
-    assert!(metrics.contains("branchline_sip_requests_total{office=\"BRU\",method=\"OPTIONS\",result=\"200\"} 1"));
+    assert!(
+        metrics.contains("branchline_sip_requests_total{office=\"BRU\",method=\"OPTIONS\",result=\"200\"} 1")
+    );
     assert!(metrics.contains("branchline_https_connections"), "{metrics}");
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use branchline::engine::call::CallId;
 use branchline::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use branchline::engine::numbering::Extension;
 use branchline::engine::registrar::Account;
@@ -11,14 +12,14 @@ use branchline::engine::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
 use branchline::engine::web::{Signal, Ticket, WebEvent, WebInput, WebReply, WebRequest, WebSession};
-use branchline::engine::call::CallId;
 use branchline::engine::{Engine, EngineSetup, Input, Output};
 use branchline::media::dtmf::Digit;
 use branchline::media::end::SrtpKeys;
 use branchline::media::event::RefusalReason;
 use branchline::media::webrtc::{EndEvent, EndFailure};
 use branchline::media::{
-    ConnectivityCommand, ConnectivityEvent, EndId, MediaCommand, MediaEvent, PortNumbers, SrtpKey, SrtpProfile,
+    ConnectivityCommand, ConnectivityEvent, EndId, MediaCommand, MediaEvent, PortNumbers, SrtpKey,
+    SrtpProfile,
 };
 use branchline::sdp::Fingerprint;
 use branchline::sip::digest::UserKeys;
@@ -77,7 +78,8 @@ impl World {
     }
 
     pub(super) fn play(&mut self, scene: &[u8]) {
-        let (Some(kind), place) = (scene.first(), scene.get(1).map_or(0, |byte| usize::from(byte & 7))) else {
+        let (Some(kind), place) = (scene.first(), scene.get(1).map_or(0, |byte| usize::from(byte & 7)))
+        else {
             return;
         };
         let rest = filled_in(scene.get(2..).unwrap_or_default().trim_ascii_start());
@@ -229,19 +231,19 @@ impl World {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Transmit { flow, bytes } => {
-                match parse::parse(bytes.clone()) {
-                    Ok(message) => self.far.hears(flow, message),
-                    Err(error) => assert!(is_refusal(&bytes), "{error:?} in {}", bytes.escape_ascii()),
-                }
-            }
+            Output::Transmit { flow, bytes } => match parse::parse(bytes.clone()) {
+                Ok(message) => self.far.hears(flow, message),
+                Err(error) => assert!(is_refusal(&bytes), "{error:?} in {}", bytes.escape_ascii()),
+            },
             Output::Media(MediaCommand::Open { end, .. }) => self.media_ends.push(end),
             Output::Media(MediaCommand::Close { end }) => {
                 self.media_ends.retain(|open| *open != end);
                 self.due.push_back(Input::Media(MediaEvent::Closed { end, report: Box::default() }));
             }
             Output::Connectivity(ConnectivityCommand::Open { end, .. }) => self.ice_ends.push(end),
-            Output::Connectivity(ConnectivityCommand::Close { end }) => self.ice_ends.retain(|open| *open != end),
+            Output::Connectivity(ConnectivityCommand::Close { end }) => {
+                self.ice_ends.retain(|open| *open != end)
+            }
             Output::Persist { ticket, .. } => {
                 self.due.push_back(Input::Persisted { ticket, durable: self.durable });
             }
@@ -254,7 +256,10 @@ impl World {
 
 /// A refusal repeats headers of what it refuses, which may be what is wrong with it.
 fn is_refusal(message: &[u8]) -> bool {
-    message.strip_prefix(b"SIP/2.0 ").and_then(<[u8]>::first).is_some_and(|digit| (b'4'..=b'6').contains(digit))
+    message
+        .strip_prefix(b"SIP/2.0 ")
+        .and_then(<[u8]>::first)
+        .is_some_and(|digit| (b'4'..=b'6').contains(digit))
 }
 
 /// The first word and what follows it.

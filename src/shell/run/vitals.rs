@@ -59,7 +59,12 @@ impl Board {
         let wrong: Vec<&str> = raised.map(|report| report.name).collect();
         let wrong = if wrong.is_empty() { String::new() } else { format!("; {}", wrong.join(", ")) };
         let (calls, devices) = (overview.calls, overview.registrations);
-        format!("{}: {calls} {}, {devices} {}{asterisk}{wrong}", self.office(), of(calls, "call"), of(devices, "device"))
+        format!(
+            "{}: {calls} {}, {devices} {}{asterisk}{wrong}",
+            self.office(),
+            of(calls, "call"),
+            of(devices, "device")
+        )
     }
 
     fn office(&self) -> String {

@@ -85,7 +85,9 @@ fn removing_names_the_row_that_was_put() {
     for device in devices {
         let put = a_binding(device, Transport::Udp);
         let key = put.key.clone();
-        let Some(Write::PutBinding(row)) = write_of(Change::PutBinding(Box::new(put))) else { panic!("a row") };
+        let Some(Write::PutBinding(row)) = write_of(Change::PutBinding(Box::new(put))) else {
+            panic!("a row")
+        };
         let Some(Write::RemoveBinding { extension, key }) = write_of(Change::RemoveBinding(key)) else {
             panic!("a removal")
         };
@@ -131,7 +133,10 @@ fn accounts_are_read_or_named_and_the_page_finds_them_by_token() {
     book.replace(std::iter::once(read).collect::<Accounts>());
     let found = book.by_token(&[0xab; 32]).unwrap();
     assert_eq!((found.username.as_str(), found.name.as_str()), ("1001", "Ann"));
-    assert_eq!(found.ha1_sha256.map(|hash| crate::shell::hex::hex(&hash)), Some(keys.sha256.to_hex().to_string()));
+    assert_eq!(
+        found.ha1_sha256.map(|hash| crate::shell::hex::hex(&hash)),
+        Some(keys.sha256.to_hex().to_string())
+    );
     assert_eq!(book.by_extension("1001"), Some(found));
     assert_eq!((book.by_extension("1002"), book.by_token(&[0; 32])), (None, None));
     book.replace(Accounts::default());
