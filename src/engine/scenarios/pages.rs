@@ -1,7 +1,8 @@
 //! Scripted pages: what a browser asks by REST and is told on `/ws/auth`.
 
 use super::descriptions::browser;
-use super::world::World;
+use super::phones::Line;
+use super::world::{Peer, World};
 use crate::engine::Input;
 use crate::engine::call::CallId;
 use crate::engine::web::{
@@ -105,6 +106,20 @@ impl World {
             WebReply::Call(view) => view,
             other => panic!("not ended: {other:?}"),
         }
+    }
+
+    /// A call from a page to a phone that is up.
+    pub(super) fn page_talks(&mut self, page: &Page, phone: Peer) -> (CallId, Line) {
+        let number = self.peers[phone.0].number.clone();
+        let call = self.dials(page, &number).id;
+        let mut b = self.rung(phone);
+        self.answers(&b, 180, "");
+        self.sees(page, "ringing");
+        self.answers(&b, 200, &super::descriptions::audio(5000));
+        self.asked(&mut b, "ACK");
+        self.is_answered(page);
+        self.sees(page, "up");
+        (call, b)
     }
 
     /// Nothing was told to the page.

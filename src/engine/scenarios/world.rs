@@ -81,6 +81,8 @@ pub(super) struct World {
     pub(super) tickets: u64,
     /// Max-Forwards of what peers send.
     pub(super) hops: u8,
+    /// Whether phones say that they take UPDATE.
+    pub(super) allow_update: bool,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
@@ -151,6 +153,7 @@ impl World {
             inputs: VecDeque::new(),
             tickets: 0,
             hops: 70,
+            allow_update: true,
         };
         world.peer("asterisk", flow);
         world.step();
