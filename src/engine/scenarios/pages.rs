@@ -33,6 +33,18 @@ impl World {
         page
     }
 
+    /// The same browser connects again.
+    pub(super) fn page_again(&mut self, page: &Page) -> Page {
+        self.page(&page.number, &page.instance)
+    }
+
+    /// Leaves out what was told about quality.
+    pub(super) fn drains_quality(&mut self, page: &Page) {
+        if let Some(events) = self.told.get_mut(&page.session) {
+            events.retain(|event| !matches!(event, WebEvent::Quality { .. }));
+        }
+    }
+
     /// The page's connection is gone.
     pub(super) fn leaves(&mut self, page: &Page) {
         self.feed(Input::Web(WebInput::Closed { session: page.session }));

@@ -501,6 +501,7 @@ pub(super) fn proof_of(
         "REGISTER" => Method::Register,
         "INVITE" => Method::Invite,
         "MESSAGE" => Method::Message,
+        "UPDATE" => Method::Update,
         other => panic!("{other} is not known to the script"),
     };
     client::answer(challenge, user, &keys, (&method, &uri), "c0ffee", nc).unwrap().to_string()
