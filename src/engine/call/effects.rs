@@ -49,6 +49,8 @@ pub struct Effects<'a> {
     pub active_calls: usize,
     /// Whether Asterisk can be asked.
     pub asterisk: AsteriskState,
+    /// Set when a call found Asterisk silent.
+    pub asterisk_silent: bool,
 }
 
 impl Effects<'_> {

@@ -8,9 +8,11 @@
 //! | Trying, Ringing, Up | the party refuses, hangs up, vanishes | Ended |
 
 use super::cause::Cause;
+use super::effects::Effects;
 use super::session::LegSession;
 use super::sip_leg::SipLeg;
 use super::web_leg::WebLeg;
+use crate::engine::flow::Flow;
 use crate::engine::registrar::BindingKey;
 use crate::sdp::Direction;
 use crate::time::WallTime;
@@ -98,5 +100,15 @@ impl Leg {
     /// Whether the party holds the other one.
     pub const fn holds(&self) -> bool {
         !self.wants.receives()
+    }
+
+    /// Whether a request on this flow may be of the party: it comes as before, from the same host, or on the flow on
+    /// which the party's device is registered by now.
+    pub(super) fn is_reached_by(&mut self, flow: Flow, fx: &Effects<'_>) -> bool {
+        let registered = self.device.as_ref().and_then(|device| fx.registrar.flow_of(device));
+        let Some(dialog) = self.sip().and_then(|sip| sip.dialog.as_ref()) else { return false };
+        let known = dialog.flow();
+        let same_host = known.side == flow.side && known.remote.ip() == flow.remote.ip();
+        same_host || registered == Some(flow)
     }
 }

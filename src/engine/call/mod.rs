@@ -2,13 +2,17 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `calls` | [`Calls`]: what comes in finds its call and leg |
+//! | `calls`, `page_calls` | [`Calls`]: what comes in finds its call and leg |
+//! | `begin` | a call's beginning: limits, the caller's offer |
 //! | `model` | [`Call`] and its states |
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
-//! | `session`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
+//! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
 //! | `plan` | whom to ring, in which order |
-//! | `setup` | attempts, ringing, the first answer wins |
-//! | `requests`, `responses`, `exchange`, `refresh` | what happens in an open dialog |
+//! | `setup`, `invitation` | attempts, and the INVITEs that make them |
+//! | `answering` | ringing, early media, the first answer wins |
+//! | `requests`, `responses` | what parties ask in a dialog, and answer |
+//! | `exchange`, `hold`, `refresh` | offers in an open dialog, directions, session timers |
+//! | `abandoned` | late answers to INVITEs that were given up |
 //! | `pages` | what pages ask |
 //! | `digits`, `quality`, `media_events` | DTMF, how it sounds, what the worker tells |
 //! | `teardown`, `record`, `view` | the end, its record, what parties are shown |
@@ -17,17 +21,24 @@
 //! A call owns its legs; a leg owns its dialog and its media end. [`Calls`] takes a call out of its table, lets it act with
 //! [`Effects`], and puts it back until it is settled.
 
+mod abandoned;
+mod answering;
+mod begin;
 mod books;
 mod calls;
+mod carriage;
 mod cause;
 mod digits;
 mod effects;
 mod exchange;
+mod hold;
 mod id;
+mod invitation;
 mod keying;
 mod leg;
 mod media_events;
 mod model;
+mod page_calls;
 mod pages;
 mod plan;
 mod quality;
@@ -43,16 +54,17 @@ mod timer;
 mod view;
 mod web_leg;
 
+pub use begin::Admitted;
 pub use books::Books;
-pub use calls::{Admitted, Calls};
+pub use calls::{Calls, InDialog};
 pub use cause::Cause;
 pub use effects::{Effects, MediaStock};
 pub use id::{CallId, LegId};
+pub use invitation::{ALLOW, our_contact};
 pub use leg::{Leg, LegState, Party, Wire};
 pub use model::{Call, CallState};
 pub use plan::AsteriskState;
 pub use record::{CallRecord, LegRecord};
-pub use sip_leg::{ALLOW, our_contact};
 
 use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};
 use crate::sip::Response;

@@ -65,8 +65,7 @@ pub struct LegRecord {
 impl Call {
     /// Writes the record if all figures are in; `anyway` when they will not come.
     pub(super) fn write_record(&mut self, anyway: bool, fx: &mut Effects<'_>) {
-        let is_complete =
-            self.legs.iter().all(|leg| leg.session.agreed().is_none() || leg.session.report().is_some());
+        let is_complete = self.legs.iter().all(|leg| leg.session.is_reported());
         let CallState::Over(cause) = self.state else { return };
         if self.recorded || !(is_complete || anyway) {
             return;

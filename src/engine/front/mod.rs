@@ -23,19 +23,22 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::engine::admission::Admission;
 use crate::engine::call::{Books, Calls, Cause, Effects, MediaStock};
 use crate::engine::input::Input;
-use crate::engine::mirror::{Mirror, MirrorToken};
+use crate::engine::message::Messages;
+use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
 use crate::engine::output::{Observation, Output, StoreTicket};
 use crate::engine::registrar::{Accounts, Binding, Registrar};
 use crate::engine::settings::Settings;
 use crate::engine::transaction::{self, ClientId, Event, Layer};
 use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
-use crate::sip::Request;
 use crate::time::Now;
 use registrations::Waiting;
 
 /// What we understand beyond RFC 3261; a request that requires more gets 420.
-const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path", "gruu", "replaces", "norefersub"];
+const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path"];
+
+/// Media ends beyond the limit on calls: emergency calls are not limited.
+const SPARE_ENDS: usize = 64;
 
 /// What an engine starts from.
 pub struct EngineSetup {
@@ -61,6 +64,7 @@ pub struct Engine {
     mirror_clients: HashMap<ClientId, MirrorToken>,
     calls: Calls,
     books: Books,
+    messages: Messages,
     stock: MediaStock,
     random: ChaCha20Rng,
     out: VecDeque<Output>,
@@ -86,7 +90,8 @@ impl Engine {
         let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
         let registrar =
             Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
-        let ends = u32::try_from(settings.calls.max.saturating_mul(4)).unwrap_or(u32::MAX);
+        let ends = u32::try_from(settings.calls.max.saturating_mul(4).saturating_add(SPARE_ENDS))
+            .unwrap_or(u32::MAX);
         let stock = MediaStock {
             ends: EndIds::new(ends),
             ports: PortPool::new(settings.media.phone_ports.clone(), settings.media.rest),
@@ -100,6 +105,7 @@ impl Engine {
             registrar,
             mirror_clients: HashMap::new(),
             calls: Calls::default(),
+            messages: Messages::default(),
             stock,
             random,
             out: VecDeque::new(),
@@ -137,11 +143,20 @@ impl Engine {
                 let changes = self.registrar.set_accounts(accounts, now);
                 self.note_registrations(changes, now);
             }
-            Input::Settings(settings) => self.settings = *settings,
+            Input::Settings(settings) => self.reload(*settings),
             Input::Drain => self.calls.drain(),
             Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
         }
         self.turn(now);
+    }
+
+    /// Sockets, ports and the link to Asterisk are as they were at the start; the rest is in force at once.
+    fn reload(&mut self, mut settings: Settings) {
+        settings.asterisk = self.settings.asterisk;
+        settings.media = self.settings.media.clone();
+        self.admission.set(&settings);
+        self.registrar.set_limits(settings.registrar.clone());
+        self.settings = settings;
     }
 
     /// Lets every deadline pass that is not after `now`.
@@ -203,16 +218,16 @@ impl Engine {
                 moved = true;
                 self.event(now, event);
             }
-            while let Some((token, request)) = self.mirror.poll_request() {
+            while let Some(request) = self.mirror.poll_request() {
                 moved = true;
-                self.send_mirror(now, token, request);
+                self.send_mirror(now, request);
             }
             while let Some((flow, bytes)) = self.layer.poll_transmit() {
                 moved = true;
                 self.out.push_back(Output::Transmit { flow, bytes });
             }
             if !moved {
-                return;
+                return self.note_reachable();
             }
         }
     }
@@ -225,13 +240,19 @@ impl Engine {
                     && let Some(token) = self.mirror_clients.remove(&client)
                 {
                     self.mirror.response(now, token, &response);
-                    self.note_reachable();
                 }
+            }
+            Event::Response { client, response, .. } if self.messages.owns(client) => {
+                if response.status.is_final() {
+                    self.message_answered(now, client, Some(response.status));
+                }
+            }
+            Event::Failed { client, .. } if self.messages.owns(client) => {
+                self.message_answered(now, client, None);
             }
             Event::Failed { client, .. } if self.mirror_clients.contains_key(&client) => {
                 if let Some(token) = self.mirror_clients.remove(&client) {
                     self.mirror.failed(now, token);
-                    self.note_reachable();
                 }
             }
             other => self.with_calls(now, |calls, fx| calls.transaction_event(other, fx)),
@@ -245,7 +266,9 @@ impl Engine {
                 self.note_registrations(changes, now);
                 let event = WebEvent::Registered { extension: extension.to_string() };
                 self.out.push_back(Output::Web { session, event });
-                self.with_calls(now, |calls, fx| calls.page_opened(&extension, session, fx));
+                if let Some(device) = self.registrar.page_device(session) {
+                    self.with_calls(now, |calls, fx| calls.page_opened(&device, session, fx));
+                }
             }
             WebInput::Closed { session } => {
                 let changes = self.registrar.web_closed(now, session);
@@ -264,12 +287,12 @@ impl Engine {
         self.out.push_back(Output::Reply { ticket, reply });
     }
 
-    fn send_mirror(&mut self, now: Now, token: MirrorToken, request: Request) {
+    fn send_mirror(&mut self, now: Now, request: MirrorRequest) {
+        let MirrorRequest { token, request, patience } = request;
         let Some(flow) = self.mirror.flow() else { return };
-        match self.layer.request(now, flow, request, transaction::RequestOptions::default()) {
-            Ok(client) => {
-                self.mirror_clients.insert(client, token);
-            }
+        let options = transaction::RequestOptions { first_response: patience };
+        match self.layer.request(now, flow, request, options) {
+            Ok(client) => drop(self.mirror_clients.insert(client, token)),
             Err(_) => self.mirror.failed(now, token),
         }
     }
@@ -297,7 +320,11 @@ impl Engine {
             books: &mut self.books,
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),
+            asterisk_silent: false,
         };
         act(&mut self.calls, &mut fx);
+        if fx.asterisk_silent {
+            self.mirror.suspect(now);
+        }
     }
 }

@@ -21,9 +21,11 @@ pub(super) struct Waiting {
 impl Engine {
     pub(super) fn register(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
         match self.registrar.register(now, flow, &request) {
-            Registered::Answer { response, failure } => {
-                if let Some(reason) = failure {
+            Registered::Answer { response, refusal, is_guess } => {
+                if let Some(reason) = refusal {
                     self.refused("registrar", reason);
+                }
+                if is_guess {
                     self.admission.note_failure(now, flow, &request);
                 }
                 self.respond(now, server, *response);

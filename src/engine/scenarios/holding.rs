@@ -62,7 +62,7 @@ fn by_inactive() {
 #[test]
 fn by_an_address_of_zeros() {
     for by_caller in [true, false] {
-        hold_and_resume(&zeroed(4000), Direction::Inactive, Direction::Inactive, by_caller);
+        hold_and_resume(&zeroed(4000), Direction::RecvOnly, Direction::SendOnly, by_caller);
     }
 }
 

@@ -256,3 +256,6 @@ impl Turning {
 
 /// What became of a change that was to be written.
 type Settled = (StoreTicket, bool);
+
+#[cfg(test)]
+mod tests;

@@ -154,6 +154,5 @@ async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,21 @@ impl Sockets {
         }
         Ok(sockets)
     }
+
+    /// Where we listen, for people: `tls 0.0.0.0:5061`.
+    pub(super) fn listeners(&self) -> Vec<String> {
+        let sip = self.sip.iter().map(|(listen, socket)| {
+            let local = match socket {
+                SipSocket::Udp(socket) => socket.local_addr(),
+                SipSocket::Tcp(socket) => socket.local_addr(),
+            };
+            (listen.transport.as_str(), local)
+        });
+        let web = self.https.iter().map(|socket| ("https", socket.local_addr()));
+        let metrics = self.metrics.iter().map(|socket| ("metrics", socket.local_addr()));
+        let bound = sip.chain(web).chain(metrics).filter_map(|(name, local)| Some((name, local.ok()?)));
+        bound.map(|(name, local)| format!("{name} {local}")).collect()
+    }
 }
 
 /// Lets the process have as many descriptors as the system allows it: each connection and media port takes one.

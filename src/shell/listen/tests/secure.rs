@@ -138,7 +138,8 @@ async fn a_revoked_phone_is_closed_and_does_not_come_back() {
     let mut site = Site::new("revoked", ClientCertificates::Required);
     let mut bench = Bench::stream(limits(), site.security()).await;
     let ca = site.ca.certificate();
-    let (good, bad) = (connector(&ca, Some(shown(&site.phone("good")))), connector(&ca, Some(shown(&site.phone("bad")))));
+    let (good, bad) =
+        (connector(&ca, Some(shown(&site.phone("good")))), connector(&ca, Some(shown(&site.phone("bad")))));
     let _good_phone = dial(&bench, &good).await.unwrap();
     let (good_flow, _, _good_line) = bench.opened().await;
     let _bad_phone = dial(&bench, &bad).await.unwrap();
@@ -161,7 +162,10 @@ async fn a_revoked_phone_is_closed_and_does_not_come_back() {
 }
 
 /// A CA of our own making and a certificate that ends in `life`.
-fn short_lived(directory: &Path, life: Duration) -> (PathBuf, CertificateDer<'static>, PrivateKeyDer<'static>) {
+fn short_lived(
+    directory: &Path,
+    life: Duration,
+) -> (PathBuf, CertificateDer<'static>, PrivateKeyDer<'static>) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, "Brief CA");
@@ -182,7 +186,8 @@ fn short_lived(directory: &Path, life: Duration) -> (PathBuf, CertificateDer<'st
 async fn a_certificate_that_ends_while_connected_ends_the_connection() {
     let mut site = Site::new("expires", ClientCertificates::Off);
     let (ca, certificate, key) = short_lived(&site.directory, Duration::from_secs(2));
-    let files = TlsFiles { clients: ClientCertificates::Required, ca, crl: None, ..site.endpoint.files().clone() };
+    let files =
+        TlsFiles { clients: ClientCertificates::Required, ca, crl: None, ..site.endpoint.files().clone() };
     site.endpoint.reload(files).unwrap();
     let mut bench = Bench::stream(limits(), site.security()).await;
     let connector = connector(&site.ca.certificate(), Some((certificate, key)));
