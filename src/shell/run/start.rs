@@ -414,7 +414,9 @@ impl Listeners {
         let (upgraded, websockets) = mpsc::channel(UPGRADED);
         let api = Api::new(Parts {
             settings: settings::api_settings(config, key),
+            directory: Arc::<AccountBook>::clone(&web.book),
             accounts: web.book,
+            records: Arc::new(daemon.store.clone()),
             vitals: web.board,
             line: web.line,
             sip: Some(upgraded),
