@@ -202,6 +202,7 @@ fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effec
         resync: false,
         started: fx.now.wall,
         answered: None,
+        quality: None,
     };
     Call {
         id,

@@ -11,6 +11,7 @@ mod direct;
 mod failing;
 mod holding;
 mod ledger;
+mod numbers;
 mod pages;
 mod phones;
 mod returning;
