@@ -19,6 +19,7 @@ mod ledger;
 mod limits;
 mod messages;
 mod page_calls;
+mod numbers;
 mod pages;
 mod phones;
 mod records;
