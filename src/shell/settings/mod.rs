@@ -37,8 +37,6 @@ const WEB_GRACE: Duration = Duration::from_secs(20);
 const FIRST_RESPONSE: Duration = Duration::from_secs(1);
 /// Longest silence of Asterisk before it counts as down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
-/// How long a call waits for Asterisk's first response before it is tried without Asterisk.
-const FIRST_RESPONSE: Duration = Duration::from_secs(1);
 /// Registrations a second that Asterisk is told after a restart.
 const MIRROR_RATE: u32 = 100;
 /// Media ends for each call: both legs, and forks that ring.
@@ -83,9 +81,6 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             window: limits.lockout_window,
             duration: limits.lockout_time,
         },
-        // The numbers were checked; if one of them were unfit, the two that hold everywhere remain.
-        emergency: EmergencyNumbers::new(config.numbers.emergency.iter().map(String::as_str))
-            .unwrap_or_default(),
         rate: RateSettings { per_second: limits.messages_per_second, burst: limits.message_burst },
         max_transactions: MAX_TRANSACTIONS,
     }
@@ -167,6 +162,7 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
 }
 
 /// Whatever the configuration says, 112 and 911 are among them.
+/// The numbers were checked; if one of them were unfit, the two that hold everywhere remain.
 fn emergency(config: &Config) -> EmergencyNumbers {
     EmergencyNumbers::new(config.numbers.emergency.iter().map(String::as_str)).unwrap_or_default()
 }
@@ -180,7 +176,6 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
         first_response: FIRST_RESPONSE,
         mirror_rate: MIRROR_RATE,
-        first_response: FIRST_RESPONSE,
     })
 }
 
