@@ -56,8 +56,10 @@ pub struct CallSettings {
     pub max: usize,
     /// Most calls of one extension at once.
     pub per_extension: usize,
-    /// How long devices ring.
+    /// How long devices ring, when no others of their user are left to try.
     pub ring_timeout: Duration,
+    /// How long devices ring before the ones that their user prefers less are tried.
+    pub ring_step: Duration,
     /// Longest call.
     pub max_duration: Duration,
     /// Session-Expires that we ask for (RFC 4028).
@@ -66,6 +68,8 @@ pub struct CallSettings {
     pub min_se: Duration,
     /// How long a browser may be away in mid-call (reload, network change).
     pub web_grace: Duration,
+    /// The same while the call rings, as caller or called.
+    pub web_ring_grace: Duration,
 }
 
 /// Where media go.

@@ -52,10 +52,12 @@ pub(crate) fn settings() -> Settings {
             max: 100,
             per_extension: 10,
             ring_timeout: seconds(60),
+            ring_step: seconds(20),
             max_duration: seconds(4 * 3600),
             session_expires: seconds(1800),
             min_se: seconds(90),
             web_grace: seconds(15),
+            web_ring_grace: seconds(5),
         },
         media: MediaSettings {
             address: "192.0.2.1".parse().expect("an address"),

@@ -73,6 +73,13 @@ impl Daemon {
         done.join("; ")
     }
 
+    /// Renews our own certificate and revocation list where it is time, and reads the others again: without it they
+    /// would end while the daemon runs.
+    pub fn renew_certificates(&mut self) {
+        self.reload_certificates();
+        self.look_at_certificates();
+    }
+
     /// Raises or clears the conditions of certificates that end soon or have ended. To be called now and then.
     pub fn look_at_certificates(&self) {
         let now = wall_now();

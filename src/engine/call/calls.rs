@@ -212,7 +212,7 @@ impl Calls {
 impl Call {
     fn timer(&mut self, purpose: Purpose, fx: &mut Effects<'_>) {
         match purpose {
-            Purpose::Ring => self.end(Cause::NoAnswer, None, fx),
+            Purpose::Ring => self.ring_time_over(fx),
             Purpose::Longest => self.end(Cause::TooLong, None, fx),
             Purpose::Refresh(place) => self.refresh(place, fx),
             Purpose::Expire(_) => self.session_expired(fx),

@@ -17,6 +17,8 @@ pub struct WebLeg {
     pub extension: Extension,
     /// The page's connection; `None` while it is away.
     pub session: Option<WebSession>,
+    /// Whether its connection broke and it may come back; a page that only polls is not away.
+    pub away: bool,
     /// Whether the microphone is muted at the page.
     pub muted: bool,
     sent: VecDeque<(u64, Signal)>,
@@ -26,7 +28,7 @@ pub struct WebLeg {
 impl WebLeg {
     /// A leg of a page.
     pub const fn new(extension: Extension, session: Option<WebSession>) -> Self {
-        Self { extension, session, muted: false, sent: VecDeque::new(), sequence: 0 }
+        Self { extension, session, away: false, muted: false, sent: VecDeque::new(), sequence: 0 }
     }
 
     /// Sends signalling; kept for a page that polls or comes back.

@@ -13,5 +13,7 @@ mod holding;
 mod ledger;
 mod pages;
 mod phones;
+mod returning;
+mod ringing;
 mod through_asterisk;
 mod world;

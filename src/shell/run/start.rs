@@ -4,17 +4,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::failure::Failure;
 use super::sockets::{SipSocket, Sockets};
 use super::tasks::Tasks;
 use super::vitals::Board;
+use super::loading::{Loaded, RevocationLists};
 use super::{mirror_files, pulse, random, session_key};
 use crate::api::{self, Api, ApiMetrics, LineCapacity, Parts};
 use crate::config::{Config, Network, Transport};
 use crate::engine::flow::Side;
-use crate::engine::registrar::{Accounts, Binding};
 use crate::engine::{Engine, EngineSetup};
 use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
@@ -24,11 +24,10 @@ use crate::shell::daemon::Daemon;
 use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
 use crate::shell::flows::Flows;
 use crate::shell::https::{self, HttpsLimits};
-use crate::shell::listen::{self, Acceptor, Limits, Revocations, Shared, UdpListener};
+use crate::shell::listen::{self, Acceptor, Limits, Shared, UdpListener};
 use crate::shell::media::MediaWorker;
 use crate::shell::pki;
 use crate::shell::settings::{self, AccountBook, Bound};
-use crate::shell::store::{AccountRow, Store};
 use crate::shell::systemd::{Heartbeat, Watchdog};
 
 /// Messages of listeners that may wait for the engine.
@@ -71,12 +70,6 @@ pub(super) struct Workers {
     pub(super) connectivity: Arc<Connectivity>,
 }
 
-/// What the lists in force revoke; read by open connections.
-pub(super) struct RevocationLists {
-    sip: watch::Sender<Revocations>,
-    https: watch::Sender<Revocations>,
-}
-
 /// Starts everything. Must be called within the runtime.
 pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let config = &daemon.config;
@@ -85,7 +78,7 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let bound = bound(&sockets, &identity);
     let names = sockets.listeners();
     let Sockets { sip, asterisk, https, metrics, media } = sockets;
-    let loaded = Loaded::read(daemon).await;
+    let loaded = Loaded::read(daemon).await?;
     mirror_files::write(config, &loaded.accounts, &daemon.health).await;
     let accounts = Arc::new(AccountBook::default());
     accounts.replace(loaded.accounts.clone());
@@ -125,75 +118,6 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
         _watchdog: watchdog,
     };
     Ok(serving)
-}
-
-impl RevocationLists {
-    fn read(daemon: &Daemon) -> Self {
-        let of =
-            |endpoint: &Option<pki::TlsEndpoint>| watch::Sender::new(read_revocations(endpoint.as_ref()));
-        Self { sip: of(&daemon.sip_tls), https: of(&daemon.https_tls) }
-    }
-
-    /// Reads the lists again; connections whose certificates they name are closed.
-    pub(super) fn reload(&self, daemon: &Daemon) {
-        self.sip.send_replace(read_revocations(daemon.sip_tls.as_ref()));
-        self.https.send_replace(read_revocations(daemon.https_tls.as_ref()));
-    }
-}
-
-/// The accounts in the store that can be used.
-pub(super) async fn load_accounts(store: &Store, realm: &str) -> Accounts {
-    let rows: Vec<AccountRow> = store.accounts().await.unwrap_or_else(|error| {
-        warn!(reason = error.as_str(), "the accounts cannot be read: {error}");
-        Vec::new()
-    });
-    let read = rows.iter().filter_map(|row| {
-        let account = settings::account(row, realm);
-        account
-            .inspect_err(|flaw| {
-                warn!(reason = flaw.as_str(), "an extension is left out; give it a new password")
-            })
-            .ok()
-    });
-    read.collect()
-}
-
-fn read_revocations(endpoint: Option<&pki::TlsEndpoint>) -> Revocations {
-    let Some(path) = endpoint.and_then(|endpoint| endpoint.files().crl.as_deref()) else {
-        return Revocations::default();
-    };
-    listen::revocations(path).unwrap_or_else(|error| {
-        warn!(reason = "revocation-list", "{error}");
-        Revocations::default()
-    })
-}
-
-/// What survived.
-struct Loaded {
-    accounts: Accounts,
-    bindings: Vec<Binding>,
-}
-
-impl Loaded {
-    async fn read(daemon: &Daemon) -> Self {
-        let accounts = load_accounts(&daemon.store, &daemon.config.sip.realm).await;
-        let bindings = load_bindings(&daemon.store).await;
-        info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
-        Self { accounts, bindings }
-    }
-}
-
-async fn load_bindings(store: &Store) -> Vec<Binding> {
-    let rows = store.bindings().await.unwrap_or_else(|error| {
-        warn!(reason = error.as_str(), "the registrations cannot be read: {error}");
-        Vec::new()
-    });
-    let read = rows.into_iter().filter_map(|row| {
-        settings::binding(row)
-            .inspect_err(|flaw| warn!(reason = flaw.as_str(), "a registration is left out"))
-            .ok()
-    });
-    read.collect()
 }
 
 fn dtls_identity(config: &Config) -> Result<Arc<DtlsIdentity>, Failure> {

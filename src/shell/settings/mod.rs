@@ -33,6 +33,8 @@ const MAX_TRANSACTIONS: usize = 20_000;
 const CALLS_PER_EXTENSION: usize = 10;
 /// How long a page may be away in mid-call.
 const WEB_GRACE: Duration = Duration::from_secs(20);
+/// The same while its call rings: somebody listens to the ringing.
+const WEB_RING_GRACE: Duration = Duration::from_secs(5);
 /// On loopback Asterisk answers an INVITE within milliseconds; a silent one delays a call by no more than this.
 const FIRST_RESPONSE: Duration = Duration::from_secs(1);
 /// Longest silence of Asterisk before it counts as down.
@@ -68,10 +70,12 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             max: config.calls.max,
             per_extension: CALLS_PER_EXTENSION,
             ring_timeout: config.calls.ring_timeout,
+            ring_step: config.calls.ring_step,
             max_duration: config.calls.max_duration,
             session_expires: config.calls.session_expires,
             min_se: config.calls.min_session_expires,
             web_grace: WEB_GRACE,
+            web_ring_grace: WEB_RING_GRACE,
         },
         media: media(config, bound),
         asterisk: asterisk(config, bound),
@@ -174,7 +178,6 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         local,
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
-        first_response: FIRST_RESPONSE,
         mirror_rate: MIRROR_RATE,
     })
 }
