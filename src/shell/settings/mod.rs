@@ -179,6 +179,7 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
         mirror_rate: MIRROR_RATE,
+        first_response: FIRST_RESPONSE,
     })
 }
 
