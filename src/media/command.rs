@@ -1,5 +1,7 @@
 //! What the engine asks of the media worker.
 
+use std::net::SocketAddr;
+
 use super::dtmf::Digits;
 use super::end::{EndCodec, EndId, Flow, PayloadMap, Remote, Security, SourceRule, SrtpKeys};
 use super::ports::LocalPort;
@@ -29,6 +31,14 @@ pub enum MediaCommand {
         remote: Remote,
         /// From whom it takes packets.
         source: SourceRule,
+    },
+    /// Names one more address from which the peer may send; packets still go to that of `SetRemote`. The oldest of
+    /// [`MAX_MORE_SOURCES`](super::MAX_MORE_SOURCES) makes room; an address that another end named is not taken.
+    AdmitSource {
+        /// Which end.
+        end: EndId,
+        /// The address, validated by ICE.
+        source: SocketAddr,
     },
     /// Gives the SRTP keys; turns a plain end into an SRTP end. Keys equal to those in force keep their
     /// indices (nothing is reset, no index is used twice); a new send key begins a new SSRC.
@@ -96,6 +106,7 @@ impl MediaCommand {
         match self {
             Self::Open { end, .. }
             | Self::SetRemote { end, .. }
+            | Self::AdmitSource { end, .. }
             | Self::SetCrypto { end, .. }
             | Self::SetCodec { end, .. }
             | Self::Unbridge { end }

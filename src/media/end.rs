@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-
 use super::srtp::SrtpKey;
+
+/// Most addresses from which a browser may send besides the one it is sent to.
+pub const MAX_MORE_SOURCES: usize = 8;
 
 /// Names one media end, from [`EndIds::allocate`] to [`EndIds::release`].
 ///

@@ -45,6 +45,9 @@ impl Call {
                 let remote = Remote::muxed(*remote);
                 fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
             }
+            EndEvent::PathValidated { remote } => {
+                fx.media(MediaCommand::AdmitSource { end, source: *remote });
+            }
             EndEvent::PeerClosed => {}
             EndEvent::Failed(failure) => {
                 fx.refused("connectivity", failure.as_str());

@@ -8,7 +8,8 @@ use crate::media::end::{EndId, Remote};
 use crate::media::event::{DropReason, RefusalReason};
 use crate::media::ports::{LocalPort, PortPair, SocketId};
 
-/// Bounded by its capacity; addresses only by what signalling and ICE named, two for each end.
+/// Bounded by its capacity; addresses only by what signalling and ICE named: two for each end,
+/// and [`MAX_MORE_SOURCES`](crate::media::MAX_MORE_SOURCES) for a browser's.
 ///
 /// The maps are keyed by what peers may choose, so they hash with the standard library's keyed hash.
 pub(super) struct EndTable {
@@ -85,6 +86,11 @@ impl EndTable {
         if let Some(remote) = removed.remote {
             self.forget_addresses(removed.local, &remote, end.index());
         }
+        for source in removed.more_sources() {
+            if self.webrtc.get(source) == Some(&end.index()) {
+                self.webrtc.remove(source);
+            }
+        }
         if let LocalPort::Phone(PortPair(pair)) = removed.local
             && let Some(phone) = self.phones.get_mut(usize::from(pair))
         {
@@ -98,6 +104,9 @@ impl EndTable {
         let (local, old) = self.get(end).map(|open| (open.local, open.remote))?;
         if let Some(old) = old {
             self.forget_addresses(local, &old, end.index());
+            if self.get(end).is_some_and(|open| open.more_sources().contains(&old.rtp)) {
+                self.webrtc.insert(old.rtp, end.index());
+            }
         }
         let addresses = match local {
             LocalPort::WebRtc => Some(&mut self.webrtc),
@@ -109,6 +118,22 @@ impl EndTable {
             addresses.insert(remote.rtcp_address(), end.index());
         }
         self.get(end)
+    }
+
+    /// Takes packets of a browser's end from `source` too, unless another end has named it. False without the end.
+    pub(super) fn admit_source(&mut self, end: EndId, source: SocketAddr) -> bool {
+        let taken = self.webrtc.get(&source).is_some_and(|index| *index != end.index());
+        let Some(open) = self.get(end) else { return false };
+        if open.local != LocalPort::WebRtc || taken {
+            return true;
+        }
+        let replaced = open.admit_source(source);
+        let in_use = open.remote.map(|remote| [remote.rtp, remote.rtcp_address()]);
+        if let Some(old) = replaced.filter(|old| in_use.is_none_or(|used| !used.contains(old))) {
+            self.webrtc.remove(&old);
+        }
+        self.webrtc.insert(source, end.index());
+        true
     }
 
     fn forget_addresses(&mut self, local: LocalPort, remote: &Remote, index: usize) {

@@ -85,6 +85,13 @@ pub enum EndEvent {
         /// The peer's new address.
         remote: SocketAddr,
     },
+    /// The peer may send media from this address too: a browser uses a path as soon as it is valid, and moves
+    /// between valid ones before and beside its nominations (RFC 8445 §12.1 sends on a selected pair only, but has
+    /// the receiver take media from any).
+    PathValidated {
+        /// The address.
+        remote: SocketAddr,
+    },
     /// The peer ended DTLS: it is gone, as a closed or reloaded page is.
     PeerClosed,
     /// There is no media, or none any more. After `NoIcePath` and `ConsentLost` an ICE restart may help.
@@ -296,6 +303,11 @@ impl WebRtcEnd {
                         self.events.push_back(EndEvent::PathChanged { remote });
                     }
                 }
+                IceEvent::Validated(remote) => {
+                    if self.media_to.is_some() {
+                        self.events.push_back(EndEvent::PathValidated { remote });
+                    }
+                }
                 IceEvent::Failed(why) => self.events.push_back(EndEvent::Failed(why)),
             }
         }
@@ -315,6 +327,8 @@ impl WebRtcEnd {
             DtlsOutcome::Established(keys) => {
                 self.media_to = self.ice.selected().or(self.dtls_source);
                 self.events.extend(self.media_to.map(|remote| EndEvent::Connected { remote, keys }));
+                let others = self.ice.validated().filter(|remote| Some(*remote) != self.media_to);
+                self.events.extend(others.map(|remote| EndEvent::PathValidated { remote }));
             }
             DtlsOutcome::PeerClosed => {
                 self.over = true;

@@ -37,6 +37,29 @@ fn strangers_are_dropped_and_counted_everywhere() {
 }
 
 #[test]
+fn a_browser_may_send_from_each_path_that_ice_validated() {
+    let mut bench = Bench::new();
+    bench.open(PHONE, LocalPort::Phone(PortPair(0)), PHONE_ADDRESS, None);
+    bench.open(BROWSER, LocalPort::WebRtc, BROWSER_ADDRESS, None);
+    bench.bridge(PHONE, BROWSER);
+    let mut browser = Peer::new(1);
+    assert_eq!(dropped(&mut bench, SocketId::WebRtc, STRANGER, &mut browser), DropReason::UnknownSource);
+    bench.command(MediaCommand::AdmitSource { end: BROWSER, source: at(STRANGER) });
+    for from in [STRANGER, BROWSER_ADDRESS, STRANGER] {
+        assert!(matches!(bench.speak(SocketId::WebRtc, from, &mut browser), Verdict::Send(_)));
+    }
+    // The path moves there: the former one stays good.
+    let remote = Remote::muxed(at(STRANGER));
+    bench.command(MediaCommand::AdmitSource { end: BROWSER, source: at(BROWSER_ADDRESS) });
+    bench.command(MediaCommand::SetRemote { end: BROWSER, remote, source: SourceRule::Exact });
+    assert!(matches!(bench.speak(SocketId::WebRtc, BROWSER_ADDRESS, &mut browser), Verdict::Send(_)));
+    bench.command(MediaCommand::Close { end: BROWSER });
+    for from in [STRANGER, BROWSER_ADDRESS] {
+        assert_eq!(dropped(&mut bench, SocketId::WebRtc, from, &mut browser), DropReason::UnknownSource);
+    }
+}
+
+#[test]
 fn stun_and_dtls_go_to_connectivity_from_the_webrtc_socket_only() {
     let mut bench = Bench::phone_call(None);
     for first in [0_u8, 22] {

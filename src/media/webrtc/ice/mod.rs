@@ -60,6 +60,8 @@ const MAX_OUT: usize = 128;
 pub(super) enum IceEvent {
     /// Send to this address from now on.
     Selected(SocketAddr),
+    /// The peer showed that it sends from this address too.
+    Validated(SocketAddr),
     /// There is no path, or none any more.
     Failed(EndFailure),
 }
@@ -174,6 +176,11 @@ impl IceAgent {
         self.paths.is_validated(remote)
     }
 
+    /// Every address that ICE has validated.
+    pub(super) fn validated(&self) -> impl Iterator<Item = SocketAddr> {
+        self.paths.iter().filter(|path| path.heard.is_some()).map(|path| path.remote)
+    }
+
     /// The selected path.
     pub(super) fn selected(&self) -> Option<SocketAddr> {
         match self.phase {
@@ -261,6 +268,9 @@ impl IceAgent {
         }
         if !self.paths.hear(now, from, message.priority.unwrap_or(0), self.selected()) {
             return Err(PacketDrop::PathTableFull);
+        }
+        if !known {
+            self.events.push_back(IceEvent::Validated(from));
         }
         self.send(from, success_response(message.transaction, from, &password));
         self.renew_consent_as_lite(now, from);
