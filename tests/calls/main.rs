@@ -3,6 +3,7 @@
 //! Each test opens one office and plays its cases side by side; `CASE=part-of-a-name` picks some of them.
 
 mod changes;
+mod pages;
 mod plain;
 mod secured;
 mod trouble;
@@ -66,6 +67,7 @@ async fn calls_of_secured_devices() -> Outcome {
     let (high, low) = (office.browser(740).await?, office.browser(530).await?);
     let mut cases = Cases::default();
     secured::add(&mut cases, &office, &high, &low);
+    pages::add(&mut cases, &office, &high);
     cases.play(3).await?;
     office.close().await
 }
