@@ -57,6 +57,7 @@ struct Families {
     drops: Counters<2>,
     registrations: Gauge,
     calls_active: Gauge,
+    ports_in_use: Gauge,
     calls: Counters<1>,
     media_packets: Counters<1>,
     media_drops: Counters<1>,
@@ -103,6 +104,11 @@ impl Metrics {
     /// Sets the number of calls that are up or being set up.
     pub fn set_calls_active(&self, calls: usize) {
         self.families.calls_active.set(i64::try_from(calls).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the number of phones' port pairs that carry a call.
+    pub fn set_ports_in_use(&self, pairs: usize) {
+        self.families.ports_in_use.set(i64::try_from(pairs).unwrap_or(i64::MAX));
     }
 
     /// Counts a call that ended with `outcome` (`"answered"`, `"busy"`, `"no-answer"`…).
@@ -206,6 +212,7 @@ impl Families {
             drops: Family::default(),
             registrations: Gauge::default(),
             calls_active: Gauge::default(),
+            ports_in_use: Gauge::default(),
             calls: Family::default(),
             media_packets: Family::default(),
             media_drops: Family::default(),
@@ -228,6 +235,7 @@ impl Families {
     }
 
     fn register_media(&self, registry: &mut Registry) {
+        registry.register("media_ports", "Port pairs of phones that carry a call", self.ports_in_use.clone());
         registry.register("media_packets", "Media packets received and sent", self.media_packets.clone());
         registry.register("media_drops", "Media packets dropped, by reason", self.media_drops.clone());
         registry.register("call_mos", "Mean opinion score, per ended call and direction", self.mos.clone());

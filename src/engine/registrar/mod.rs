@@ -6,6 +6,7 @@
 //! | `binding` | [`Binding`]: one device |
 //! | `table` | all bindings, bounded, with their expiry |
 //! | `register` | REGISTER: challenge, refuse, or prepare and commit |
+//! | `challenge` | which digests a device is offered |
 //! | `authenticate` | requests other than REGISTER |
 //! | `pages` | browsers as devices |
 //!
@@ -27,6 +28,7 @@
 mod account;
 mod authenticate;
 mod binding;
+mod challenge;
 mod pages;
 mod register;
 mod table;

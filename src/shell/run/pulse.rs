@@ -69,6 +69,7 @@ fn look_at_limits(watched: &Watched) {
     let overview = *watched.overview.borrow();
     watched.metrics.set_registrations(overview.registrations);
     watched.metrics.set_calls_active(overview.calls);
+    watched.metrics.set_ports_in_use(overview.ports.0);
     let set = |condition, raised: bool, words: &str| {
         if raised && !watched.health.is_raised(condition) {
             watched.health.raise(condition, words);
