@@ -333,7 +333,7 @@ impl Listeners {
     fn open_web(&mut self, daemon: &Daemon, web: Web, revocations: &RevocationLists) -> Result<(), Failure> {
         let config = &daemon.config;
         let key = session_key::load_or_make(Path::new(&config.paths.state))?;
-        let metrics = ApiMetrics::default();
+        let metrics = ApiMetrics::with_handshakes(daemon.metrics.handshakes());
         daemon.metrics.register(|registry| metrics.register(registry));
         let (upgraded, websockets) = mpsc::channel(UPGRADED);
         let api = Api::new(Parts {
