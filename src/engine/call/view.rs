@@ -59,6 +59,7 @@ impl Call {
             CallState::Over(_) => "ended",
             CallState::Up if holds => "held",
             CallState::Up => "up",
+            _ if place != 0 => "ringing",
             CallState::Ringing if self.early.is_some() => "early",
             CallState::Ringing => "ringing",
             CallState::Dialling => "dialling",

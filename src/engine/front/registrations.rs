@@ -64,7 +64,13 @@ impl Engine {
         if !waiting.durable {
             self.refused("registrar", "not-durable");
         }
+        let devices: Vec<_> = waiting.pending.devices().cloned().collect();
         let (response, changes) = self.registrar.commit(now, waiting.flow, &waiting.request, waiting.pending);
+        for device in devices {
+            if let Some(flow) = self.registrar.flow_of(&device) {
+                self.calls.device_moved(&device, flow);
+            }
+        }
         self.respond(now, waiting.server, response);
         self.note_registrations(changes, now);
     }

@@ -33,7 +33,8 @@ impl<'a> Cases<'a> {
     pub async fn play(self, at_once: usize) -> Outcome {
         let mut failures = Vec::new();
         let mut waiting = self.scripts.into_iter();
-        let mut playing: Vec<(&'static str, Pin<Box<dyn Future<Output = Outcome<String>> + 'a>>)> = Vec::new();
+        let mut playing: Vec<(&'static str, Pin<Box<dyn Future<Output = Outcome<String>> + 'a>>)> =
+            Vec::new();
         loop {
             while playing.len() < at_once {
                 let Some((name, script)) = waiting.next() else { break };

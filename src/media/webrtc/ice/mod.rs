@@ -60,6 +60,8 @@ const MAX_OUT: usize = 128;
 pub(super) enum IceEvent {
     /// Send to this address from now on.
     Selected(SocketAddr),
+    /// The peer proved to be at this address too: media may come from there (RFC 8445 §12.2).
+    Validated(SocketAddr),
     /// There is no path, or none any more.
     Failed(EndFailure),
 }
@@ -261,6 +263,9 @@ impl IceAgent {
         }
         if !self.paths.hear(now, from, message.priority.unwrap_or(0), self.selected()) {
             return Err(PacketDrop::PathTableFull);
+        }
+        if !known {
+            self.events.push_back(IceEvent::Validated(from));
         }
         self.send(from, success_response(message.transaction, from, &password));
         self.renew_consent_as_lite(now, from);
