@@ -205,6 +205,11 @@ impl Engine {
         self.layer.live()
     }
 
+    /// What the transaction layer dropped since the start.
+    pub fn transaction_drops(&self) -> &transaction::Drops {
+        self.layer.drops()
+    }
+
     /// Port pairs in use, and all that are bound.
     pub fn ports(&self) -> (usize, usize) {
         (self.stock.ports.in_use(), self.stock.ports.capacity())
