@@ -113,7 +113,8 @@ fn free_ports(count: u16) -> u16 {
     let blocks = 12_000 / count;
     let start = u16::try_from(std::process::id() % u32::from(blocks)).unwrap();
     let candidates = (0..blocks).map(|step| 20_000 + (start + step) % blocks * count);
-    let is_free = |base: &u16| [0, 2, 10, 48].iter().all(|more| UdpSocket::bind(("0.0.0.0", base + more)).is_ok());
+    let is_free =
+        |base: &u16| [0, 2, 10, 48].iter().all(|more| UdpSocket::bind(("0.0.0.0", base + more)).is_ok());
     candidates.into_iter().find(is_free).expect("free ports")
 }
 

@@ -16,7 +16,7 @@ use super::auth::source_of;
 use super::peer::Peer;
 use super::problem::{Problem, Reason};
 use super::state::Api;
-use super::{calls, metrics, pages, session, signaling, sip_socket, status, ws};
+use super::{calls, extensions, metrics, pages, session, signaling, sip_socket, status, ws};
 
 /// No script, style, frame or connection but our own.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -35,6 +35,11 @@ pub fn router(api: Api) -> Router {
         .route("/calls/{id}/accept", post(calls::accept))
         .route("/calls/{id}/end", post(calls::end))
         .route("/calls/{id}/signaling", post(signaling::send).get(signaling::missed))
+        .route("/extensions", get(extensions::list))
+        .route("/extensions/parse", post(extensions::parse))
+        .route("/extensions/countries", get(extensions::countries))
+        .route("/extensions/by-country/{code}", get(extensions::by_country))
+        .route("/extensions/{number}", get(extensions::show))
         .route("/health", get(status::health))
         .route("/status", get(status::status))
         .route("/metrics/prometheus", get(metrics::prometheus))

@@ -32,13 +32,13 @@ pub enum MediaCommand {
         /// From whom it takes packets.
         source: SourceRule,
     },
-    /// Names one more address from which the peer may send; packets still go to that of `SetRemote`. The oldest of
-    /// [`MAX_MORE_SOURCES`](super::MAX_MORE_SOURCES) makes room; an address that another end named is not taken.
-    AdmitSource {
+    /// Takes media of a browser from this address too, which ICE has validated. At most
+    /// [`MAX_SOURCES`](super::end::MAX_SOURCES) for each end; one more is refused.
+    AllowSource {
         /// Which end.
         end: EndId,
-        /// The address, validated by ICE.
-        source: SocketAddr,
+        /// The address.
+        address: SocketAddr,
     },
     /// Gives the SRTP keys; turns a plain end into an SRTP end. Keys equal to those in force keep their
     /// indices (nothing is reset, no index is used twice); a new send key begins a new SSRC.
@@ -106,7 +106,7 @@ impl MediaCommand {
         match self {
             Self::Open { end, .. }
             | Self::SetRemote { end, .. }
-            | Self::AdmitSource { end, .. }
+            | Self::AllowSource { end, .. }
             | Self::SetCrypto { end, .. }
             | Self::SetCodec { end, .. }
             | Self::Unbridge { end }

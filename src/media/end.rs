@@ -2,10 +2,8 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use super::srtp::SrtpKey;
 
-/// Most addresses from which a browser may send besides the one it is sent to.
-pub const MAX_MORE_SOURCES: usize = 8;
+use super::srtp::SrtpKey;
 
 /// Names one media end, from [`EndIds::allocate`] to [`EndIds::release`].
 ///
@@ -205,6 +203,9 @@ pub struct DtmfPayload {
     /// Its clock rate, in Hz.
     pub clock_rate: u32,
 }
+
+/// From how many validated addresses a browser's media may come.
+pub const MAX_SOURCES: usize = 24;
 
 /// How many `telephone-event` rates one end may have.
 pub const MAX_DTMF_PAYLOADS: usize = 4;

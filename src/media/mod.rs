@@ -52,7 +52,7 @@ pub mod webrtc;
 
 pub use command::MediaCommand;
 pub use connectivity::{CommandRefused, ConnectivityCommand, ConnectivityEvent};
-pub use end::{EndId, EndIds, MAX_MORE_SOURCES, PayloadMap, Remote};
+pub use end::{EndId, EndIds, PayloadMap, Remote};
 pub use event::{DropReason, MediaEvent, Report};
 pub use ports::{LocalPort, PortNumbers, PortPair, PortPool};
 pub use srtp::{SrtpKey, SrtpProfile};

@@ -89,7 +89,7 @@ fn registrations_outlive_a_crash() -> Outcome {
         bob.register().await?;
         site.kill("SIGKILL")?;
         site.restarted(1)?;
-        assert_eq!(site.property("StatusText")?, "0 calls, 2 devices");
+        site.property_until("StatusText", |text| text == "BRU: 0 calls, 2 devices")?;
         let mut calling = ann.call("1002")?;
         let mut called = bob.called().await?.answer().await?;
         calling.answered().await?;

@@ -247,7 +247,7 @@ impl World {
             }
             Output::Connectivity(ConnectivityCommand::Open { end, .. }) => self.ice_ends.push(end),
             Output::Connectivity(ConnectivityCommand::Close { end }) => {
-                self.ice_ends.retain(|open| *open != end)
+                self.ice_ends.retain(|open| *open != end);
             }
             Output::Persist { ticket, .. } => {
                 self.due.push_back(Input::Persisted { ticket, durable: self.durable });
@@ -327,7 +327,8 @@ fn key(owner: u8) -> SrtpKey {
 /// What the shipped configuration gives, with small limits, so that they are reached.
 fn settings() -> Settings {
     let text = "[asterisk]\nenabled = true\nprobe = \"60s\"\n[office]\nid = \"BRU\"\n";
-    let config = config::parse(Path::new("fuzz.toml"), text, &Environment::default()).expect("a configuration");
+    let config =
+        config::parse(Path::new("fuzz.toml"), text, &Environment::default()).expect("a configuration");
     let bound = Bound {
         webrtc: address("192.0.2.1:19000"),
         trunk: address("127.0.0.1:19002"),

@@ -37,8 +37,8 @@ use registrations::Waiting;
 /// What we understand beyond RFC 3261; a request that requires more gets 420.
 const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path"];
 
-/// Media ends beyond the limit on calls: emergency calls are not limited.
-const SPARE_ENDS: usize = 64;
+/// Room in the tables beyond the limit on calls: emergency calls are not limited.
+const SPARE_CALLS: usize = 16;
 
 /// What an engine starts from.
 pub struct EngineSetup {
@@ -90,7 +90,7 @@ impl Engine {
         let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
         let registrar =
             Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
-        let ends = u32::try_from(settings.calls.max.saturating_mul(4).saturating_add(SPARE_ENDS))
+        let ends = u32::try_from(settings.calls.max.saturating_add(SPARE_CALLS).saturating_mul(4))
             .unwrap_or(u32::MAX);
         let stock = MediaStock {
             ends: EndIds::new(ends),
@@ -99,7 +99,7 @@ impl Engine {
         let mut engine = Self {
             admission: Admission::new(&settings),
             mirror: Mirror::new(&settings, now),
-            books: Books::new(settings.calls.max.saturating_mul(8)),
+            books: Books::new(settings.calls.max.saturating_add(SPARE_CALLS).saturating_mul(8)),
             settings,
             layer,
             registrar,
@@ -114,7 +114,7 @@ impl Engine {
             waiting_by_ticket: HashMap::new(),
             waiting_sequence: 0,
         };
-        engine.mirror.extensions(engine.registrar.registered_extensions(), now);
+        engine.mirror.extensions(engine.registrar.extensions_there(), now);
         engine.turn(now);
         engine
     }

@@ -64,12 +64,18 @@ impl Engine {
         if !waiting.durable {
             self.refused("registrar", "not-durable");
         }
+        let devices: Vec<_> = waiting.pending.devices().cloned().collect();
         let (response, changes) = self.registrar.commit(now, waiting.flow, &waiting.request, waiting.pending);
+        for device in devices {
+            if let Some(flow) = self.registrar.flow_of(&device) {
+                self.calls.device_moved(&device, flow);
+            }
+        }
         self.respond(now, waiting.server, response);
         self.note_registrations(changes, now);
     }
 
-    /// Tells what changed, and Asterisk which extensions have devices.
+    /// Tells what changed, and Asterisk which extensions can be rung.
     pub(super) fn note_registrations(&mut self, changes: Vec<Changed>, now: Now) {
         if changes.is_empty() {
             return;
@@ -83,7 +89,7 @@ impl Engine {
             let extension = changed.extension.to_string();
             let change = changed.what.as_str();
             self.out.push_back(Output::Observe(Observation::Registration { change, extension, bindings }));
-            self.mirror.extension(&changed.extension, self.registrar.is_registered(&changed.extension), now);
+            self.mirror.extension(&changed.extension, self.registrar.is_there(&changed.extension), now);
         }
     }
 }

@@ -39,8 +39,19 @@ impl World {
 
     /// A phone registers: the challenge, the answer to it; returns the final response.
     pub(super) fn registers(&mut self, phone: Peer, expires: u32) -> Response {
+        if self.peers[phone.0].flow.connection.is_some() && expires == 3600 {
+            return self.registers_again(phone);
+        }
         let contact = self.contact_of(phone);
         self.registers_contact(phone, &format!("{contact};expires={expires}"), "")
+    }
+
+    /// A phone registers again on the connection that it has now, as the same device.
+    pub(super) fn registers_again(&mut self, phone: Peer) -> Response {
+        let place = phone.0;
+        let number = self.peers[place].number.clone();
+        let contact = format!("<sip:{number}@device{place}.invalid;transport=tcp>;expires=3600");
+        self.registers_contact(phone, &contact, "")
     }
 
     /// The same with this Contact and further headers.
@@ -144,7 +155,8 @@ impl World {
         line
     }
 
-    fn line(&mut self, phone: Peer, from: &str, number: &str) -> Line {
+    /// A line on which nothing was said yet.
+    pub(super) fn line(&mut self, phone: Peer, from: &str, number: &str) -> Line {
         let place = phone.0;
         let sequence = self.peers[place].sequence;
         Line {
@@ -185,7 +197,7 @@ impl World {
         } else {
             "Content-Type: application/sdp\r\n"
         };
-        let allow = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE\r\n";
+        let allow = self.allow();
         let contact = if matches!(method, "INVITE" | "UPDATE") {
             format!("Contact: {contact}\r\n{allow}")
         } else {
@@ -199,6 +211,14 @@ impl World {
             line.cseq,
             body.len()
         )
+    }
+
+    fn allow(&self) -> &'static str {
+        if self.allow_update {
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE\r\n"
+        } else {
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK\r\n"
+        }
     }
 
     /// The next message of this call.
@@ -302,9 +322,7 @@ impl World {
             line.local, line.call_id
         ));
         if matches!(request.method, Method::Invite | Method::Update) && status < 300 {
-            text.push_str(&format!(
-                "Contact: {contact}\r\nAllow: INVITE, ACK, CANCEL, BYE, INFO, PRACK, UPDATE\r\n"
-            ));
+            text.push_str(&format!("Contact: {contact}\r\n{}", self.allow()));
         }
         if !body.is_empty() {
             text.push_str("Content-Type: application/sdp\r\n");
@@ -479,7 +497,13 @@ pub(super) fn proof_of(
 ) -> String {
     let keys = UserKeys::new(user, "branchline", password);
     let uri = Uri::parse(&uri.to_owned().into()).unwrap();
-    let method = if method == "REGISTER" { Method::Register } else { Method::Invite };
+    let method = match method {
+        "REGISTER" => Method::Register,
+        "INVITE" => Method::Invite,
+        "MESSAGE" => Method::Message,
+        "UPDATE" => Method::Update,
+        other => panic!("{other} is not known to the script"),
+    };
     client::answer(challenge, user, &keys, (&method, &uri), "c0ffee", nc).unwrap().to_string()
 }
 

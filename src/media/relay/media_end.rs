@@ -8,7 +8,7 @@ use super::control::Control;
 use super::rating::Ratings;
 use crate::media::dtmf::{DtmfReceiver, DtmfSender};
 use crate::media::end::{
-    DtmfPayload, EndCodec, EndId, Flow, MAX_MORE_SOURCES, PayloadMap, PayloadType, Remote, Security, SourceRule, SrtpKeys,
+    DtmfPayload, EndCodec, EndId, Flow, PayloadMap, PayloadType, Remote, Security, SourceRule, SrtpKeys,
 };
 use crate::media::event::{DropCounts, DropReason, MediaEvent};
 use crate::media::incoming::{IncomingStreams, Taken};
@@ -62,11 +62,11 @@ pub(super) struct MediaEnd {
     pub(super) received_ratings: Ratings,
     pub(super) life: Life,
     pub(super) drops: DropCounts,
+    /// Further addresses of a browser that ICE has validated; the table finds the end by them.
+    pub(super) sources: Vec<SocketAddr>,
     source: SourceRule,
     latched: Option<Latched>,
     latched_rtcp: Option<SocketAddr>,
-    /// Where a browser may send from besides `remote`, the oldest first.
-    more_sources: heapless::Vec<SocketAddr, MAX_MORE_SOURCES>,
     sender: Option<SrtpSender>,
     receiver: Option<SrtpReceiver>,
 }
@@ -95,10 +95,10 @@ impl MediaEnd {
             received_ratings: Ratings::default(),
             life: Life { rtp: now, any: now, silent: false },
             drops: DropCounts::default(),
+            sources: Vec::new(),
             source: SourceRule::Exact,
             latched: None,
             latched_rtcp: None,
-            more_sources: heapless::Vec::new(),
             sender: None,
             receiver: None,
         }
@@ -112,22 +112,6 @@ impl MediaEnd {
         }
         self.remote = Some(remote);
         self.source = source;
-    }
-
-    /// One more address of the peer; returns the one that made room.
-    pub(super) fn admit_source(&mut self, source: SocketAddr) -> Option<SocketAddr> {
-        if self.more_sources.contains(&source) {
-            return None;
-        }
-        let oldest = if self.more_sources.is_full() { Some(self.more_sources.remove(0)) } else { None };
-        // There is room now.
-        let _ = self.more_sources.push(source);
-        oldest
-    }
-
-    /// What [`Self::admit_source`] named.
-    pub(super) fn more_sources(&self) -> &[SocketAddr] {
-        &self.more_sources
     }
 
     /// New keys; equal ones keep their state. `start` begins a new stream when the send key changed after use.
@@ -195,8 +179,7 @@ impl MediaEnd {
     /// Takes an RTCP packet in: source and protection.
     pub(super) fn open_rtcp(&mut self, from: SocketAddr, packet: &mut Packet) -> Result<(), DropReason> {
         let remote = self.remote.ok_or(DropReason::UnknownSource)?;
-        let named =
-            from == remote.rtcp_address() || from == remote.rtp || self.more_sources.contains(&from);
+        let named = from == remote.rtcp_address() || from == remote.rtp || self.sources.contains(&from);
         let admitted = named
             || match self.rule() {
                 SourceRule::Exact => false,
@@ -295,7 +278,7 @@ impl MediaEnd {
         let movable =
             self.latched.is_none_or(|latched| now.saturating_duration_since(latched.last) >= LATCH_HOLDS);
         match self.rule() {
-            SourceRule::Exact if from == remote.rtp || self.more_sources.contains(&from) => Ok(false),
+            SourceRule::Exact if from == remote.rtp || self.sources.contains(&from) => Ok(false),
             SourceRule::Exact => Err(DropReason::WrongSource),
             _ if from == current => Ok(self.latched.is_none()),
             SourceRule::SameHost if movable && from.ip() == remote.rtp.ip() => Ok(true),

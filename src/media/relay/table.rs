@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::media_end::MediaEnd;
-use crate::media::end::{EndId, Remote};
+use crate::media::end::{EndId, MAX_SOURCES, Remote};
 use crate::media::event::{DropReason, RefusalReason};
 use crate::media::ports::{LocalPort, PortPair, SocketId};
 
-/// Bounded by its capacity; addresses only by what signalling and ICE named: two for each end,
-/// and [`MAX_MORE_SOURCES`](crate::media::MAX_MORE_SOURCES) for a browser's.
+/// Bounded by its capacity; addresses only by what signalling and ICE named, a few for each end.
 ///
 /// The maps are keyed by what peers may choose, so they hash with the standard library's keyed hash.
 pub(super) struct EndTable {
@@ -86,9 +85,9 @@ impl EndTable {
         if let Some(remote) = removed.remote {
             self.forget_addresses(removed.local, &remote, end.index());
         }
-        for source in removed.more_sources() {
-            if self.webrtc.get(source) == Some(&end.index()) {
-                self.webrtc.remove(source);
+        for address in &removed.sources {
+            if self.webrtc.get(address) == Some(&end.index()) {
+                self.webrtc.remove(address);
             }
         }
         if let LocalPort::Phone(PortPair(pair)) = removed.local
@@ -101,12 +100,10 @@ impl EndTable {
 
     /// From now on packets from `remote` on the end's shared socket are its own, whoever named them before.
     pub(super) fn name_remote(&mut self, end: EndId, remote: Remote) -> Option<&mut MediaEnd> {
-        let (local, old) = self.get(end).map(|open| (open.local, open.remote))?;
+        let (local, old, sources) =
+            self.get(end).map(|open| (open.local, open.remote, open.sources.clone()))?;
         if let Some(old) = old {
             self.forget_addresses(local, &old, end.index());
-            if self.get(end).is_some_and(|open| open.more_sources().contains(&old.rtp)) {
-                self.webrtc.insert(old.rtp, end.index());
-            }
         }
         let addresses = match local {
             LocalPort::WebRtc => Some(&mut self.webrtc),
@@ -114,26 +111,25 @@ impl EndTable {
             LocalPort::Phone(_) => None,
         };
         if let Some(addresses) = addresses {
+            // A former remote stays a source if ICE has validated it.
+            addresses.extend(sources.into_iter().map(|source| (source, end.index())));
             addresses.insert(remote.rtp, end.index());
             addresses.insert(remote.rtcp_address(), end.index());
         }
         self.get(end)
     }
 
-    /// Takes packets of a browser's end from `source` too, unless another end has named it. False without the end.
-    pub(super) fn admit_source(&mut self, end: EndId, source: SocketAddr) -> bool {
-        let taken = self.webrtc.get(&source).is_some_and(|index| *index != end.index());
-        let Some(open) = self.get(end) else { return false };
-        if open.local != LocalPort::WebRtc || taken {
-            return true;
+    /// Packets from `address` on the browsers' socket are the end's too.
+    pub(super) fn allow_source(&mut self, end: EndId, address: SocketAddr) -> Result<(), RefusalReason> {
+        let open = self.get(end).ok_or(RefusalReason::UnknownEnd)?;
+        if open.local != LocalPort::WebRtc || open.sources.len() >= MAX_SOURCES {
+            return Err(RefusalReason::NoMoreSources);
         }
-        let replaced = open.admit_source(source);
-        let in_use = open.remote.map(|remote| [remote.rtp, remote.rtcp_address()]);
-        if let Some(old) = replaced.filter(|old| in_use.is_none_or(|used| !used.contains(old))) {
-            self.webrtc.remove(&old);
+        if !open.sources.contains(&address) {
+            open.sources.push(address);
         }
-        self.webrtc.insert(source, end.index());
-        true
+        self.webrtc.insert(address, end.index());
+        Ok(())
     }
 
     fn forget_addresses(&mut self, local: LocalPort, remote: &Remote, index: usize) {

@@ -80,16 +80,15 @@ pub enum EndEvent {
         /// Keys of both directions, with the profile.
         keys: Box<SrtpKeys>,
     },
+    /// ICE has shown that the peer is at this address too: its media may come from there, before and after it
+    /// nominates another (RFC 8445 §12.2).
+    PathValidated {
+        /// The address.
+        remote: SocketAddr,
+    },
     /// Media goes to another address of the peer from now on; the keys stay.
     PathChanged {
         /// The peer's new address.
-        remote: SocketAddr,
-    },
-    /// The peer may send media from this address too: a browser uses a path as soon as it is valid, and moves
-    /// between valid ones before and beside its nominations (RFC 8445 §12.1 sends on a selected pair only, but has
-    /// the receiver take media from any).
-    PathValidated {
-        /// The address.
         remote: SocketAddr,
     },
     /// The peer ended DTLS: it is gone, as a closed or reloaded page is.
@@ -303,11 +302,7 @@ impl WebRtcEnd {
                         self.events.push_back(EndEvent::PathChanged { remote });
                     }
                 }
-                IceEvent::Validated(remote) => {
-                    if self.media_to.is_some() {
-                        self.events.push_back(EndEvent::PathValidated { remote });
-                    }
-                }
+                IceEvent::Validated(remote) => self.events.push_back(EndEvent::PathValidated { remote }),
                 IceEvent::Failed(why) => self.events.push_back(EndEvent::Failed(why)),
             }
         }
@@ -327,8 +322,6 @@ impl WebRtcEnd {
             DtlsOutcome::Established(keys) => {
                 self.media_to = self.ice.selected().or(self.dtls_source);
                 self.events.extend(self.media_to.map(|remote| EndEvent::Connected { remote, keys }));
-                let others = self.ice.validated().filter(|remote| Some(*remote) != self.media_to);
-                self.events.extend(others.map(|remote| EndEvent::PathValidated { remote }));
             }
             DtlsOutcome::PeerClosed => {
                 self.over = true;

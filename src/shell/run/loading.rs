@@ -3,6 +3,8 @@
 //! A store that does not answer ends the start; at a reload what is in force stays, because an empty list would take
 //! every account away.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 use tracing::{info, warn};
 
@@ -11,7 +13,7 @@ use crate::engine::registrar::{Accounts, Binding};
 use crate::shell::daemon::Daemon;
 use crate::shell::listen::{Revocations, revocations};
 use crate::shell::pki::TlsEndpoint;
-use crate::shell::settings;
+use crate::shell::settings::{self, AccountBook};
 use crate::shell::store::StoreError;
 
 /// What survived.
@@ -27,6 +29,13 @@ impl Loaded {
         let bindings = bindings(daemon).await.map_err(unread)?;
         info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
         Ok(Self { accounts, bindings })
+    }
+
+    /// The accounts as the HTTP room asks for them.
+    pub(super) fn book(&self) -> Arc<AccountBook> {
+        let book = AccountBook::default();
+        book.replace(self.accounts.clone());
+        Arc::new(book)
     }
 }
 

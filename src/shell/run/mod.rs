@@ -14,6 +14,7 @@
 //! | file | what is there |
 //! | --- | --- |
 //! | `start` | from a configuration to a daemon that serves |
+//! | `listeners` | listeners being opened |
 //! | `loading` | what lies on flash |
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
@@ -24,6 +25,7 @@
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod listeners;
 mod loading;
 mod mirror_files;
 mod pulse;
@@ -47,6 +49,8 @@ use super::control::{ControlQuery, ControlReply, ControlRequest, ControlServer};
 use super::daemon::Daemon;
 use super::drain::drain;
 use super::engine_task::{Order, Question};
+use super::listen::Limits;
+use super::settings::engine_settings;
 use super::signals::{Signals, Wish};
 use super::systemd;
 use crate::cli::RunOrder;
@@ -188,7 +192,9 @@ async fn attend(daemon: &mut Daemon, serving: &Serving, asked: &mut mpsc::Receiv
 
 /// Ends the listeners, then the engine, then the workers.
 async fn stop(serving: Serving) {
-    let Serving { tasks, engine, stop, workers, .. } = serving;
+    let Serving { tasks, engine, stop, workers, watchdog, .. } = serving;
+    // What is being stopped stops turning.
+    drop(watchdog);
     // The listeners' tasks hold the other end.
     let _ = stop.send(true);
     tasks.finish(TASKS_END).await;
@@ -214,6 +220,9 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
     serving.board.change(|view| "reloading".clone_into(&mut view.state));
     let mut done = daemon.reload();
     serving.revocations.reload(daemon);
+    serving.limits.send_replace(Limits::from(&daemon.config.sip.limits));
+    let settings = engine_settings(&daemon.config, &serving.bound);
+    order(serving, Order::Settings(Box::new(settings))).await;
     let accounts = reload_accounts(daemon, serving).await;
     done = format!("{done}; {}", accounts.unwrap_or_else(|error| error));
     info!("reloaded: {done}");

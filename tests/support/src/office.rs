@@ -309,8 +309,8 @@ impl Office {
 
     /// The settings of a UDP phone of this account.
     pub fn udp(&self, account: &Account) -> Settings {
-        let mut settings =
-            Settings::new(&account.extension, self.places.udp).with_password(&account.password, Algorithm::Sha256);
+        let mut settings = Settings::new(&account.extension, self.places.udp)
+            .with_password(&account.password, Algorithm::Sha256);
         settings.domain = REALM.to_owned();
         settings.display_name = Some(format!("Phone {}", account.extension));
         settings
@@ -466,7 +466,8 @@ fn configuration(scratch: &Scratch, at: &Places, asterisk: Option<SocketAddr>, s
     };
     add("office", "id = \"BRU\"".to_owned());
     add("paths", format!("state-dir = {}\nruntime-dir = {}", file("state"), file("run")));
-    let pair = format!("certificate = {}\nkey = {}", file("ca/issued/server.pem"), file("ca/issued/server.key"));
+    let pair =
+        format!("certificate = {}\nkey = {}", file("ca/issued/server.pem"), file("ca/issued/server.key"));
     add("sip.tls", format!("{pair}\nclient-certificate = \"{}\"", setup.client_certificates));
     if setup.client_certificates != "off" {
         add("sip.tls", format!("ca = {}\ncrl = {}", file("ca/ca.pem"), file("ca/crl.pem")));
@@ -484,7 +485,8 @@ fn configuration(scratch: &Scratch, at: &Places, asterisk: Option<SocketAddr>, s
     for (table, line) in &setup.more {
         add(table, line.clone());
     }
-    let mut text = tables.iter().fold(String::new(), |text, (table, lines)| text + &format!("[{table}]\n{lines}"));
+    let mut text =
+        tables.iter().fold(String::new(), |text, (table, lines)| text + &format!("[{table}]\n{lines}"));
     for (transport, address) in [("udp", at.udp), ("tcp", at.udp), ("tls", at.tls)] {
         let _ = write!(text, "[[sip.listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n");
         if transport != "tls" {

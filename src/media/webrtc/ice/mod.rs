@@ -60,7 +60,7 @@ const MAX_OUT: usize = 128;
 pub(super) enum IceEvent {
     /// Send to this address from now on.
     Selected(SocketAddr),
-    /// The peer showed that it sends from this address too.
+    /// The peer proved to be at this address too: media may come from there (RFC 8445 §12.2).
     Validated(SocketAddr),
     /// There is no path, or none any more.
     Failed(EndFailure),
@@ -176,11 +176,6 @@ impl IceAgent {
         self.paths.is_validated(remote)
     }
 
-    /// Every address that ICE has validated.
-    pub(super) fn validated(&self) -> impl Iterator<Item = SocketAddr> {
-        self.paths.iter().filter(|path| path.heard.is_some()).map(|path| path.remote)
-    }
-
     /// The selected path.
     pub(super) fn selected(&self) -> Option<SocketAddr> {
         match self.phase {
@@ -205,6 +200,7 @@ impl IceAgent {
             BindingClass::Indication => Ok(()),
             BindingClass::Success | BindingClass::Error(_) => self.handle_response(now, from, message),
         };
+        // The answer to our own check may come before the peer's first check.
         if !known && self.paths.is_validated(from) {
             self.events.push_back(IceEvent::Validated(from));
         }
