@@ -114,7 +114,7 @@ impl Engine {
             waiting_by_ticket: HashMap::new(),
             waiting_sequence: 0,
         };
-        engine.mirror.extensions(engine.registrar.registered_extensions(), now);
+        engine.mirror.extensions(engine.registrar.extensions_there(), now);
         engine.turn(now);
         engine
     }

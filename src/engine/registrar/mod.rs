@@ -225,9 +225,14 @@ impl Registrar {
         self.table.has(extension)
     }
 
-    /// The extensions that have a device.
-    pub fn registered_extensions(&self) -> Vec<Extension> {
-        self.table.extensions().cloned().collect()
+    /// Whether the extension has a device that can be rung now: what Asterisk is told.
+    pub fn is_there(&self, extension: &Extension) -> bool {
+        self.table.of(extension).any(|one| self.is_reachable(one))
+    }
+
+    /// The extensions that have such a device.
+    pub fn extensions_there(&self) -> Vec<Extension> {
+        self.table.extensions().filter(|extension| self.is_there(extension)).cloned().collect()
     }
 
     /// Bindings in all.
@@ -243,8 +248,7 @@ impl Registrar {
     /// What to tell Asterisk when it asks (OPTIONS) whether an extension can be reached.
     pub fn qualify(&self, user: &str) -> StatusCode {
         let Ok(extension) = user.parse::<Extension>() else { return StatusCode::OK };
-        let is_reachable = self.table.of(&extension).any(|one| self.is_reachable(one));
-        if is_reachable { StatusCode::OK } else { StatusCode::NOT_FOUND }
+        if self.is_there(&extension) { StatusCode::OK } else { StatusCode::NOT_FOUND }
     }
 
     /// All bindings, for people.

@@ -48,7 +48,7 @@ impl Registrar {
     pub fn reach(&self, extension: &Extension) -> ReachView {
         ReachView {
             registered: self.is_registered(extension),
-            reachable: self.table.of(extension).any(|one| self.is_reachable(one)),
+            reachable: self.is_there(extension),
             devices: self.table.of(extension).count(),
         }
     }

@@ -200,6 +200,7 @@ impl IceAgent {
             BindingClass::Indication => Ok(()),
             BindingClass::Success | BindingClass::Error(_) => self.handle_response(now, from, message),
         };
+        // The answer to our own check may come before the peer's first check.
         if !known && self.paths.is_validated(from) {
             self.events.push_back(IceEvent::Validated(from));
         }
