@@ -71,7 +71,7 @@ impl FarEnd {
             request.headers.call_id() == response.headers.call_id()
                 && request.headers.cseq() == response.headers.cseq()
         };
-        if response.status.code() == 401 {
+        if matches!(response.status.code(), 401 | 407) {
             if let Some(request) = self.wants_password.iter().find(matches).cloned() {
                 self.repeat_with_password(flow, request, response);
             }
@@ -83,7 +83,11 @@ impl FarEnd {
     }
 
     fn repeat_with_password(&mut self, flow: Flow, mut request: Request, response: &Response) {
-        let challenges = response.headers.challenges(&HeaderName::WwwAuthenticate);
+        let (challenge, credentials) = match response.status.code() {
+            407 => (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization),
+            _ => (HeaderName::WwwAuthenticate, HeaderName::Authorization),
+        };
+        let challenges = response.headers.challenges(&challenge);
         let (Ok(challenge), Some(from), Some(cseq)) =
             (choose(&challenges), request.headers.from(), request.headers.cseq())
         else {
@@ -94,8 +98,8 @@ impl FarEnd {
         self.counter += 1;
         let cnonce = format!("{:x}", self.counter);
         let asked = (&request.method, &request.uri);
-        let Ok(credentials) = answer(challenge, &user, &keys, asked, &cnonce, 1) else { return };
-        request.headers.replace(HeaderName::Authorization, credentials.to_string());
+        let Ok(proof) = answer(challenge, &user, &keys, asked, &cnonce, 1) else { return };
+        request.headers.replace(credentials, proof.to_string());
         let number = (cseq.number + 1) & 0x7FFF_FFFF;
         request.headers.set(&CSeq { number, method: cseq.method });
         self.freshen_via(&mut request);

@@ -13,7 +13,7 @@ use branchline::engine::numbering::Extension;
 use branchline::engine::registrar::{Account, Accounts};
 use branchline::engine::settings::{RateSettings, Settings};
 use branchline::engine::web::{Signal, Ticket, WebEvent, WebInput, WebReply, WebRequest, WebSession};
-use branchline::engine::{Engine, EngineSetup, Input, Output};
+use branchline::engine::{Engine, EngineSetup, Input, Observation, Output};
 use branchline::media::dtmf::Digit;
 use branchline::media::end::SrtpKeys;
 use branchline::media::event::RefusalReason;
@@ -44,6 +44,7 @@ const AFTERMATH: Duration = Duration::from_secs(300);
 
 const PLAIN: &str = include_str!("../../../tests/fixtures/sdp/sipp-offer.sdp");
 const SDES: &str = include_str!("../../../tests/fixtures/sdp/baresip-sdes-offer.sdp");
+const ANSWER: &str = include_str!("../../../tests/fixtures/sdp/asterisk-dtls-answer.sdp");
 const DTLS: &str = include_str!("../../../tests/fixtures/sdp/jssip-offer.sdp");
 
 static SITE: LazyLock<(Settings, Accounts)> =
@@ -58,6 +59,8 @@ pub(super) struct World {
     calls: Vec<CallId>,
     media_ends: Vec<EndId>,
     ice_ends: Vec<EndId>,
+    /// Calls that were answered so far.
+    pub(super) answered: usize,
     /// What effects lead to.
     due: VecDeque<Input>,
 }
@@ -76,6 +79,7 @@ impl World {
             calls: Vec::new(),
             media_ends: Vec::new(),
             ice_ends: Vec::new(),
+            answered: 0,
             due: VecDeque::new(),
         };
         world.settle();
@@ -254,6 +258,7 @@ impl World {
             }
             Output::Web { event: WebEvent::IncomingCall { call, .. }, .. }
             | Output::Reply { reply: WebReply::Call(call), .. } => self.calls.push(call.id),
+            Output::Observe(Observation::Call { change: "answered", .. }) => self.answered += 1,
             _ => {}
         }
     }
@@ -285,7 +290,8 @@ fn filled_in(scene: &[u8]) -> Vec<u8> {
     if !text.contains('$') {
         return scene.to_vec();
     }
-    text.replacen("$plain", PLAIN, 1).replacen("$sdes", SDES, 1).replacen("$dtls", DTLS, 1).into_bytes()
+    let named = [("$plain", PLAIN), ("$sdes", SDES), ("$dtls", DTLS), ("$answer", ANSWER)];
+    named.iter().fold(text.to_owned(), |text, (name, whole)| text.replacen(name, whole, 1)).into_bytes()
 }
 
 fn flow(place: usize) -> Flow {
