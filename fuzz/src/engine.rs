@@ -49,6 +49,6 @@ mod tests {
     fn the_seeds_reach_what_they_are_for() {
         assert_eq!(play(include_bytes!("../seeds/engine/phone-to-asterisk")), 1);
         assert_eq!(play(include_bytes!("../seeds/engine/called-by-asterisk")), 1);
-        assert_eq!(play(include_bytes!("../seeds/engine/page-calls-and-is-called")), 1);
+        assert_eq!(play(include_bytes!("../seeds/engine/page-calls-and-is-called")), 2);
     }
 }
