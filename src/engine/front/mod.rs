@@ -114,7 +114,7 @@ impl Engine {
             waiting_by_ticket: HashMap::new(),
             waiting_sequence: 0,
         };
-        engine.mirror.extensions(engine.registrar.extensions_there(), now);
+        engine.mirror.extensions(engine.registrar.extensions(), now);
         engine.turn(now);
         engine
     }

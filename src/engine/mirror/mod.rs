@@ -28,7 +28,8 @@
 //! | told | refresh timer | queue | wanted |
 //! | wanted, asked, told | its last device went | queue | leaving |
 //! | leaving | its turn, the link is not down | REGISTER with Expires 0 | leaving |
-//! | leaving | 200 | – | – |
+//! | at the start | it has no device | queue | leaving |
+//! | leaving | 200; 4xx, for Asterisk does not know it | – | – |
 //! | leaving | anything else | retry timer, which queues it | leaving |
 //! | leaving | its device came back | queue | wanted |
 //! | wanted, asked, told | all are told again | queue | wanted |
@@ -180,10 +181,15 @@ impl Mirror {
         (told.count(), wanted.count())
     }
 
-    /// The extensions that have a device, at the start.
-    pub fn extensions(&mut self, extensions: Vec<Extension>, now: Now) {
-        for extension in extensions {
+    /// All extensions at the start, and whether each has a device. Asterisk may still show what a process before us
+    /// told it, so it hears of those without a device too, after the others.
+    pub fn extensions(&mut self, mut extensions: Vec<(Extension, bool)>, now: Now) {
+        extensions.sort_by_key(|(_, has_device)| !has_device);
+        for (extension, has_device) in extensions {
             self.extension(&extension, true, now);
+            if !has_device {
+                self.extension(&extension, false, now);
+            }
         }
     }
 
@@ -227,6 +233,7 @@ impl Mirror {
     /// Asterisk answered finally. Whatever it says, somebody is there.
     pub fn response(&mut self, now: Now, token: MirrorToken, response: &Response) {
         let is_ok = response.status.is_success();
+        let is_unknown = (400..500).contains(&response.status.code());
         let Some(about) = self.asked.remove(&token) else { return };
         self.reached(now);
         match about {
@@ -237,7 +244,7 @@ impl Mirror {
                     self.tell_all_again(now);
                 }
             }
-            About::Extension(extension) => self.answered(now, token, &extension, is_ok),
+            About::Extension(extension) => self.answered(now, token, &extension, is_ok, is_unknown),
         }
     }
 
@@ -245,7 +252,7 @@ impl Mirror {
     pub fn failed(&mut self, now: Now, token: MirrorToken) {
         match self.asked.remove(&token) {
             Some(About::Probe | About::Query(_)) => self.lost(now),
-            Some(About::Extension(extension)) => self.answered(now, token, &extension, false),
+            Some(About::Extension(extension)) => self.answered(now, token, &extension, false, false),
             None => {}
         }
     }
@@ -312,13 +319,20 @@ impl Mirror {
         }
     }
 
-    fn answered(&mut self, now: Now, token: MirrorToken, extension: &Extension, is_ok: bool) {
+    fn answered(
+        &mut self,
+        now: Now,
+        token: MirrorToken,
+        extension: &Extension,
+        is_ok: bool,
+        is_unknown: bool,
+    ) {
         let Some(entry) = self.entries.get_mut(extension).filter(|entry| entry.latest == Some(token)) else {
             return;
         };
         entry.latest = None;
         let wait = match (entry.state, is_ok) {
-            (State::Leaving, true) => return self.forget(extension),
+            (State::Leaving, _) if is_ok || is_unknown => return self.forget(extension),
             (State::Asked, true) => {
                 entry.state = State::Told;
                 INTERVAL / 2
