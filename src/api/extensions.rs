@@ -108,7 +108,7 @@ pub(crate) async fn parse(
     let dialled = numbers.classify(&body.number).and_then(in_a_country);
     let dialled = dialled.map_err(|error| not_a_number(&error))?;
     let dial = numbers.normalise(&body.number, exists);
-    Ok(fresh(Json(parsed(numbers, dialled, dial, exists))))
+    Ok(fresh(Json(parsed(numbers, dialled, &dial, exists))))
 }
 
 /// Everybody with an account.
@@ -198,7 +198,7 @@ fn number_view(extension: &Extension, home: Option<CountryCode>) -> NumberView {
 fn parsed(
     numbers: &NumberPlan,
     dialled: Dialled,
-    dial: String,
+    dial: &str,
     exists: impl Fn(&Extension) -> bool,
 ) -> ParsedView {
     let plain = |kind, number: String| ParsedView {
@@ -207,7 +207,7 @@ fn parsed(
         country_code: None,
         country: None,
         local: None,
-        dial: dial.clone(),
+        dial: dial.to_owned(),
         exists: false,
     };
     match dialled {

@@ -106,6 +106,7 @@ impl<T: DeserializeOwned> OptionalFromRequest<Api> for Body<T> {
 /// Limits before, counters and security headers after.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let secure = request.extensions().get::<Peer>().is_some_and(|peer| peer.secure);
+    let method = request.method().clone();
     let taken = api.rates().take(Instant::now(), source_of(request.extensions()));
     let mut response = match taken {
         Ok(()) => next.run(request).await,
@@ -114,7 +115,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     if let Some(reason) = response.extensions().get::<Reason>() {
         api.metrics().refused(reason.as_str());
     }
-    api.metrics().request(response.status().as_u16());
+    api.metrics().request(&method, response.status().as_u16());
     protect(response.headers_mut(), secure);
     response
 }

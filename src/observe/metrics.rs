@@ -16,7 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 type Label = (&'static str, &'static str);
-type Counters<const LABELS: usize> = Family<[Label; LABELS], Counter>;
+/// Counters with so many labels.
+pub type Counters<const LABELS: usize> = Family<[Label; LABELS], Counter>;
 
 /// Upper bounds of the MOS buckets (ITU-T G.107, 1 to 4.5).
 const MOS_BUCKETS: [f64; 7] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.3];
@@ -135,6 +136,11 @@ impl Metrics {
     /// reason of failure).
     pub fn handshake(&self, listener: &'static str, result: &'static str) {
         self.families.handshakes.get_or_create(&[("listener", listener), ("result", result)]).inc();
+    }
+
+    /// The counters behind [`Metrics::handshake`], for a room that counts by itself: labels `listener`, `result`.
+    pub fn handshakes(&self) -> Counters<2> {
+        self.families.handshakes.clone()
     }
 
     /// The gauge of open connections of `transport`; take it once.

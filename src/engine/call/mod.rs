@@ -72,9 +72,7 @@ use crate::sip::Response;
 
 /// Answers a request; what cannot be sent any more is counted.
 pub(super) fn send_response(server: ServerId, response: Response, fx: &mut Effects<'_>) {
-    if let Err(refusal) = fx.layer.respond(fx.now, server, response) {
-        fx.refused("transaction", refusal_label(refusal));
-    }
+    fx.respond(server, response);
 }
 
 const fn refusal_label(refusal: RespondRefusal) -> &'static str {

@@ -36,6 +36,10 @@ impl Engine {
             }
             return;
         }
+        if let Message::Response(response) = &message {
+            let status = response.status.code();
+            self.out.push_back(Output::Observe(Observation::Heard { status }));
+        }
         self.layer.receive(now, flow, message);
     }
 

@@ -33,9 +33,6 @@ mod pages;
 mod register;
 mod table;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::HashMap;
 use std::time::Instant;
 

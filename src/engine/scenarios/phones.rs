@@ -84,6 +84,18 @@ impl World {
         self.last_response(phone)
     }
 
+    /// A phone registers with the right credentials; the answer is left in its inbox. The REGISTER that was sent.
+    pub(super) fn registers_unanswered(&mut self, phone: Peer, number: &str) -> String {
+        let contact = self.contact_of(phone);
+        let first = self.register_text(phone, number, &contact, "");
+        self.wire(phone, &first);
+        let challenge = self.last_response(phone);
+        let proof = proof(&challenge, "REGISTER", "sip:branchline", number, &format!("pw-{number}"), 1);
+        let second = self.register_text(phone, number, &contact, &format!("Authorization: {proof}\r\n"));
+        self.wire(phone, &second);
+        second
+    }
+
     pub(super) fn register_text(&mut self, phone: Peer, number: &str, contact: &str, more: &str) -> String {
         let head = self.head(phone, "REGISTER", "sip:branchline");
         let sequence = self.peers[phone.0].sequence;
@@ -116,12 +128,14 @@ impl World {
     /// Request line and Via, with a branch of its own.
     pub(super) fn head(&mut self, phone: Peer, method: &str, uri: &str) -> String {
         let hops = self.hops;
+        self.branches += 1;
+        let branch = self.branches;
         let wire = &mut self.peers[phone.0];
         wire.sequence += 1;
         let via = wire.flow.transport.via_token();
         format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {};branch=z9hG4bK-{}-{};rport\r\nMax-Forwards: {hops}\r\n",
-            wire.flow.remote, phone.0, wire.sequence
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {};branch=z9hG4bK-{}-{branch};rport\r\nMax-Forwards: {hops}\r\n",
+            wire.flow.remote, phone.0
         )
     }
 

@@ -81,6 +81,7 @@ pub(super) struct World {
     pub(super) tickets: u64,
     /// Max-Forwards of what peers send.
     pub(super) hops: u8,
+    pub(super) branches: u64,
     /// Whether phones say that they take UPDATE.
     pub(super) allow_update: bool,
 }
@@ -153,6 +154,7 @@ impl World {
             inputs: VecDeque::new(),
             tickets: 0,
             hops: 70,
+            branches: 0,
             allow_update: true,
         };
         world.peer("asterisk", flow);
