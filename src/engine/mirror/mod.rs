@@ -27,6 +27,8 @@
 //! | wanted | retry timer | queue | wanted |
 //! | told | refresh timer | queue | wanted |
 //! | wanted, asked, told | its last device went | queue | leaving |
+//! | wanted, asked, told | its last device that could be rung is away | away timer | as before |
+//! | wanted, asked, told | away timer | queue | leaving |
 //! | leaving | its turn, the link is not down | REGISTER with Expires 0 | leaving |
 //! | at the start | it has no device | queue | leaving |
 //! | leaving | 200; 4xx, for Asterisk does not know it | – | – |
@@ -52,6 +54,9 @@ use crate::time::Now;
 
 /// How long Asterisk keeps a contact unless it is refreshed.
 pub const INTERVAL: Duration = Duration::from_secs(120);
+/// How long all devices of an extension may be away before Asterisk hears of it: a phone whose connection breaks is
+/// mostly back in less.
+const AWAY: Duration = Duration::from_secs(4);
 /// After a refused or lost REGISTER.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -103,6 +108,7 @@ enum Timer {
     Probe,
     Pace,
     Extension(u64),
+    Away(u64),
 }
 
 /// Keeps Asterisk's contacts true.
@@ -199,6 +205,9 @@ impl Mirror {
             return;
         }
         let state = self.entries.get(extension).map(|entry| entry.state);
+        if let Some(entry) = self.entries.get(extension) {
+            self.timers.cancel(&Timer::Away(entry.number));
+        }
         let next = match (state, has_device) {
             (None | Some(State::Leaving), true) => State::Wanted,
             (Some(State::Told | State::Asked | State::Wanted), false) => State::Leaving,
@@ -215,6 +224,17 @@ impl Mirror {
             entry.latest = None;
         }
         self.enqueue(extension.clone(), now);
+    }
+
+    /// An extension's devices are all away, but may come back.
+    pub fn away(&mut self, extension: &Extension, now: Now) {
+        let Some(entry) = self.entries.get(extension).filter(|entry| entry.state != State::Leaving) else {
+            return;
+        };
+        let timer = Timer::Away(entry.number);
+        if !self.timers.is_set(&timer) {
+            self.set(timer, now, AWAY);
+        }
     }
 
     /// A call found Asterisk silent: it is taken for down until a probe, which goes out at once, says otherwise.
@@ -263,6 +283,11 @@ impl Mirror {
             match timer {
                 Timer::Probe => self.probe(now),
                 Timer::Pace => self.send_next(now),
+                Timer::Away(number) => {
+                    if let Some(extension) = self.numbers.get(&number).cloned() {
+                        self.extension(&extension, false, now);
+                    }
+                }
                 Timer::Extension(number) => {
                     let Some(extension) = self.numbers.get(&number).cloned() else { continue };
                     if let Some(entry) =
@@ -352,6 +377,7 @@ impl Mirror {
         if let Some(entry) = self.entries.remove(extension) {
             self.numbers.remove(&entry.number);
             self.timers.cancel(&Timer::Extension(entry.number));
+            self.timers.cancel(&Timer::Away(entry.number));
         }
     }
 
