@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -86,10 +87,15 @@ impl Drop for Box {
     }
 }
 
-/// Every port is the system's choice, and media ports follow from the process, so that tests run side by side.
+/// Every port is the system's choice, and media ports are a free block, so that tests run side by side.
 fn configure(root: &Path, more: &str) {
     let root_text = root.display();
-    let media = 21_000 + std::process::id() % 40 * 1000;
+    let start = u16::try_from(std::process::id() % 12).unwrap();
+    let is_free = |base: &u16| [0, 2, 4].iter().all(|more| UdpSocket::bind(("0.0.0.0", base + more)).is_ok());
+    let taken_before = fs::read_to_string(root.join("media-port")).ok().and_then(|text| text.parse().ok());
+    let mut candidates = (0..12).map(|step| 20_000 + (start + step) % 12 * 1000);
+    let media: u16 = taken_before.or_else(|| candidates.find(is_free)).expect("free ports");
+    fs::write(root.join("media-port"), media.to_string()).unwrap();
     let (trunk, first, last) = (media + 2, media + 4, media + 903);
     let text = format!(
         "[office]\nid = \"BRU\"\n[paths]\nstate-dir = \"{root_text}/state\"\nruntime-dir = \"{root_text}/run\"\n\

@@ -28,7 +28,7 @@ impl Site {
         let root = std::env::temp_dir().join(format!("bl-serving-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(&root).unwrap();
-        let media = 20_000 + std::process::id() % 400 * 100;
+        let media = free_ports(100);
         let (trunk, first, last, at) = (media + 2, media + 10, media + 49, root.display());
         let text = format!(
             "[office]\nid = \"BRU\"\n[paths]\nstate-dir = \"{at}/state\"\nruntime-dir = \"{at}/run\"\n\
@@ -106,6 +106,16 @@ impl Drop for Site {
         let _ = self.daemon.wait();
         let _ = fs::remove_dir_all(&self.root);
     }
+}
+
+/// The first of `count` ports for media, below those that the system gives out.
+fn free_ports(count: u16) -> u16 {
+    let blocks = 12_000 / count;
+    let start = u16::try_from(std::process::id() % u32::from(blocks)).unwrap();
+    let candidates = (0..blocks).map(|step| 20_000 + (start + step) % blocks * count);
+    let is_free =
+        |base: &u16| [0, 2, 10, 48].iter().all(|more| UdpSocket::bind(("0.0.0.0", base + more)).is_ok());
+    candidates.into_iter().find(is_free).expect("free ports")
 }
 
 fn command(root: &std::path::Path, words: &[&str]) -> Command {

@@ -79,6 +79,14 @@ impl Link {
         }
     }
 
+    /// Says goodbye, as TLS wants it.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        match &mut self.way {
+            Way::Tls(stream) => stream.0.shutdown().await,
+            Way::Udp(_) | Way::Web(_) => Ok(()),
+        }
+    }
+
     /// The next message; waits two seconds for it, or for ever.
     pub(crate) async fn receive(&mut self, forever: bool) -> io::Result<Message> {
         let patience = if forever { Duration::from_secs(86_400) } else { PATIENCE };

@@ -8,6 +8,8 @@ use branchline::sip::digest::{self, UserKeys};
 use branchline::sip::header::{Challenge, Contacts};
 use branchline::sip::{HeaderName, Headers, Message, Method, Request, Response, SipUri, StatusCode, Uri};
 
+use tokio::sync::Notify;
+
 use crate::link::Link;
 use crate::order::Transport;
 
@@ -81,13 +83,22 @@ impl Phone {
 
     /// One REGISTER, with the nonce at hand; a challenge is answered once.
     pub(crate) async fn register(&mut self) -> io::Result<()> {
+        self.register_for("600").await
+    }
+
+    /// Takes its contact back, so that nobody rings it any more.
+    pub(crate) async fn unregister(&mut self) -> io::Result<()> {
+        self.register_for("0").await
+    }
+
+    async fn register_for(&mut self, seconds: &str) -> io::Result<()> {
         let call_id = format!("reg-{}-{}", self.user, self.link.local.port());
         let target: Uri = SipUri::new(None, self.realm.as_str().into(), None).into();
         let me = format!("<sip:{}@{}>", self.user, self.realm);
         for _ in 0..2 {
             let mut request = self.request(&Method::Register, &target, &call_id, &me, &me);
             request.headers.push(HeaderName::Contact, self.contact());
-            request.headers.push(HeaderName::Expires, "600");
+            request.headers.push(HeaderName::Expires, seconds);
             self.authorize(&mut request, &HeaderName::Authorization);
             let response = self.exchange(&request).await?;
             match response.status {
@@ -153,10 +164,18 @@ impl Phone {
         }
     }
 
-    /// Answers every call at once, and every BYE; `offered` hears each offer.
-    pub(crate) async fn answer_calls(&mut self, mut offered: impl FnMut(&[u8])) {
-        while let Ok(message) = self.link.receive(true).await {
-            let Message::Request(request) = message else { continue };
+    /// Answers every call at once, and every BYE, until `stop`; `offered` hears each offer.
+    pub(crate) async fn answer_calls(&mut self, stop: &Notify, mut offered: impl FnMut(&[u8])) {
+        loop {
+            let message = tokio::select! {
+                message = self.link.receive(true) => message,
+                () = stop.notified() => return,
+            };
+            let request = match message {
+                Ok(Message::Request(request)) => request,
+                Ok(Message::Response(_)) => continue,
+                Err(_) => return,
+            };
             if request.method == Method::Ack {
                 continue;
             }
@@ -166,7 +185,7 @@ impl Phone {
             if request.method == Method::Invite {
                 offered(&request.body);
                 response.headers.push(HeaderName::ContentType, "application/sdp");
-                response.body = self.description.clone().into();
+                response.body = answer_to(&request.body, &self.description).into();
             }
             if self.link.send(&response.to_bytes()).await.is_err() {
                 return;
@@ -252,6 +271,14 @@ impl Phone {
             }
         }
     }
+}
+
+/// Our description with the tag that the offer gave our suite (RFC 4568 §5.1.2).
+fn answer_to(offer: &[u8], description: &str) -> String {
+    let offer = String::from_utf8_lossy(offer);
+    let ours = |line: &&str| line.starts_with("a=crypto:") && line.contains(" AES_CM_128_HMAC_SHA1_80 ");
+    let tag = offer.lines().find(ours).and_then(|line| line.split([':', ' ']).nth(1)).unwrap_or("1");
+    description.replace("a=crypto:1 ", &format!("a=crypto:{tag} "))
 }
 
 fn description(link: &Link, port: u16) -> String {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use crate::cpu;
 use crate::link::Dial;
 use crate::order::Order;
@@ -27,7 +29,10 @@ struct Tally {
     done: AtomicU64,
     failed: AtomicU64,
     latency_us: AtomicU64,
+    /// Callers begin nothing any more.
     stop: AtomicBool,
+    /// Callees answer nobody any more.
+    leave: Notify,
 }
 
 /// A moment's counts.
@@ -61,9 +66,13 @@ async fn measure(order: Order) -> String {
     tokio::time::sleep(Duration::from_secs(order.seconds)).await;
     let after = counts(&tally, order.pid);
     tally.stop.store(true, Ordering::Relaxed);
-    // The calls that are up end in order, so that the next load meets a server at rest.
+    // The calls that are up end, then all phones leave, so that the next load meets a server at rest.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    tally.leave.notify_waiters();
+    for task in tasks {
+        // A phone that has trouble leaving was counted before.
+        let _ = tokio::time::timeout(Duration::from_secs(3), task).await;
+    }
     let (done, failed) = (after.done - before.done, after.failed - before.failed);
     let spent = after.cpu - before.cpu;
     let per_core = if spent > 0.0 { done as f64 / spent } else { 0.0 };
@@ -141,7 +150,11 @@ async fn work(number: u32, order: Order, dial: Dial, tally: Arc<Tally>) {
     }
     match order.mode.as_str() {
         "idle" => std::future::pending().await,
-        "calls" if number % 2 == 1 => return phone.answer_calls(|_| ()).await,
+        "calls" if number % 2 == 1 => {
+            phone.answer_calls(&tally.leave, |_| ()).await;
+            drop(phone.unregister().await);
+            return;
+        }
         _ => tokio::time::sleep(Duration::from_millis(500)).await,
     }
     while !tally.stop.load(Ordering::Relaxed) {
@@ -152,6 +165,7 @@ async fn work(number: u32, order: Order, dial: Dial, tally: Arc<Tally>) {
         };
         note(&tally, &outcome, began);
     }
+    drop(phone.unregister().await);
 }
 
 async fn registered(phone: &mut Phone, tally: &Tally) -> bool {
@@ -170,7 +184,10 @@ async fn registered(phone: &mut Phone, tally: &Tally) -> bool {
 async fn handshakes(dial: Dial, tally: &Tally) {
     while !tally.stop.load(Ordering::Relaxed) {
         let began = Instant::now();
-        let outcome = dial.open().await;
+        let outcome = match dial.open().await {
+            Ok(mut link) => link.close().await,
+            Err(error) => Err(error),
+        };
         note(tally, &outcome, began);
     }
 }

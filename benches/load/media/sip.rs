@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use branchline::media::srtp::{SrtpReceiver, SrtpSender};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use super::browser::{self, Browser};
@@ -27,22 +29,25 @@ pub(crate) struct Up {
     runtime: Runtime,
     callers: Vec<(Phone, Dialog)>,
     answering: Vec<JoinHandle<()>>,
+    leave: Arc<Notify>,
 }
 
 impl Up {
     /// Hangs all up.
     pub(crate) fn end(mut self) -> io::Result<()> {
-        let ended = self.runtime.block_on(async {
+        self.runtime.block_on(async {
             let mut ended = Ok(());
             for (phone, dialog) in &mut self.callers {
-                ended = ended.and(phone.end_call(dialog).await);
+                ended = ended.and(phone.end_call(dialog).await).and(phone.unregister().await);
             }
             // The last callee hears of it too.
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            self.leave.notify_waiters();
+            for task in self.answering {
+                let _ = tokio::time::timeout(Duration::from_secs(3), task).await;
+            }
             ended
-        });
-        self.answering.iter().for_each(JoinHandle::abort);
-        ended
+        })
     }
 }
 
@@ -55,13 +60,13 @@ pub(crate) fn set_up(
 ) -> io::Result<SetUp> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let site = Site::read(protection, signals_on_tls)?;
-    let mut up = Up { runtime, callers: Vec::new(), answering: Vec::new() };
+    let mut up = Up { runtime, callers: Vec::new(), answering: Vec::new(), leave: Arc::new(Notify::new()) };
     let numbers = 0..u32::from(calls);
     let named = |number: u32| move |error| io::Error::other(format!("call {number}: {error}"));
     let phones = up.runtime.block_on(async {
         let mut phones = Vec::new();
         for number in numbers.clone() {
-            phones.push(site.phones(number).await.map_err(named(number))?);
+            phones.push(site.phones(number, &up.leave).await.map_err(named(number))?);
         }
         io::Result::Ok(phones)
     })?;
@@ -71,7 +76,7 @@ pub(crate) fn set_up(
         for (number, phones) in numbers.zip(phones) {
             let Registered { pair, caller, answering, offers } = phones;
             up.answering.push(answering);
-            let (pair, caller) = call(number, pair, caller, offers).await.map_err(named(number))?;
+            let (pair, caller) = Box::pin(call(number, pair, caller, offers)).await.map_err(named(number))?;
             pairs.push(pair);
             up.callers.push(caller);
         }
@@ -137,9 +142,9 @@ impl Site {
         })
     }
 
-    async fn phones(&self, number: u32) -> io::Result<Registered> {
+    async fn phones(&self, number: u32, leave: &Arc<Notify>) -> io::Result<Registered> {
         let mut pair = [End::new()?, End::new()?];
-        let (answering, offers) = self.answering(PLAIN + number, &pair[1]).await?;
+        let (answering, offers) = self.answering(PLAIN + number, &pair[1], leave).await?;
         let caller = self.caller(number, &mut pair[0]).await?;
         Ok(Registered { pair, caller, answering, offers })
     }
@@ -148,13 +153,16 @@ impl Site {
         &self,
         number: u32,
         end: &End,
+        leave: &Arc<Notify>,
     ) -> io::Result<(JoinHandle<()>, mpsc::UnboundedReceiver<Vec<u8>>)> {
         let mut phone = self.phone(number, &self.plain).await?;
         phone.listen_at(end.port()?);
         phone.register().await?;
+        let leave = Arc::clone(leave);
         let (offered, offers) = mpsc::unbounded_channel();
         let answering = tokio::spawn(async move {
-            phone.answer_calls(|offer| drop(offered.send(offer.to_vec()))).await;
+            phone.answer_calls(&leave, |offer| drop(offered.send(offer.to_vec()))).await;
+            drop(phone.unregister().await);
         });
         Ok((answering, offers))
     }

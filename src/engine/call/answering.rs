@@ -137,6 +137,8 @@ impl Call {
         self.answered = Some(fx.now.wall);
         fx.books.set(self.id, Purpose::Longest, fx.now.instant, fx.settings.calls.max_duration);
         fx.books.set(self.id, Purpose::Sample, fx.now.instant, super::quality::SAMPLE_EVERY);
+        self.wait_longer(0, fx);
+        self.wait_longer(place, fx);
         self.bridge(fx);
         self.observe("answered", None, fx);
         self.tell_page(0, fx);
@@ -213,10 +215,11 @@ impl Call {
         if !self.is_active() || self.winner.is_some() || self.has_live_callee() {
             return;
         }
-        if tries_on(cause, rang) {
+        let verdict = self.failure.unwrap_or(cause);
+        if self.plan.goes_on_after(verdict, rang) {
             self.ring_next(fx);
         } else {
-            self.end(self.failure.unwrap_or(cause), None, fx);
+            self.end(verdict, None, fx);
         }
     }
 
@@ -228,14 +231,5 @@ impl Call {
         let a_to_b = keying::bridge_map(&agreed_a.codecs, &agreed_b.codecs);
         let b_to_a = keying::bridge_map(&agreed_b.codecs, &agreed_a.codecs);
         fx.media(MediaCommand::Bridge { a: end_a, b: end_b, a_to_b, b_to_a });
-    }
-}
-
-/// Whether another attempt may follow: the next hop failed, not the called party. What rang has had its verdict.
-const fn tries_on(cause: Cause, rang: bool) -> bool {
-    match cause {
-        Cause::NextHopSilent | Cause::AsteriskDown | Cause::ConnectionLost => true,
-        Cause::Refused(status) => !rang && matches!(status.code(), 500 | 502 | 503 | 504),
-        _ => false,
     }
 }

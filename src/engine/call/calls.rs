@@ -10,6 +10,7 @@ use super::model::Call;
 use super::timer::Purpose;
 use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
+use crate::engine::output::Observation;
 use crate::engine::registrar::BindingKey;
 use crate::engine::transaction::{Event, ServerId};
 use crate::engine::web::CallView;
@@ -95,6 +96,7 @@ impl Calls {
                 call.acknowledged(place, &request, fx);
             }),
             Event::Cancelled { invite, .. } => {
+                fx.observe(Observation::Answered { method: "CANCEL", status: 200 });
                 self.of_server(invite, fx, |call, place, fx| call.cancelled(place, invite, fx));
             }
             Event::Prack { server, invite, request, .. } => {
@@ -212,7 +214,7 @@ impl Calls {
 impl Call {
     fn timer(&mut self, purpose: Purpose, fx: &mut Effects<'_>) {
         match purpose {
-            Purpose::Ring => self.end(Cause::NoAnswer, None, fx),
+            Purpose::Ring => self.ring_time_over(fx),
             Purpose::Longest => self.end(Cause::TooLong, None, fx),
             Purpose::Refresh(place) => self.refresh(place, fx),
             Purpose::Expire(_) => self.session_expired(fx),

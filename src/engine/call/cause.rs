@@ -120,6 +120,37 @@ impl Cause {
         }
     }
 
+    /// The sentence that goes with a stable word, for records; `None` for a word of another version.
+    pub fn words_of(word: &str) -> Option<&'static str> {
+        const ALL: [Cause; 24] = [
+            Cause::HungUp,
+            Cause::Cancelled,
+            Cause::AnsweredElsewhere,
+            Cause::Busy,
+            Cause::Declined,
+            Cause::NoAnswer,
+            Cause::NoSuchNumber,
+            Cause::NotRegistered,
+            Cause::NoCommonMedia,
+            Cause::BadDescription,
+            Cause::NextHopSilent,
+            Cause::Redirected,
+            Cause::Refused(StatusCode::SERVER_INTERNAL_ERROR),
+            Cause::MediaTimeout,
+            Cause::MediaFailed,
+            Cause::SessionExpired,
+            Cause::Unacknowledged,
+            Cause::ConnectionLost,
+            Cause::Limit,
+            Cause::NoMediaPort,
+            Cause::Forbidden,
+            Cause::AsteriskDown,
+            Cause::TooLong,
+            Cause::Shutdown,
+        ];
+        ALL.into_iter().find(|cause| cause.as_str() == word).map(Cause::in_words)
+    }
+
     /// The status that tells a caller, before the answer, why the call failed.
     pub const fn status(self) -> StatusCode {
         match self {

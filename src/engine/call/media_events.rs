@@ -41,6 +41,9 @@ impl Call {
                 fx.media(MediaCommand::SetCrypto { end, keys: keys.clone() });
                 fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
             }
+            EndEvent::PathValidated { remote } => {
+                fx.media(MediaCommand::AllowSource { end, address: *remote });
+            }
             EndEvent::PathChanged { remote } => {
                 let remote = Remote::muxed(*remote);
                 fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });

@@ -132,7 +132,8 @@ impl Call {
         }
     }
 
-    /// The browser is there again, after a reload or on a new connection: its events go there.
+    /// The browser is there again, after a reload or on a new connection: its events go there, and what rang there rings
+    /// again.
     pub(super) fn page_returned(&mut self, device: &BindingKey, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
@@ -140,27 +141,48 @@ impl Call {
             if leg.device.as_ref() != Some(device) {
                 continue;
             }
+            let rings = place != 0 && leg.state != LegState::Up;
             let Some(web) = leg.web() else { continue };
             web.session = Some(session);
+            web.away = false;
             fx.books.cancel(id, Purpose::Away(place));
-            self.tell_page(place, fx);
+            if rings {
+                self.ring_again(place, fx);
+            } else {
+                self.tell_page(place, fx);
+            }
         }
     }
 
-    /// The page's connection is gone: a call that is up waits for it, one that rings does not.
+    fn ring_again(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let call = self.view(place);
+        let Some(leg) = self.leg(place) else { return };
+        let offer = leg.session.description().map(ToString::to_string);
+        if let (Some(offer), Some(web)) = (offer, leg.web()) {
+            web.tell(WebEvent::IncomingCall { call, offer }, fx);
+        }
+    }
+
+    /// The page's connection is gone: it is waited for, longer in mid-call than while it rings.
     pub(super) fn page_left(&mut self, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
-            let grace = fx.settings.calls.web_grace;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let state = leg.state;
+            let is_up = leg.state == LegState::Up;
             let Some(web) = leg.web().filter(|web| web.session == Some(session)) else { continue };
             web.session = None;
-            if state == LegState::Up {
-                fx.books.set(id, Purpose::Away(place), fx.now.instant, grace);
-            } else {
-                self.page_gone(place, fx);
-            }
+            web.away = true;
+            let settings = &fx.settings.calls;
+            let grace = if is_up { settings.web_grace } else { settings.web_ring_grace };
+            fx.books.set(id, Purpose::Away(place), fx.now.instant, grace);
+        }
+    }
+
+    /// The call was answered while the page of `place` was away: it is waited for as in mid-call.
+    pub(super) fn wait_longer(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let id = self.id;
+        if self.leg(place).and_then(|leg| leg.web()).is_some_and(|web| web.away) {
+            fx.books.set(id, Purpose::Away(place), fx.now.instant, fx.settings.calls.web_grace);
         }
     }
 

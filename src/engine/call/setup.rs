@@ -31,11 +31,25 @@ impl Call {
                 }
             }
             if self.has_live_callee() {
-                fx.books.set(self.id, Purpose::Ring, fx.now.instant, fx.settings.calls.ring_timeout);
+                let time = self.plan.ring_time(&fx.settings.calls);
+                fx.books.set(self.id, Purpose::Ring, fx.now.instant, time);
                 return;
             }
         }
         self.end(self.failure.unwrap_or(Cause::NotRegistered), None, fx);
+    }
+
+    /// The devices that ring had their time: the next ones are tried, or nobody answered.
+    pub(super) fn ring_time_over(&mut self, fx: &mut Effects<'_>) {
+        self.note_failure(Cause::NoAnswer);
+        if !self.plan.goes_on_after(self.failure.unwrap_or(Cause::NoAnswer), true) {
+            return self.end(Cause::NoAnswer, None, fx);
+        }
+        for place in 1..self.legs.len() as u16 {
+            self.drop_leg(place, Cause::NoAnswer, fx);
+        }
+        self.early = None;
+        self.ring_next(fx);
     }
 
     /// Calls one target.
@@ -131,9 +145,9 @@ impl Call {
         if let Some(leg) = self.leg(place) {
             leg.state = LegState::Ringing;
         }
+        self.callee_rings(place, fx);
         let call = self.view(place);
         fx.web(page, WebEvent::IncomingCall { call, offer: offer.to_string() });
-        self.callee_rings(place, fx);
         Ok(())
     }
 
@@ -156,6 +170,7 @@ impl Call {
             resync: false,
             started: fx.now.wall,
             answered: None,
+            quality: None,
         });
     }
 

@@ -213,9 +213,7 @@ impl SipLeg {
             dialog.confirm();
         }
         self.stage = Stage::Open { invited: None, unacknowledged: Some((server, invite)) };
-        if let Err(refusal) = fx.layer.respond(fx.now, server, response) {
-            fx.refused("call", super::refusal_label(refusal));
-        }
+        fx.respond(server, response);
     }
 
     /// The party never acknowledged a reliable provisional response: whatever we said since is not sent any more, the
@@ -243,9 +241,7 @@ impl SipLeg {
         if cause.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers.push(HeaderName::RetryAfter, Text::from_static("5"));
         }
-        if let Err(refusal) = fx.layer.respond(fx.now, server, response) {
-            fx.refused("call", super::refusal_label(refusal));
-        }
+        fx.respond(server, response);
     }
 
     /// Lets go of the party: refuses, cancels or says goodbye, whatever its stage wants.

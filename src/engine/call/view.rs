@@ -25,6 +25,7 @@ impl Call {
             held_by_peer: self.is_held_by_peer(place),
             started: self.started.0,
             answered: leg.and_then(|leg| leg.answered).map(|at| at.0),
+            ended_at: ended.and(self.ended).map(|at| at.0),
             ended: ended.map(|cause| cause.as_str().to_owned()),
             ended_text: ended.map(|cause| cause.in_words().to_owned()),
         }

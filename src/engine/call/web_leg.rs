@@ -18,6 +18,8 @@ pub struct WebLeg {
     pub extension: Extension,
     /// The page's connection; `None` while it is away.
     pub session: Option<WebSession>,
+    /// Whether its connection broke and it may come back; a page that only polls is not away.
+    pub away: bool,
     /// Whether the microphone is muted at the page.
     pub muted: bool,
     /// What the page may do by what it was told last: the other party holds it or not.
@@ -32,6 +34,7 @@ impl WebLeg {
         Self {
             extension,
             session,
+            away: false,
             muted: false,
             told: Direction::SendRecv,
             sent: VecDeque::new(),

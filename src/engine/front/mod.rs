@@ -117,7 +117,7 @@ impl Engine {
             waiting_sequence: 0,
             store_timers: Timers::default(),
         };
-        engine.mirror.extensions(engine.registrar.registered_extensions(), now);
+        engine.mirror.extensions(engine.registrar.extensions_there(), now);
         engine.turn(now);
         engine
     }
@@ -210,6 +210,11 @@ impl Engine {
     /// Transactions under way: servers, clients.
     pub fn transactions(&self) -> (usize, usize) {
         self.layer.live()
+    }
+
+    /// What the transaction layer dropped since the start.
+    pub fn transaction_drops(&self) -> &transaction::Drops {
+        self.layer.drops()
     }
 
     /// Port pairs in use, and all that are bound.

@@ -95,7 +95,7 @@ impl Engine {
         self.note_registrations(changes, now);
     }
 
-    /// Tells what changed, and Asterisk which extensions have devices.
+    /// Tells what changed, and Asterisk which extensions can be rung.
     pub(super) fn note_registrations(&mut self, changes: Vec<Changed>, now: Now) {
         if changes.is_empty() {
             return;
@@ -109,7 +109,7 @@ impl Engine {
             let extension = changed.extension.to_string();
             let change = changed.what.as_str();
             self.out.push_back(Output::Observe(Observation::Registration { change, extension, bindings }));
-            self.mirror.extension(&changed.extension, self.registrar.is_registered(&changed.extension), now);
+            self.mirror.extension(&changed.extension, self.registrar.is_there(&changed.extension), now);
         }
     }
 }

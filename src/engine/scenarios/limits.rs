@@ -4,7 +4,7 @@ use super::descriptions::{audio, browser};
 use super::pages::refusal;
 use super::world::{ASTERISK, World, seconds};
 use crate::engine::Input;
-use crate::engine::numbering::EmergencyNumbers;
+use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
 use crate::engine::settings::Settings;
 use crate::engine::testing::settings;
 use crate::engine::web::{WebRefusal, WebRequest};
@@ -14,7 +14,8 @@ fn limited(max: usize, per_extension: usize, with_asterisk: bool) -> World {
     let mut chosen = settings();
     chosen.calls.max = max;
     chosen.calls.per_extension = per_extension;
-    chosen.emergency = EmergencyNumbers::new(["101"]).unwrap();
+    let emergency = EmergencyNumbers::new(["101"]).unwrap();
+    chosen.numbers = NumberPlan::new(None, 2..=5, emergency, []).unwrap();
     if !with_asterisk {
         chosen.asterisk = None;
     }

@@ -106,7 +106,7 @@ fn a_page_is_told_in_words_why_its_call_failed() {
     assert_eq!(view.ended_text.as_deref(), Some("There is no such number."));
     w.sees(&page, "ended");
     let bad =
-        w.asks(&page, WebRequest::Dial { to: "DAHDI/1".to_owned(), offer: browser('1', "page", "actpass") });
+        w.asks(&page, WebRequest::Dial { to: "!!".to_owned(), offer: browser('1', "page", "actpass") });
     assert_eq!(refusal(&bad), WebRefusal::BadNumber);
     let bad = w.asks(&page, WebRequest::Dial { to: "1002".to_owned(), offer: audio(4000) });
     assert_eq!(refusal(&bad), WebRefusal::BadDescription);
@@ -347,12 +347,14 @@ fn a_page_that_leaves_while_it_rings_or_dials() {
     w.hears(&mut a, 180);
     w.page_rings(&page);
     w.leaves(&page);
+    w.wait(seconds(6));
     w.refused(&mut a, 480);
     let page = w.page_again(&page);
     w.dials(&page, "1003");
     let mut b = w.rung(bob);
     w.answers(&b, 180, "");
     w.leaves(&page);
+    w.wait(seconds(6));
     w.is_cancelled(&mut b);
     w.finish();
 }

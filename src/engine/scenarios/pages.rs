@@ -52,9 +52,19 @@ impl World {
 
     /// The page asks; the answer.
     pub(super) fn asks(&mut self, page: &Page, request: WebRequest) -> WebReply {
+        self.asks_as(&page.number, Some(page.session), request)
+    }
+
+    /// Who signed in asks, perhaps without a page's connection; the answer.
+    pub(super) fn asks_as(
+        &mut self,
+        number: &str,
+        session: Option<WebSession>,
+        request: WebRequest,
+    ) -> WebReply {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let (caller, session) = (Self::extension(&page.number), Some(page.session));
+        let caller = Self::extension(number);
         self.feed(Input::Web(WebInput::Request { ticket, caller, session, request }));
         let (answered, reply) = self.replies.pop_front().expect("a reply");
         assert_eq!(answered, ticket);

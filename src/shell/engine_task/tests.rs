@@ -1,6 +1,6 @@
 //! The loop with a real engine, a real store and scripted peers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -50,14 +50,7 @@ impl Desk {
         let directory = std::env::temp_dir().join(format!("bl-engine-task-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&directory);
         let (metrics, health) = (Metrics::new("BRU"), Health::new());
-        let store = Store::open(StoreOptions {
-            directory: directory.clone(),
-            queue: 64,
-            keep_calls: 10,
-            max_call_age: Duration::from_secs(60),
-            metrics: metrics.clone(),
-            health: health.clone(),
-        });
+        let store = store_in(&directory, &metrics, &health);
         let (arrivals, arrived) = mpsc::channel(64);
         let (orders, ordered) = mpsc::channel(4);
         let (questions, questioned) = mpsc::channel(4);
@@ -140,6 +133,17 @@ impl Phone {
             Message::Request(request) => panic!("a request: {request:?}"),
         }
     }
+}
+
+fn store_in(directory: &Path, metrics: &Metrics, health: &Health) -> Store {
+    Store::open(StoreOptions {
+        directory: directory.to_owned(),
+        queue: 64,
+        keep_calls: 10,
+        max_call_age: Duration::from_secs(60),
+        metrics: metrics.clone(),
+        health: health.clone(),
+    })
 }
 
 fn engine() -> Engine {
@@ -247,14 +251,7 @@ async fn commands_wait_for_a_worker_that_is_behind_in_order() {
     let (metrics, health) = (Metrics::new("BRU"), Health::new());
     let (_line, port) = api::line::line(LineCapacity::default());
     let directory = std::env::temp_dir().join(format!("bl-engine-task-behind-{}", std::process::id()));
-    let store = Store::open(StoreOptions {
-        directory: directory.clone(),
-        queue: 4,
-        keep_calls: 1,
-        max_call_age: Duration::from_secs(1),
-        metrics: metrics.clone(),
-        health: health.clone(),
-    });
+    let store = store_in(&directory, &metrics, &health);
     let (seen, space) = (Arc::clone(&taken), Arc::clone(&room));
     let mut effects = Effects::new(Outlets {
         flows: Flows::new(Vec::new(), metrics.clone()),
