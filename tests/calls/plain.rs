@@ -45,7 +45,8 @@ pub async fn talk(office: &Office) -> Outcome<String> {
         at_alice.expect_tone(700.0, GAP)?;
         at_bob.expect_tone(440.0, GAP)?;
         figures = format!("{at_alice}; {at_bob}");
-        let (first, second) = if alice_ends { (&mut call, &mut answered) } else { (&mut answered, &mut call) };
+        let (first, second) =
+            if alice_ends { (&mut call, &mut answered) } else { (&mut answered, &mut call) };
         first.hang_up().await?;
         second.ended().await?;
     }
