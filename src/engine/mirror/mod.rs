@@ -337,7 +337,9 @@ impl Mirror {
                 entry.state = State::Wanted;
                 entry.latest = None;
             }
-            again.push(extension.clone());
+            if entry.latest.is_none() {
+                again.push(extension.clone());
+            }
         }
         for extension in again {
             self.enqueue(extension, now);

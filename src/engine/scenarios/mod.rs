@@ -6,6 +6,7 @@
 mod asterisk_down;
 mod caller_id;
 mod cancelling;
+mod chaos;
 mod descriptions;
 mod digits;
 mod direct;
