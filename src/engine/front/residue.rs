@@ -11,9 +11,6 @@ impl Engine {
                 left.push(format!("{count} {what}"));
             }
         };
-        if std::env::var_os("CHAOS").is_some() {
-            println!("LAYER {:?}", self.layer);
-        }
         let (servers, clients) = self.layer.live();
         note("calls in the table", self.calls.iter().count());
         note("calls counted", self.calls.active());
