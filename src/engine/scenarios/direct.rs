@@ -63,3 +63,19 @@ fn the_answer_names_our_own_address_and_port() {
     w.acks(&mut a, "");
     w.ends(a, b);
 }
+
+#[test]
+fn a_bye_to_a_caller_waits_for_its_ack() {
+    let mut w = World::alone();
+    let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
+    let mut a = w.calls(ann, "1002", &audio(4000));
+    let mut b = w.rung(bob);
+    w.answers(&b, 200, &audio(5000));
+    w.asked(&mut b, "ACK");
+    w.hears(&mut a, 200);
+    w.hangs_up(&mut b);
+    w.hears_nothing(&a);
+    w.acks(&mut a, "");
+    w.is_hung_up(&mut a);
+    w.finish();
+}
