@@ -95,8 +95,8 @@ async fn one_command_is_enough_for_the_first_call() -> Outcome {
     assert_eq!(made["extensions"].as_array().map(Vec::len), Some(6));
     for secret in ["credentials.json", "instance.json", "ca/ca.key", "ca/issued/server.key", "branchline.log"]
     {
-        let mode = std::fs::metadata(site.dir().join(secret))?.permissions().mode();
-        assert_eq!(mode & 0o077, 0, "{secret} is for its owner alone");
+        let rights = std::fs::metadata(site.dir().join(secret))?.permissions().mode();
+        assert_eq!(rights & 0o077, 0, "{secret} is for its owner alone");
     }
 
     let mut ann = Phone::open(phone(&made, 0, false)?).await?;

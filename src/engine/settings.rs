@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use crate::engine::numbering::EmergencyNumbers;
+use crate::engine::numbering::NumberPlan;
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 
@@ -26,8 +26,8 @@ pub struct Settings {
     pub lock_out: LockOutSettings,
     /// Messages of one source.
     pub rate: RateSettings,
-    /// Numbers that no limit may refuse.
-    pub emergency: EmergencyNumbers,
+    /// How the office's numbers look; its emergency numbers no limit may refuse.
+    pub numbers: NumberPlan,
     /// Most SIP transactions at once.
     pub max_transactions: usize,
 }

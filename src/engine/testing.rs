@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::flow::{Flow, Side};
-use super::numbering::EmergencyNumbers;
+use super::numbering::{CountryCode, EmergencyNumbers, NumberPlan};
 use super::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
@@ -80,7 +80,8 @@ pub(crate) fn settings() -> Settings {
         }),
         lock_out: LockOutSettings { failures: 5, window: seconds(60), duration: seconds(300) },
         rate: RateSettings { per_second: 50, burst: 100 },
-        emergency: EmergencyNumbers::default(),
+        numbers: NumberPlan::new(CountryCode::new(32), 2..=5, EmergencyNumbers::default(), [])
+            .expect("a plan"),
         max_transactions: 20_000,
     }
 }

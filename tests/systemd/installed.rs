@@ -75,7 +75,7 @@ impl Installed {
     /// `systemctl …`
     pub(crate) fn systemctl(&self, words: &[&str]) -> Outcome<String> {
         let command = [&["systemctl"], words].concat();
-        self.machine.run(&command).map_err(|failure| self.explain(failure))
+        self.machine.run(&command).map_err(|failure| self.explain(&failure))
     }
 
     /// Starts the service; returns when it is ready.
@@ -92,7 +92,7 @@ impl Installed {
     pub(crate) fn property_until(&self, name: &str, is_right: impl Fn(&str) -> bool) -> Outcome<String> {
         let command = ["systemctl", "show", "--property", name, "--value", UNIT];
         let value = self.machine.run_until(&command, SOON, |value| is_right(value.trim()));
-        Ok(value.map_err(|failure| self.explain(failure))?.trim().to_owned())
+        Ok(value.map_err(|failure| self.explain(&failure))?.trim().to_owned())
     }
 
     /// Waits until the service runs again after `restarts` restarts by systemd; its pid in the machine.
@@ -163,7 +163,7 @@ impl Installed {
     }
 
     /// A failure with the service's journal behind it.
-    pub(crate) fn explain(&self, failure: Failure) -> Failure {
+    pub(crate) fn explain(&self, failure: &Failure) -> Failure {
         let journal = ["journalctl", "--no-pager", "--lines=40", "--unit", UNIT];
         let journal = self.machine.run(&journal).unwrap_or_default();
         Failure::new(format!("{failure}\n---- journal\n{journal}"))

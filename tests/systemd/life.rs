@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use peers::Outcome;
-use peers::process::freeze_thread;
+use peers::process::freeze_threads;
 
 use crate::installed::{BASE_CONFIG, CONFIG, Installed, UNIT, package};
 
@@ -19,7 +19,7 @@ fn a_start_is_ready_and_says_how_it_is() -> Outcome {
     assert_eq!(site.property("ActiveState")?, "active");
     assert_eq!(site.property("NRestarts")?, "0");
     let text = site.property("StatusText")?;
-    assert_eq!(text, "0 calls, 0 devices");
+    assert_eq!(text, "BRU: 0 calls, 0 devices");
     let shown = site.systemctl(&["status", "--no-pager", UNIT])?;
     assert!(shown.contains("active (running)") && shown.contains(&format!("Status: \"{text}\"")), "{shown}");
     // The daemon answers on its control socket, asked by root.
@@ -51,20 +51,23 @@ fn what_hangs_is_killed_and_started_again() -> Outcome {
 }
 
 #[test]
-fn a_media_worker_that_stalls_is_named_and_restarted() -> Outcome {
+fn signalling_or_media_that_stalls_is_named_and_restarted() -> Outcome {
     let site = Installed::boot("stall")?;
     site.edit(SHORT_WATCHDOG)?;
     site.start()?;
-    // One thread stands still, as if it spun or waited for ever; the others go on.
-    let pid = site.machine.outer_pid(&site.property("MainPID")?)?;
-    let frozen = freeze_thread(pid, "media")?;
-    site.property_until("NRestarts", |count| count == "1")?;
-    drop(frozen);
-    site.property_until("SubState", |state| state == "running")?;
-    let messages = site.messages()?;
-    assert!(messages.contains("Failed with result 'watchdog'"), "{messages}");
-    let named = site.journal()?.iter().any(|entry| entry["REASON"] == "media-stalled");
-    assert!(named, "{messages}");
+    for (restarts, threads, reason) in [(1, "media", "media-stalled"), (2, "shell", "engine-stalled")] {
+        // Some threads stand still, as if they spun or waited for ever; the others go on.
+        let began = Instant::now();
+        let frozen = freeze_threads(site.machine.outer_pid(&site.property("MainPID")?)?, threads)?;
+        let restarts = restarts.to_string();
+        site.property_until("NRestarts", |count| count == restarts)?;
+        drop(frozen);
+        site.property_until("SubState", |state| state == "running")?;
+        println!("{reason}: running again after {:?}", began.elapsed());
+        let named = site.journal()?.iter().any(|entry| entry["REASON"] == reason);
+        assert!(named, "{}", site.messages()?);
+    }
+    assert_eq!(site.messages()?.matches("Failed with result 'watchdog'").count(), 2);
     site.machine.stop()
 }
 
@@ -109,7 +112,7 @@ fn a_reload_is_done_when_systemctl_returns_and_a_bad_one_changes_nothing() -> Ou
 
     site.machine.write(CONFIG, BASE_CONFIG)?;
     site.systemctl(&["reload", UNIT])?;
-    assert_eq!(site.property("StatusText")?, "0 calls, 0 devices");
+    assert_eq!(site.property("StatusText")?, "BRU: 0 calls, 0 devices");
     assert_eq!(site.property("MainPID")?, pid, "never restarted");
     site.machine.stop()
 }

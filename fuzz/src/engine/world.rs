@@ -247,7 +247,7 @@ impl World {
             }
             Output::Connectivity(ConnectivityCommand::Open { end, .. }) => self.ice_ends.push(end),
             Output::Connectivity(ConnectivityCommand::Close { end }) => {
-                self.ice_ends.retain(|open| *open != end)
+                self.ice_ends.retain(|open| *open != end);
             }
             Output::Persist { ticket, .. } => {
                 self.due.push_back(Input::Persisted { ticket, durable: self.durable });

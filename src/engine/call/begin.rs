@@ -84,7 +84,8 @@ impl Calls {
         offer: &str,
         fx: &mut Effects<'_>,
     ) -> WebReply {
-        let Some(dialled) = super::dialled_number(to) else {
+        let is_ours = |number: &Extension| fx.registrar.has_account(number);
+        let Some(dialled) = super::dialled_number(to, &fx.settings.numbers, is_ours) else {
             return WebReply::Refused(WebRefusal::BadNumber);
         };
         let party = Party { number: caller.to_string(), name: fx.registrar.display_name(caller) };
@@ -154,7 +155,7 @@ impl Calls {
     /// Whether one more call is allowed. Emergency calls always are. An extension's limit is for what its devices dial;
     /// what Asterisk places on its behalf, or on an outsider's, counts only among all.
     fn has_room(&self, side: Side, number: &str, dialled: &str, fx: &Effects<'_>) -> Result<(), Cause> {
-        if fx.settings.emergency.contains(dialled) {
+        if fx.settings.numbers.emergency().contains(dialled) {
             return Ok(());
         }
         if self.draining {
@@ -201,6 +202,7 @@ fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effec
         resync: false,
         started: fx.now.wall,
         answered: None,
+        quality: None,
     };
     Call {
         id,

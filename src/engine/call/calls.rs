@@ -10,6 +10,7 @@ use super::model::Call;
 use super::timer::Purpose;
 use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
+use crate::engine::output::Observation;
 use crate::engine::registrar::BindingKey;
 use crate::engine::transaction::{Event, ServerId};
 use crate::engine::web::CallView;
@@ -95,15 +96,16 @@ impl Calls {
                 call.acknowledged(place, &request, fx);
             }),
             Event::Cancelled { invite, .. } => {
+                fx.observe(Observation::Answered { method: "CANCEL", status: 200 });
                 self.of_server(invite, fx, |call, place, fx| call.cancelled(place, invite, fx));
             }
             Event::Prack { server, invite, request, .. } => {
                 self.of_server(invite, fx, |call, place, fx| call.pracked(place, server, request, fx));
             }
-            Event::Unacknowledged { server, accepted } => self.of_server(server, fx, |call, _, fx| {
+            Event::Unacknowledged { server, accepted } => self.of_server(server, fx, |call, place, fx| {
                 fx.books.forget_server(server);
                 if accepted {
-                    call.end(Cause::Unacknowledged, None, fx);
+                    call.never_acknowledged(place, fx);
                 }
             }),
             Event::ProvisionalUnacknowledged { server } => {

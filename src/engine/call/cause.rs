@@ -56,6 +56,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether one device says it for all others of its user (6xx, RFC 3261 §16.7 step 5): they stop ringing.
+    pub fn is_global(self) -> bool {
+        match self {
+            Self::Declined => true,
+            Self::Refused(status) => status.code() >= 600,
+            _ => false,
+        }
+    }
+
     /// The stable word in records, metrics, events and problem documents.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -118,6 +127,37 @@ impl Cause {
             Self::TooLong => "The call reached the longest time allowed.",
             Self::Shutdown => "The gateway is shutting down.",
         }
+    }
+
+    /// The sentence that goes with a stable word, for records; `None` for a word of another version.
+    pub fn words_of(word: &str) -> Option<&'static str> {
+        const ALL: [Cause; 24] = [
+            Cause::HungUp,
+            Cause::Cancelled,
+            Cause::AnsweredElsewhere,
+            Cause::Busy,
+            Cause::Declined,
+            Cause::NoAnswer,
+            Cause::NoSuchNumber,
+            Cause::NotRegistered,
+            Cause::NoCommonMedia,
+            Cause::BadDescription,
+            Cause::NextHopSilent,
+            Cause::Redirected,
+            Cause::Refused(StatusCode::SERVER_INTERNAL_ERROR),
+            Cause::MediaTimeout,
+            Cause::MediaFailed,
+            Cause::SessionExpired,
+            Cause::Unacknowledged,
+            Cause::ConnectionLost,
+            Cause::Limit,
+            Cause::NoMediaPort,
+            Cause::Forbidden,
+            Cause::AsteriskDown,
+            Cause::TooLong,
+            Cause::Shutdown,
+        ];
+        ALL.into_iter().find(|cause| cause.as_str() == word).map(Cause::in_words)
     }
 
     /// The status that tells a caller, before the answer, why the call failed.

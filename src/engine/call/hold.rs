@@ -40,7 +40,10 @@ impl Call {
         let codecs = self.agreed_codecs(other);
         let Some(leg) = self.leg(other).filter(|leg| leg.state.is_live()) else { return };
         let due = Direction::answer_to(leg.wants, wanted);
-        if matches!(leg.wire, Wire::Web(_)) {
+        if let Wire::Web(web) = &mut leg.wire {
+            if std::mem::replace(&mut web.told, wanted) == wanted {
+                return;
+            }
             if let Some(end) = leg.session.end() {
                 fx.media(MediaCommand::SetFlow { end, flow: keying::flow(due) });
             }

@@ -12,8 +12,9 @@ use super::effects::Effects;
 use super::session::LegSession;
 use super::sip_leg::SipLeg;
 use super::web_leg::WebLeg;
-use crate::engine::flow::Flow;
+use crate::engine::flow::{Flow, Side};
 use crate::engine::registrar::BindingKey;
+use crate::engine::web::QualityView;
 use crate::sdp::Direction;
 use crate::time::WallTime;
 
@@ -78,6 +79,8 @@ pub struct Leg {
     pub started: WallTime,
     /// When it was answered.
     pub answered: Option<WallTime>,
+    /// How it sounded when the worker was last asked.
+    pub quality: Option<QualityView>,
 }
 
 impl Leg {
@@ -94,6 +97,15 @@ impl Leg {
         match &mut self.wire {
             Wire::Sip(_) => None,
             Wire::Web(leg) => Some(leg),
+        }
+    }
+
+    /// How the party is reached: `udp`, `tcp`, `tls`, `ws`, `wss`, `web`, or `asterisk`.
+    pub fn by(&self) -> &'static str {
+        match &self.wire {
+            Wire::Web(_) => "web",
+            Wire::Sip(sip) if sip.flow.side == Side::Asterisk => "asterisk",
+            Wire::Sip(sip) => sip.flow.transport.uri_token(),
         }
     }
 

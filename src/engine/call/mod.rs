@@ -66,14 +66,13 @@ pub use model::{Call, CallState};
 pub use plan::AsteriskState;
 pub use record::{CallRecord, LegRecord};
 
+use crate::engine::numbering::{Extension, NumberPlan};
 use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};
 use crate::sip::Response;
 
 /// Answers a request; what cannot be sent any more is counted.
 pub(super) fn send_response(server: ServerId, response: Response, fx: &mut Effects<'_>) {
-    if let Err(refusal) = fx.layer.respond(fx.now, server, response) {
-        fx.refused("transaction", refusal_label(refusal));
-    }
+    fx.respond(server, response);
 }
 
 const fn refusal_label(refusal: RespondRefusal) -> &'static str {
@@ -93,17 +92,54 @@ const fn request_refusal_label(refusal: RequestRefusal) -> &'static str {
     }
 }
 
-/// What was dialled: a number, or one with a technology before it (`SIP/1002`, `PJSIP/1002`).
-pub(super) fn dialled_number(to: &str) -> Option<String> {
+/// What was dialled, as this office calls it: a number, perhaps with a technology before it (`SIP/1002`, `PJSIP/1002`,
+/// `Local/600`). Which channel it becomes is for Asterisk's dialplan, so the technology is left out.
+pub(super) fn dialled_number(
+    to: &str,
+    numbers: &NumberPlan,
+    is_ours: impl Fn(&Extension) -> bool,
+) -> Option<String> {
+    const LONGEST: usize = 64;
     let number = match to.split_once('/') {
-        Some((technology, rest))
-            if technology.eq_ignore_ascii_case("sip") || technology.eq_ignore_ascii_case("pjsip") =>
-        {
-            rest
-        }
+        Some((technology, resource)) if is_word(technology) => resource,
         Some(_) => return None,
         None => to,
     };
-    let is_number = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '#' | '-' | '.' | '_');
-    (!number.is_empty() && number.len() <= 64 && number.chars().all(is_number)).then(|| number.to_owned())
+    if number.len() > LONGEST {
+        return None;
+    }
+    let number = numbers.normalise(number, is_ours);
+    let is_dialled = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '*' | '#' | '-' | '.' | '_');
+    (!number.is_empty() && number.chars().all(is_dialled)).then_some(number)
+}
+
+fn is_word(technology: &str) -> bool {
+    (1..=16).contains(&technology.len()) && technology.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::testing;
+
+    #[test]
+    fn a_participant_is_a_number_with_or_without_a_technology() {
+        let numbers = testing::settings().numbers;
+        let dialled = |to| super::dialled_number(to, &numbers, |one| one.as_str() == "1002");
+        for (to, number) in [
+            ("1002", "1002"),
+            ("SIP/1002", "1002"),
+            ("pjsip/1002", "1002"),
+            ("IAX2/32-1002", "1002"),
+            ("32-1002", "1002"),
+            ("+1 (800) 123-4567", "+18001234567"),
+            ("*97", "*97"),
+            ("echo", "echo"),
+        ] {
+            assert_eq!(dialled(to).as_deref(), Some(number), "{to}");
+        }
+        let long = "1".repeat(65);
+        for to in ["", "SIP/", "/1002", "S P/1002", "PJSIP/1002/600", "1002@elsewhere", "two words", &long] {
+            assert_eq!(dialled(to), None, "{to}");
+        }
+    }
 }

@@ -20,6 +20,9 @@ impl Calls {
         match request {
             WebRequest::Dial { to, offer } => self.dialled_by_page(caller, session, &to, &offer, fx),
             WebRequest::Calls => WebReply::Calls(self.views(caller)),
+            WebRequest::Reach { numbers } => {
+                WebReply::Reach(numbers.iter().map(|number| fx.registrar.reach(number)).collect())
+            }
             WebRequest::Accept { call, answer } => {
                 self.of_page(call, caller, session, fx, |call, place, fx| {
                     call.page_accepts(place, &answer, fx)

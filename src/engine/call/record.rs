@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::effects::Effects;
-use super::leg::{Leg, LegState, Wire};
+use super::leg::{Leg, LegState};
 use super::model::{Call, CallState};
 use super::quality;
 use crate::engine::output::Change;
@@ -91,7 +91,7 @@ fn leg_record(leg: &Leg) -> LegRecord {
     let report = leg.session.report();
     LegRecord {
         number: leg.party.number.clone(),
-        by: by(leg),
+        by: leg.by(),
         answered: leg.answered.map(|at| at.0),
         ended: match leg.state {
             LegState::Ended(cause) => Some(cause.as_str()),
@@ -101,13 +101,5 @@ fn leg_record(leg: &Leg) -> LegRecord {
         quality: report.map(quality::view),
         mos_from: report.and_then(|report| report.received.mos_average),
         mos_to: report.and_then(|report| report.sent.mos_average),
-    }
-}
-
-fn by(leg: &Leg) -> &'static str {
-    match &leg.wire {
-        Wire::Web(_) => "web",
-        Wire::Sip(sip) if sip.flow.side == crate::engine::flow::Side::Asterisk => "asterisk",
-        Wire::Sip(sip) => sip.flow.transport.uri_token(),
     }
 }

@@ -170,6 +170,7 @@ impl Call {
             resync: false,
             started: fx.now.wall,
             answered: None,
+            quality: None,
         });
     }
 

@@ -6,6 +6,7 @@ use super::effects::Effects;
 use super::id::CallId;
 use crate::engine::numbering::Extension;
 use crate::engine::web::{Signal, WebEvent, WebSession};
+use crate::sdp::Direction;
 
 /// How many messages are kept for `GET …/signaling?since=`; older ones are forgotten.
 const KEPT: usize = 64;
@@ -21,6 +22,8 @@ pub struct WebLeg {
     pub away: bool,
     /// Whether the microphone is muted at the page.
     pub muted: bool,
+    /// What the page may do by what it was told last: the other party holds it or not.
+    pub told: Direction,
     sent: VecDeque<(u64, Signal)>,
     sequence: u64,
 }
@@ -28,7 +31,15 @@ pub struct WebLeg {
 impl WebLeg {
     /// A leg of a page.
     pub const fn new(extension: Extension, session: Option<WebSession>) -> Self {
-        Self { extension, session, away: false, muted: false, sent: VecDeque::new(), sequence: 0 }
+        Self {
+            extension,
+            session,
+            away: false,
+            muted: false,
+            told: Direction::SendRecv,
+            sent: VecDeque::new(),
+            sequence: 0,
+        }
     }
 
     /// Sends signalling; kept for a page that polls or comes back.

@@ -36,6 +36,10 @@ impl Engine {
             }
             return;
         }
+        if let Message::Response(response) = &message {
+            let status = response.status.code();
+            self.out.push_back(Output::Observe(Observation::Heard { status }));
+        }
         self.layer.receive(now, flow, message);
     }
 
@@ -138,7 +142,10 @@ impl Engine {
     }
 
     fn call_or_message(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, caller: Party) {
-        let Some(dialled) = request.uri.user().and_then(|user| call::dialled_number(&user)) else {
+        let user = request.uri.user();
+        let is_ours = |number: &Extension| self.registrar.has_account(number);
+        let numbers = &self.settings.numbers;
+        let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_ours)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
         if request.method == Method::Message {

@@ -28,6 +28,7 @@ use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
 use crate::engine::output::{Observation, Output, StoreTicket};
 use crate::engine::registrar::{Accounts, Binding, Registrar};
 use crate::engine::settings::Settings;
+use crate::engine::timers::Timers;
 use crate::engine::transaction::{self, ClientId, Event, Layer};
 use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
@@ -37,8 +38,8 @@ use registrations::Waiting;
 /// What we understand beyond RFC 3261; a request that requires more gets 420.
 const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path"];
 
-/// Media ends beyond the limit on calls: emergency calls are not limited.
-const SPARE_ENDS: usize = 64;
+/// Room in the tables beyond the limit on calls: emergency calls are not limited.
+const SPARE_CALLS: usize = 16;
 
 /// What an engine starts from.
 pub struct EngineSetup {
@@ -72,6 +73,7 @@ pub struct Engine {
     waiting: HashMap<u64, Waiting>,
     waiting_by_ticket: HashMap<StoreTicket, u64>,
     waiting_sequence: u64,
+    store_timers: Timers<u64>,
 }
 
 impl Engine {
@@ -90,7 +92,7 @@ impl Engine {
         let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
         let registrar =
             Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
-        let ends = u32::try_from(settings.calls.max.saturating_mul(4).saturating_add(SPARE_ENDS))
+        let ends = u32::try_from(settings.calls.max.saturating_add(SPARE_CALLS).saturating_mul(4))
             .unwrap_or(u32::MAX);
         let stock = MediaStock {
             ends: EndIds::new(ends),
@@ -99,7 +101,7 @@ impl Engine {
         let mut engine = Self {
             admission: Admission::new(&settings),
             mirror: Mirror::new(&settings, now),
-            books: Books::new(settings.calls.max.saturating_mul(8)),
+            books: Books::new(settings.calls.max.saturating_add(SPARE_CALLS).saturating_mul(8)),
             settings,
             layer,
             registrar,
@@ -113,8 +115,9 @@ impl Engine {
             waiting: HashMap::new(),
             waiting_by_ticket: HashMap::new(),
             waiting_sequence: 0,
+            store_timers: Timers::default(),
         };
-        engine.mirror.extensions(engine.registrar.registered_extensions(), now);
+        engine.mirror.extensions(engine.registrar.extensions(), now);
         engine.turn(now);
         engine
     }
@@ -164,6 +167,9 @@ impl Engine {
         self.layer.handle_timeout(now);
         let changes = self.registrar.handle_timeout(now);
         self.note_registrations(changes, now);
+        while let Some(key) = self.store_timers.pop(now.instant) {
+            self.store_is_silent(now, key);
+        }
         self.mirror.handle_timeout(now);
         self.with_calls(now, |calls, fx| calls.handle_timeout(fx));
         self.turn(now);
@@ -175,6 +181,7 @@ impl Engine {
             self.layer.poll_timeout(),
             self.registrar.poll_timeout(),
             self.mirror.poll_timeout(),
+            self.store_timers.next(),
             self.books.timers.next(),
         ];
         deadlines.into_iter().flatten().min()
@@ -203,6 +210,11 @@ impl Engine {
     /// Transactions under way: servers, clients.
     pub fn transactions(&self) -> (usize, usize) {
         self.layer.live()
+    }
+
+    /// What the transaction layer dropped since the start.
+    pub fn transaction_drops(&self) -> &transaction::Drops {
+        self.layer.drops()
     }
 
     /// Port pairs in use, and all that are bound.

@@ -6,6 +6,7 @@
 //! | `binding` | [`Binding`]: one device |
 //! | `table` | all bindings, bounded, with their expiry |
 //! | `register` | REGISTER: challenge, refuse, or prepare and commit |
+//! | `challenge` | which digests a device is offered |
 //! | `authenticate` | requests other than REGISTER |
 //! | `pages` | browsers as devices |
 //!
@@ -27,12 +28,10 @@
 mod account;
 mod authenticate;
 mod binding;
+mod challenge;
 mod pages;
 mod register;
 mod table;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -223,9 +222,20 @@ impl Registrar {
         self.table.has(extension)
     }
 
-    /// The extensions that have a device.
-    pub fn registered_extensions(&self) -> Vec<Extension> {
-        self.table.extensions().cloned().collect()
+    /// Whether the extension has a device that can be rung now: what Asterisk is told.
+    pub fn is_there(&self, extension: &Extension) -> bool {
+        self.table.of(extension).any(|one| self.is_reachable(one))
+    }
+
+    /// All extensions, in their order, and whether each has such a device.
+    pub fn extensions(&self) -> Vec<(Extension, bool)> {
+        let mut extensions: Vec<_> = self
+            .accounts
+            .iter()
+            .map(|account| (account.extension.clone(), self.is_there(&account.extension)))
+            .collect();
+        extensions.sort();
+        extensions
     }
 
     /// Bindings in all.
@@ -241,8 +251,7 @@ impl Registrar {
     /// What to tell Asterisk when it asks (OPTIONS) whether an extension can be reached.
     pub fn qualify(&self, user: &str) -> StatusCode {
         let Ok(extension) = user.parse::<Extension>() else { return StatusCode::OK };
-        let is_reachable = self.table.of(&extension).any(|one| self.is_reachable(one));
-        if is_reachable { StatusCode::OK } else { StatusCode::NOT_FOUND }
+        if self.is_there(&extension) { StatusCode::OK } else { StatusCode::NOT_FOUND }
     }
 
     /// All bindings, for people.

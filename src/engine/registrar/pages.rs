@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::binding::{Binding, BindingKey, DeviceKey, Reach};
 use super::{Changed, Registrar, What, forgotten};
 use crate::engine::numbering::Extension;
-use crate::engine::web::WebSession;
+use crate::engine::web::{ReachView, WebSession};
 use crate::time::Now;
 
 /// Longer than any connection; a page's binding ends with its connection.
@@ -42,6 +42,15 @@ impl Registrar {
         };
         self.table.put(binding, now);
         vec![Changed { extension: extension.clone(), what, forget: None }]
+    }
+
+    /// Whether calls reach an extension, for the office's directory.
+    pub fn reach(&self, extension: &Extension) -> ReachView {
+        ReachView {
+            registered: self.is_registered(extension),
+            reachable: self.is_there(extension),
+            devices: self.table.of(extension).count(),
+        }
     }
 
     /// A page is gone.

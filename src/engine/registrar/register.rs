@@ -311,10 +311,7 @@ impl Registrar {
         failure: Option<&'static str>,
     ) -> Registered {
         let mut response = self.response(request, StatusCode::UNAUTHORIZED);
-        let salt = self.random.next_u64();
-        for challenge in self.authenticator.challenges(now.wall, salt, stale) {
-            response.headers.push(HeaderName::WwwAuthenticate, &challenge);
-        }
+        self.add_challenges(now, request, stale, &HeaderName::WwwAuthenticate, &mut response);
         Registered::Answer { response: Box::new(response), refusal: failure, is_guess: failure.is_some() }
     }
 

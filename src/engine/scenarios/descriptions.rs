@@ -35,6 +35,14 @@ pub(super) fn secured(port: u16) -> String {
         .replace("RTP/AVP", "RTP/SAVP")
 }
 
+/// An answer to an SDES offer: the AES-CM suite under the offer's tag.
+pub(super) fn secured_answer(offer: &[u8], port: u16) -> String {
+    let offer = String::from_utf8_lossy(offer);
+    let line = offer.lines().find(|line| line.contains("AES_CM_128_HMAC_SHA1_80")).expect("the suite");
+    let tag = line.trim_start_matches("a=crypto:").split(' ').next().expect("a tag");
+    secured(port).replace("a=crypto:1", &format!("a=crypto:{tag}"))
+}
+
 /// A browser's audio: Opus, G.722, PCMU, PCMA, telephone events, over DTLS-SRTP. `key` is a digit that tells one set of
 /// keys from another, `ufrag` one set of ICE credentials.
 pub(super) fn browser(key: char, ufrag: &str, setup: &str) -> String {

@@ -25,6 +25,8 @@ pub(super) struct Ledger {
     /// Open ends.
     pub(super) ends: HashMap<EndId, OpenEnd>,
     ice: HashSet<EndId>,
+    /// Candidates that were passed on.
+    pub(super) candidates: usize,
     opened: usize,
     closed: usize,
 }
@@ -79,6 +81,7 @@ impl Ledger {
             | ConnectivityCommand::AddCandidate { end, .. }
             | ConnectivityCommand::Restart { end, .. } => {
                 assert!(self.ice.contains(end), "{command:?} for an end without ICE");
+                self.candidates += usize::from(matches!(command, ConnectivityCommand::AddCandidate { .. }));
             }
         }
     }

@@ -39,8 +39,19 @@ impl World {
 
     /// A phone registers: the challenge, the answer to it; returns the final response.
     pub(super) fn registers(&mut self, phone: Peer, expires: u32) -> Response {
+        if self.peers[phone.0].flow.connection.is_some() && expires == 3600 {
+            return self.registers_again(phone);
+        }
         let contact = self.contact_of(phone);
         self.registers_contact(phone, &format!("{contact};expires={expires}"), "")
+    }
+
+    /// A phone registers again on the connection that it has now, as the same device.
+    pub(super) fn registers_again(&mut self, phone: Peer) -> Response {
+        let place = phone.0;
+        let number = self.peers[place].number.clone();
+        let contact = format!("<sip:{number}@device{place}.invalid;transport=tcp>;expires=3600");
+        self.registers_contact(phone, &contact, "")
     }
 
     /// The same with this Contact and further headers.
@@ -71,6 +82,18 @@ impl World {
             self.register_text(phone, &number, contact, &format!("{more}Authorization: {proof}\r\n"));
         self.wire(phone, &second);
         self.last_response(phone)
+    }
+
+    /// A phone registers with the right credentials; the answer is left in its inbox. The REGISTER that was sent.
+    pub(super) fn registers_unanswered(&mut self, phone: Peer, number: &str) -> String {
+        let contact = self.contact_of(phone);
+        let first = self.register_text(phone, number, &contact, "");
+        self.wire(phone, &first);
+        let challenge = self.last_response(phone);
+        let proof = proof(&challenge, "REGISTER", "sip:branchline", number, &format!("pw-{number}"), 1);
+        let second = self.register_text(phone, number, &contact, &format!("Authorization: {proof}\r\n"));
+        self.wire(phone, &second);
+        second
     }
 
     pub(super) fn register_text(&mut self, phone: Peer, number: &str, contact: &str, more: &str) -> String {
@@ -105,12 +128,14 @@ impl World {
     /// Request line and Via, with a branch of its own.
     pub(super) fn head(&mut self, phone: Peer, method: &str, uri: &str) -> String {
         let hops = self.hops;
+        self.branches += 1;
+        let branch = self.branches;
         let wire = &mut self.peers[phone.0];
         wire.sequence += 1;
         let via = wire.flow.transport.via_token();
         format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {};branch=z9hG4bK-{}-{};rport\r\nMax-Forwards: {hops}\r\n",
-            wire.flow.remote, phone.0, wire.sequence
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {};branch=z9hG4bK-{}-{branch};rport\r\nMax-Forwards: {hops}\r\n",
+            wire.flow.remote, phone.0
         )
     }
 
@@ -144,7 +169,8 @@ impl World {
         line
     }
 
-    fn line(&mut self, phone: Peer, from: &str, number: &str) -> Line {
+    /// A line on which nothing was said yet.
+    pub(super) fn line(&mut self, phone: Peer, from: &str, number: &str) -> Line {
         let place = phone.0;
         let sequence = self.peers[place].sequence;
         Line {
@@ -185,7 +211,7 @@ impl World {
         } else {
             "Content-Type: application/sdp\r\n"
         };
-        let allow = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE\r\n";
+        let allow = self.allow();
         let contact = if matches!(method, "INVITE" | "UPDATE") {
             format!("Contact: {contact}\r\n{allow}")
         } else {
@@ -199,6 +225,14 @@ impl World {
             line.cseq,
             body.len()
         )
+    }
+
+    fn allow(&self) -> &'static str {
+        if self.allow_update {
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE\r\n"
+        } else {
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK\r\n"
+        }
     }
 
     /// The next message of this call.
@@ -302,9 +336,7 @@ impl World {
             line.local, line.call_id
         ));
         if matches!(request.method, Method::Invite | Method::Update) && status < 300 {
-            text.push_str(&format!(
-                "Contact: {contact}\r\nAllow: INVITE, ACK, CANCEL, BYE, INFO, PRACK, UPDATE\r\n"
-            ));
+            text.push_str(&format!("Contact: {contact}\r\n{}", self.allow()));
         }
         if !body.is_empty() {
             text.push_str("Content-Type: application/sdp\r\n");
@@ -479,7 +511,13 @@ pub(super) fn proof_of(
 ) -> String {
     let keys = UserKeys::new(user, "branchline", password);
     let uri = Uri::parse(&uri.to_owned().into()).unwrap();
-    let method = if method == "REGISTER" { Method::Register } else { Method::Invite };
+    let method = match method {
+        "REGISTER" => Method::Register,
+        "INVITE" => Method::Invite,
+        "MESSAGE" => Method::Message,
+        "UPDATE" => Method::Update,
+        other => panic!("{other} is not known to the script"),
+    };
     client::answer(challenge, user, &keys, (&method, &uri), "c0ffee", nc).unwrap().to_string()
 }
 

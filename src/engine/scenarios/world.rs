@@ -1,6 +1,6 @@
 //! The world around one engine: virtual time, peers, a store, a media worker, Asterisk's registrar.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Wire {
     /// The connection is gone: what is sent there fails.
     pub(super) gone: bool,
     pub(super) sequence: u32,
+    /// What it was sent: a transaction layer takes each message once.
+    seen: HashSet<Bytes>,
 }
 
 /// How the store behaves.
@@ -79,6 +81,11 @@ pub(super) struct World {
     pub(super) tickets: u64,
     /// Max-Forwards of what peers send.
     pub(super) hops: u8,
+    pub(super) branches: u64,
+    /// Peers may be sent what no script mentions, and what they know nothing of.
+    pub(super) lenient: bool,
+    /// Whether phones say that they take UPDATE.
+    pub(super) allow_update: bool,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
@@ -149,6 +156,9 @@ impl World {
             inputs: VecDeque::new(),
             tickets: 0,
             hops: 70,
+            branches: 0,
+            lenient: false,
+            allow_update: true,
         };
         world.peer("asterisk", flow);
         world.step();
@@ -156,7 +166,14 @@ impl World {
     }
 
     pub(super) fn peer(&mut self, number: &str, flow: Flow) -> Peer {
-        let wire = Wire { number: number.to_owned(), flow, inbox: VecDeque::new(), gone: false, sequence: 0 };
+        let wire = Wire {
+            number: number.to_owned(),
+            flow,
+            inbox: VecDeque::new(),
+            gone: false,
+            sequence: 0,
+            seen: HashSet::new(),
+        };
         self.peers.push(wire);
         Peer(self.peers.len() - 1)
     }
@@ -289,11 +306,15 @@ impl World {
 
     fn deliver(&mut self, flow: Flow, bytes: Bytes) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let message =
-            parse::parse(bytes).unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
+        let message = parse::parse(bytes.clone())
+            .unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
         let found =
             self.peers.iter().position(|wire| wire.flow.side == flow.side && same_way(wire.flow, flow));
-        let Some(place) = found else { panic!("sent to a stranger at {flow:?}:\n{text}") };
+        let Some(place) = found else {
+            let was_known = self.lenient && flow.connection.is_some();
+            assert!(was_known, "sent to a stranger at {flow:?}:\n{text}");
+            return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
+        };
         if self.peers[place].gone {
             return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
         }
@@ -303,7 +324,9 @@ impl World {
         {
             return self.asterisk_hears(request);
         }
-        self.peers[place].inbox.push_back(message);
+        if self.peers[place].seen.insert(bytes) {
+            self.peers[place].inbox.push_back(message);
+        }
     }
 
     fn asterisk_hears(&mut self, request: &Request) {

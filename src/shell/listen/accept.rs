@@ -142,8 +142,7 @@ impl Connection {
             Ok(Err(error)) => return metrics.handshake("sip", handshake_failure(&error)),
             Err(_) => return metrics.handshake("sip", "timeout"),
         };
-        let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
-        metrics.handshake("sip", if resumed { "resumed" } else { "full" });
+        metrics.handshake("sip", handshake_kind(stream.get_ref().1));
         let chain = stream.get_ref().1.peer_certificates();
         let shown = chain.and_then(|chain| chain.first()).and_then(|leaf| client_identity(leaf));
         let shown = shown.map(|(identity, key)| (identity, key, revocations));
@@ -214,8 +213,16 @@ fn tune(stream: &TcpStream) {
     }
 }
 
+/// The label of a handshake that succeeded.
+pub(in crate::shell) fn handshake_kind(connection: &rustls::ServerConnection) -> &'static str {
+    match connection.handshake_kind() {
+        Some(rustls::HandshakeKind::Resumed) => "resumed",
+        _ => "full",
+    }
+}
+
 /// The label of a handshake that failed.
-fn handshake_failure(error: &std::io::Error) -> &'static str {
+pub(in crate::shell) fn handshake_failure(error: &std::io::Error) -> &'static str {
     let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return "closed";
     };

@@ -109,7 +109,7 @@ impl Listeners {
         web: Web,
         revocations: &RevocationLists,
     ) -> Result<(), Failure> {
-        let metrics = ApiMetrics::default();
+        let metrics = ApiMetrics::with_handshakes(daemon.metrics.handshakes());
         daemon.metrics.register(|registry| metrics.register(registry));
         let (upgraded, websockets) = mpsc::channel(UPGRADED);
         let Web { line, book, board, https, metrics: plain } = web;
@@ -118,7 +118,9 @@ impl Listeners {
                 &daemon.config,
                 session_key::load_or_make(&daemon.config.paths.state)?,
             ),
+            directory: Arc::<AccountBook>::clone(&book),
             accounts: book,
+            records: Arc::new(daemon.store.clone()),
             vitals: board,
             line,
             sip: Some(upgraded),

@@ -19,12 +19,13 @@
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
-//! | `pulse` | heartbeats and figures of the workers |
+//! | `pulse`, `figures` | heartbeats and figures of the engine and the workers |
 //! | `mirror_files` | what Asterisk reads of our extensions |
 //! | `session_key` | the key of the pages' tokens |
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod figures;
 mod listeners;
 mod loading;
 mod mirror_files;

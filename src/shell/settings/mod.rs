@@ -10,14 +10,15 @@ mod accounts;
 mod rows;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use accounts::AccountBook;
 pub use rows::{RowFlaw, account, binding, binding_row, write_of};
 
 use crate::api;
-use crate::config::{Config, Ice};
-use crate::engine::numbering::EmergencyNumbers;
+use crate::config::{Config, CountryCode, Ice};
+use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
 use crate::engine::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
@@ -31,6 +32,9 @@ const MAX_BINDINGS: usize = 20_000;
 const MAX_TRANSACTIONS: usize = 20_000;
 /// Calls of one extension at once.
 const CALLS_PER_EXTENSION: usize = 10;
+/// Digits of extensions: a number of so few behind a plus and a country code is one of an office there, and none of the
+/// public network.
+const EXTENSION_DIGITS: RangeInclusive<usize> = 2..=5;
 /// How long a page may be away in mid-call.
 const WEB_GRACE: Duration = Duration::from_secs(20);
 /// The same while its call rings: somebody listens to the ringing.
@@ -79,7 +83,7 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
         },
         media: media(config, bound),
         asterisk: asterisk(config, bound),
-        emergency: emergency(config),
+        numbers: number_plan(config),
         lock_out: LockOutSettings {
             failures: limits.lockout_failures,
             window: limits.lockout_window,
@@ -120,6 +124,7 @@ pub fn api_settings(config: &Config, session_key: api::SessionKey) -> api::Setti
         ice,
         codecs,
         session_key,
+        numbers: number_plan(config),
         limits: api::Limits::default(),
     }
 }
@@ -165,9 +170,13 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
     }
 }
 
-/// Whatever the configuration says, 112 and 911 are among them.
-fn emergency(config: &Config) -> EmergencyNumbers {
-    EmergencyNumbers::new(config.numbers.emergency.iter().map(String::as_str)).unwrap_or_default()
+/// How the office's numbers look. Whatever the configuration says, 112 and 911 are emergency numbers.
+fn number_plan(config: &Config) -> NumberPlan {
+    let emergency = config.numbers.emergency.iter().map(String::as_str);
+    let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
+    let home = config.office.country_code.as_ref().map(CountryCode::number);
+    NumberPlan::new(home, EXTENSION_DIGITS, emergency, [])
+        .expect("invariant: a plan without services is within bounds")
 }
 
 fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {

@@ -1,7 +1,10 @@
 //! Many short scripts in one office: each is named, all are played, and what failed is told at the end.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
@@ -33,8 +36,7 @@ impl<'a> Cases<'a> {
     pub async fn play(self, at_once: usize) -> Outcome {
         let mut failures = Vec::new();
         let mut waiting = self.scripts.into_iter();
-        let mut playing: Vec<(&'static str, Pin<Box<dyn Future<Output = Outcome<String>> + 'a>>)> =
-            Vec::new();
+        let mut playing: Vec<(&'static str, Script<'a>)> = Vec::new();
         loop {
             while playing.len() < at_once {
                 let Some((name, script)) = waiting.next() else { break };
@@ -65,17 +67,25 @@ async fn timed(name: &'static str, script: Script<'_>) -> Outcome<String> {
 }
 
 /// The first of them to end, taken out.
-async fn next<'a>(
-    playing: &mut Vec<(&'static str, Pin<Box<dyn Future<Output = Outcome<String>> + 'a>>)>,
-) -> (&'static str, Outcome<String>) {
+async fn next<'a>(playing: &mut Vec<(&'static str, Script<'a>)>) -> (&'static str, Outcome<String>) {
     std::future::poll_fn(|context| {
         for at in 0..playing.len() {
-            if let std::task::Poll::Ready(outcome) = playing[at].1.as_mut().poll(context) {
-                let (name, _) = playing.remove(at);
-                return std::task::Poll::Ready((name, outcome));
-            }
+            let script = playing[at].1.as_mut();
+            // A failed assertion is one script's failure, not the end of the others.
+            let polled = catch_unwind(AssertUnwindSafe(|| script.poll(context)));
+            let outcome = match polled {
+                Ok(Poll::Pending) => continue,
+                Ok(Poll::Ready(outcome)) => outcome,
+                Err(panic) => Err(Failure::new(words_of(panic.as_ref()))),
+            };
+            return Poll::Ready((playing.remove(at).0, outcome));
         }
-        std::task::Poll::Pending
+        Poll::Pending
     })
     .await
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
 }

@@ -13,6 +13,7 @@
 //! | [`office`] | Branchline's daemon and an Asterisk behind it, with accounts and devices |
 //! | [`phone_page`] | Branchline's phone page, as a person uses it |
 //! | [`cases`] | many short scripts in one office |
+//! | [`device`] | any of these devices under one set of verbs |
 //! | [`certs`] | a certificate authority and certificates for one test |
 //! | [`process`] | child processes that end with the test |
 //! | [`ports`] | ports that nobody else uses |
@@ -25,6 +26,7 @@ pub mod baresip;
 pub mod browser;
 pub mod cases;
 pub mod certs;
+pub mod device;
 mod failure;
 pub mod g711;
 pub mod machine;

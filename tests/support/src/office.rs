@@ -278,10 +278,11 @@ impl Office {
         }
     }
 
-    /// Waits until no call and no Asterisk channel is left.
+    /// Waits until no call, no port of one and no Asterisk channel is left.
     pub async fn idle(&self) -> Outcome {
-        let calls = self.metric_until("branchline_calls_active", &[], SOON, |calls| calls == 0.0).await;
-        calls.map_err(|failure| failure.during("calls are left"))?;
+        for gauge in ["branchline_calls_active", "branchline_media_ports"] {
+            self.metric_until(gauge, &[], SOON, |left| left == 0.0).await?;
+        }
         match &self.asterisk {
             Some(asterisk) => asterisk.idle(SOON).await,
             None => Ok(()),

@@ -18,7 +18,7 @@ pub struct PhonePage {
 impl PhonePage {
     /// Opens the page and signs in with extension and password.
     pub async fn open(browser: &Browser, https: SocketAddr, account: &Account) -> Outcome<Self> {
-        let page = browser.open(&format!("https://{https}/phone/")).await?;
+        let page = browser.open(&format!("https://{https}/")).await?;
         let this = Self { page };
         this.page.appear("#signin-extension", SOON).await?;
         this.page.fill("#signin-extension", &account.extension).await?;

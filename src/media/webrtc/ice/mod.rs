@@ -194,11 +194,17 @@ impl IceAgent {
         if self.phase == Phase::Failed {
             return Err(PacketDrop::EndGone);
         }
-        match message.class {
+        let known = self.paths.is_validated(from);
+        let taken = match message.class {
             BindingClass::Request => self.handle_request(now, from, message),
             BindingClass::Indication => Ok(()),
             BindingClass::Success | BindingClass::Error(_) => self.handle_response(now, from, message),
+        };
+        // The answer to our own check may come before the peer's first check.
+        if !known && self.paths.is_validated(from) {
+            self.events.push_back(IceEvent::Validated(from));
         }
+        taken
     }
 
     /// Carries out what is due.
@@ -263,9 +269,6 @@ impl IceAgent {
         }
         if !self.paths.hear(now, from, message.priority.unwrap_or(0), self.selected()) {
             return Err(PacketDrop::PathTableFull);
-        }
-        if !known {
-            self.events.push_back(IceEvent::Validated(from));
         }
         self.send(from, success_response(message.transaction, from, &password));
         self.renew_consent_as_lite(now, from);
