@@ -19,7 +19,8 @@ use tokio_rustls::client::TlsStream;
 use crate::order::Transport;
 use crate::websocket::WebSocket;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Longer than any server here needs, also on a machine that others use.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How links are opened.
 #[derive(Clone)]
@@ -87,7 +88,7 @@ impl Link {
         }
     }
 
-    /// The next message; waits two seconds for it, or for ever.
+    /// The next message; waits ten seconds for it, or for ever.
     pub(crate) async fn receive(&mut self, forever: bool) -> io::Result<Message> {
         let patience = if forever { Duration::from_secs(86_400) } else { PATIENCE };
         timeout(patience, self.next()).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?

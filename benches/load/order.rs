@@ -17,6 +17,8 @@ pub(crate) struct Order {
     pub(crate) phones: u32,
     pub(crate) devices: u32,
     pub(crate) seconds: u64,
+    /// Handshakes a second.
+    pub(crate) rate: u32,
     pub(crate) passwords: Passwords,
 }
 
@@ -58,6 +60,7 @@ impl Order {
             phones: number("--phones", 50),
             devices: number("--devices", 1).max(1),
             seconds: number("--seconds", 10),
+            rate: number("--rate", 400).max(1),
             passwords: Passwords::read(),
         })
     }

@@ -3,6 +3,7 @@
 //! On TLS its media are SDES-SRTP, on UDP plain RTP: what desk phones do.
 
 use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use branchline::sip::digest::{self, UserKeys};
 use branchline::sip::header::{Challenge, Contacts};
@@ -25,6 +26,8 @@ pub(crate) struct Phone {
     realm: String,
     keys: UserKeys,
     link: Link,
+    /// Tells it from every other phone that met the same server: ports come again.
+    token: String,
     cseq: u32,
     calls: u64,
     nonce: Option<Nonce>,
@@ -62,6 +65,7 @@ impl Phone {
             user,
             realm: realm.to_owned(),
             keys,
+            token: token(&link),
             link,
             cseq: 0,
             calls: 0,
@@ -92,7 +96,7 @@ impl Phone {
     }
 
     async fn register_for(&mut self, seconds: &str) -> io::Result<()> {
-        let call_id = format!("reg-{}-{}", self.user, self.link.local.port());
+        let call_id = format!("reg-{}-{}", self.user, self.token);
         let target: Uri = SipUri::new(None, self.realm.as_str().into(), None).into();
         let me = format!("<sip:{}@{}>", self.user, self.realm);
         for _ in 0..2 {
@@ -119,7 +123,7 @@ impl Phone {
     /// Sets a call up and acknowledges its answer.
     pub(crate) async fn begin_call(&mut self, callee: u32) -> io::Result<Dialog> {
         self.calls += 1;
-        let call_id = format!("call-{}-{}-{}", self.user, self.link.local.port(), self.calls);
+        let call_id = format!("call-{}-{}-{}", self.user, self.token, self.calls);
         let target: Uri = SipUri::new(Some(&callee.to_string()), self.realm.as_str().into(), None).into();
         let (from, to) =
             (format!("<sip:{}@{}>", self.user, self.realm), format!("<sip:{callee}@{}>", self.realm));
@@ -228,7 +232,7 @@ impl Phone {
 
     fn via(&self, headers: &mut Headers) {
         let (transport, local) = (self.link.transport.name(), self.link.local);
-        let branch = format!("z9hG4bK{}.{}.{}", local.port(), self.calls, self.cseq);
+        let branch = format!("z9hG4bK{}.{}.{}", self.token, self.calls, self.cseq);
         headers.push(
             HeaderName::Via,
             format!("SIP/2.0/{transport} {local};branch={branch}.{};rport", headers.len()),
@@ -271,6 +275,12 @@ impl Phone {
             }
         }
     }
+}
+
+/// The time is unpredictable enough for a benchmark, and never the same.
+fn token(link: &Link) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}-{}", now.as_nanos(), link.local.port())
 }
 
 /// Our description with the tag that the offer gave our suite (RFC 4568 §5.1.2).

@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! load signalling --mode register|calls|handshakes|idle --transport udp|tls|wss --target ADDR --pid PID --realm R
-//!                 --first N --passwords FILE [--phones N] [--devices N] [--seconds S]
+//!                 --first N --passwords FILE [--phones N] [--devices N] [--seconds S] [--rate N]
 //! ```
 //! Phones are numbered from `--first`; `--devices` of them share a number. The file has
 //! `NUMBER PASSWORD` lines, `*` for any number. `idle` registers the phones, and says what memory that took.
+//! `--rate` is of handshakes a second.
 
 use std::io;
 use std::sync::Arc;
@@ -137,7 +138,7 @@ fn counts(tally: &Tally, pid: u32) -> Counts {
 /// What one phone does until it is stopped.
 async fn work(number: u32, order: Order, dial: Dial, tally: Arc<Tally>) {
     if order.mode == "handshakes" {
-        return handshakes(dial, &tally).await;
+        return handshakes(&order, dial, &tally).await;
     }
     let link = match dial.open().await {
         Ok(link) => link,
@@ -181,8 +182,13 @@ async fn registered(phone: &mut Phone, tally: &Tally) -> bool {
     false
 }
 
-async fn handshakes(dial: Dial, tally: &Tally) {
+/// Connects and says goodbye, at the pace that was ordered for all phones together: a server that forgets
+/// connections late must not run out of them.
+async fn handshakes(order: &Order, dial: Dial, tally: &Tally) {
+    let pace = Duration::from_secs(u64::from(order.phones)) / order.rate;
+    let mut turns = tokio::time::interval(pace);
     while !tally.stop.load(Ordering::Relaxed) {
+        turns.tick().await;
         let began = Instant::now();
         let outcome = match dial.open().await {
             Ok(mut link) => link.close().await,

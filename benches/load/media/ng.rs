@@ -53,7 +53,9 @@ pub(crate) fn set_up(calls: u16, protection: Protection, pid: u32) -> io::Result
                 offer
             }
         };
-        control.set_up(&mut pair, &call_id(number), &offer)?;
+        control
+            .set_up(&mut pair, &call_id(number), &offer)
+            .map_err(|error| io::Error::other(format!("call {number}: {error}")))?;
         pairs.push(pair);
     }
     browser::connect(&mut pairs)?;
@@ -85,7 +87,7 @@ impl Control {
     fn open(address: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind("127.0.0.1:0")?;
         socket.connect(address)?;
-        socket.set_read_timeout(Some(Duration::from_secs(2)))?;
+        socket.set_read_timeout(Some(Duration::from_secs(10)))?;
         Ok(Self { socket, asked: 0 })
     }
 
@@ -101,8 +103,10 @@ impl Control {
         ])?;
         pair[1].to = Described::read(&offered)?.address;
         let answer = description(pair[1].port()?, "RTP/AVP");
+        let ice = if pair[0].browser.is_some() { "force" } else { "remove" };
         let answered = self.ask(&[
             ("DTLS", "passive"),
+            ("ICE", ice),
             ("call-id", call),
             ("command", "answer"),
             ("from-tag", "a"),
@@ -120,7 +124,9 @@ impl Control {
     /// Asks, and gives the `sdp` of the answer, empty if it has none. Keys come in order.
     fn ask(&mut self, words: &[(&str, &str)]) -> io::Result<Vec<u8>> {
         self.asked += 1;
-        let mut request = format!("{} d", self.asked);
+        // rtpengine answers a cookie that it knows as it did before.
+        let cookie = format!("{}-{} ", std::process::id(), self.asked);
+        let mut request = format!("{cookie}d");
         for (name, value) in words {
             for text in [name, value] {
                 request.push_str(&text.len().to_string());
@@ -131,8 +137,13 @@ impl Control {
         request.push('e');
         self.socket.send(request.as_bytes())?;
         let mut buffer = vec![0; 16_384];
-        let length = self.socket.recv(&mut buffer)?;
-        let answer = &buffer[..length];
+        let answer = loop {
+            let length = self.socket.recv(&mut buffer)?;
+            // Late answers are others' answers.
+            if let Some(answer) = buffer[..length].strip_prefix(cookie.as_bytes()) {
+                break answer;
+            }
+        };
         if text_of(answer, b"6:result").as_deref() != Some(b"ok") {
             return Err(io::Error::other(String::from_utf8_lossy(answer).into_owned()));
         }

@@ -82,8 +82,11 @@ pub(crate) fn set_up(
         }
         io::Result::Ok(())
     });
-    called?;
-    browser::connect(&mut pairs)?;
+    if let Err(error) = called.and_then(|()| browser::connect(&mut pairs)) {
+        // What is up is ended, so that the next load meets a server at rest.
+        drop(up.end());
+        return Err(error);
+    }
     Ok(SetUp { pairs, hold: Hold::Sip(up), memory })
 }
 

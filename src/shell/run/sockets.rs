@@ -3,7 +3,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::close;
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, info, warn};
 
@@ -88,6 +90,20 @@ pub(super) fn raise_descriptor_limit() {
     });
     if let Err(error) = raised {
         warn!(reason = "descriptor-limit", "the limit of descriptors cannot be raised: {error}");
+    }
+}
+
+/// Makes room in the table of descriptors for all that can be open, before there are threads: the table grows by
+/// doubling, and a process with threads waits ten milliseconds each time until no processor uses the old one.
+pub(super) fn make_room_for_descriptors(config: &Config) {
+    let ports = usize::from(config.media.phone_ports.pairs()) * 2;
+    let wanted = i32::try_from(ports + config.sip.limits.connections).unwrap_or(i32::MAX);
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard))
+        .and_then(|()| fcntl(io::stderr(), FcntlArg::F_DUPFD_CLOEXEC(wanted)));
+    // If it is refused the table grows when it must, and the limit is reported once there is a log.
+    if let Ok(highest) = raised {
+        let _ = close(highest);
     }
 }
 

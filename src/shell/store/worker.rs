@@ -1,6 +1,7 @@
 //! The store's thread: takes what is queued, commits it at once, tells each writer.
 //!
-//! A batch is at most [`BATCH`] jobs. Writes of a batch share a transaction until a read comes, which
+//! A batch is at most [`BATCH`] jobs, gathered for [`GATHER`] after its first write, because each commit waits
+//! for the disk and wears it. Writes of a batch share a transaction until a read comes, which
 //! commits first, so that a reader sees every change queued before it.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -19,6 +20,8 @@ use crate::time::WallTime;
 
 /// Jobs taken from the queue for one transaction.
 const BATCH: usize = 1024;
+/// How long a write waits for others to share its commit; nobody notices it in a REGISTER.
+const GATHER: Duration = Duration::from_millis(2);
 /// How often a full disk is tried again when nothing else comes.
 const RETRY: Duration = Duration::from_secs(5);
 /// Call records are trimmed after this many were written.
@@ -79,6 +82,10 @@ impl Worker {
         let mut group = Group::new();
         let mut next = Some(first);
         let mut taken = 0;
+        if matches!(next, Some(Job::Write(..))) {
+            // Not woken by each of them: that would cost more than it saves.
+            std::thread::sleep(GATHER);
+        }
         while let Some(job) = next {
             match job {
                 Job::Write(writes, reply) => group.push((writes, reply)),
