@@ -72,7 +72,7 @@ impl Call {
         let offer = SessionDescription::parse(&request.body);
         let answer = match offer {
             Ok(offer) if accepted => {
-                let codecs = self.agreed_codecs(asked);
+                let codecs = self.codecs_like(asked);
                 let direction = self.leg(place).map_or(Direction::SendRecv, |leg| leg.wants);
                 self.answer_offer(place, &offer, codecs, direction, fx)
             }
@@ -110,8 +110,8 @@ impl Call {
 
     fn common_with_other(&self, place: u16, offered: &[Codec]) -> Vec<Codec> {
         let Some(other) = self.other(place) else { return Vec::new() };
-        let agreed = self.agreed_codecs(other);
-        agreed.into_iter().filter(|codec| offered.iter().any(|one| one.matches(codec))).collect()
+        let codecs = self.codecs_like(other);
+        codecs.into_iter().filter(|codec| offered.iter().any(|one| one.matches(codec))).collect()
     }
 
     fn ask_other_first(

@@ -17,7 +17,9 @@ use crate::engine::output::Observation;
 use crate::engine::registrar::{Binding, Reach};
 use crate::engine::web::{WebEvent, WebSession};
 use crate::media::MediaCommand;
-use crate::sdp::{Codec, Direction, OfficeCodecs, SessionDescription, codecs_for_other_leg};
+use crate::sdp::{
+    Codec, Direction, OfficeCodecs, SessionDescription, answerable_codecs, codecs_for_other_leg,
+};
 use crate::sip::{NameAddr, SipUri, StatusCode, Transport, Uri};
 
 impl Carriage {
@@ -295,7 +297,7 @@ impl Call {
         let early = self.early == Some(place);
         let description = match (&self.offer, early) {
             (CallerOffer::Late, _) => {
-                let codecs = self.agreed_codecs(place);
+                let codecs = codecs_for_other_leg(&self.agreed_codecs(place), &OfficeCodecs::default());
                 let leg = self.legs.first_mut().ok_or(Cause::BadDescription)?;
                 let offer = leg.session.offer(codecs, Direction::SendRecv, fx)?;
                 if let Some(end) = leg.session.end() {
@@ -323,7 +325,7 @@ impl Call {
 
     /// Answers the caller's offer with what the called leg agreed to.
     fn answer_caller(&mut self, place: u16, fx: &mut Effects<'_>) -> Result<SessionDescription, Cause> {
-        let codecs = self.agreed_codecs(place);
+        let codecs = self.codecs_like(place);
         let id = self.leg_id(0);
         let CallerOffer::Offered { description, .. } = &self.offer else { return Err(Cause::BadDescription) };
         let caller = self.legs.first_mut().ok_or(Cause::BadDescription)?;
@@ -364,6 +366,11 @@ impl Call {
     pub(super) fn agreed_codecs(&self, place: u16) -> Vec<Codec> {
         let agreed = self.legs.get(usize::from(place)).and_then(|leg| leg.session.agreed());
         agreed.map(|agreed| agreed.codecs.iter().map(|one| one.codec.clone()).collect()).unwrap_or_default()
+    }
+
+    /// What the leg on the other side of `place` may be answered with.
+    pub(super) fn codecs_like(&self, place: u16) -> Vec<Codec> {
+        answerable_codecs(self.agreed_codecs(place), &OfficeCodecs::default())
     }
 
     /// A called leg is over before any answer: the next attempt, or the end.
