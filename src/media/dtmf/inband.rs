@@ -1,13 +1,13 @@
 //! Keys heard as tones in G.711 audio (ITU-T Q.23, Q.24), for peers whose session has no telephone events.
 //!
-//! Every 5 ms the [`Spectrum`] says which key's tone, if any, fills the last 15 ms. A key is pressed when the same one
-//! was found five times in a row, which takes a tone of 25 to 30 ms, and let go when it was not found six times in a
-//! row, which takes a pause of 25 to 30 ms. So tones of 40 ms and pauses of 30 ms are always heard, tones below 24 ms
-//! never, and a break in a tone of up to 20 ms does not make two keys of one.
+//! Every 5 ms the spectrum says which key's tone, if any, fills the last 15 ms. A key is pressed when the same one
+//! was found five times in a row with hardly anything else, and let go when it was not found six times in a row. So
+//! tones of 40 ms and pauses of 30 ms are always heard, tones of 24 ms never, and a break of 15 ms in a tone does not
+//! make two keys of one.
 //!
 //! | state | the window holds | next |
 //! | --- | --- | --- |
-//! | idle | a key, five in a row | held: `Pressed` |
+//! | idle | a key and nothing else, five in a row | held: `Pressed` |
 //! | held | the same key | held |
 //! | held | another key or none, six in a row | idle: `Released` |
 //! | held | nothing comes for 250 ms, or 100 ms are missing | idle: `Released` |
@@ -16,7 +16,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::spectrum::{STEP, Spectrum};
+use super::spectrum::{Heard, STEP, Spectrum};
 use super::{Digit, KeyPress, LOST_END};
 use crate::media::g711::Law;
 
@@ -149,17 +149,17 @@ impl InbandReceiver {
         self.spectrum.forget();
     }
 
-    fn judge(&mut self, heard: Option<Digit>, changes: &mut ToneChanges) {
+    fn judge(&mut self, heard: Option<Heard>, changes: &mut ToneChanges) {
         if self.bridging > 0 {
             self.bridging -= 1;
             return;
         }
-        self.rising = heard.map(|digit| match self.rising {
+        self.rising = heard.filter(|heard| heard.is_pure).map(|Heard { digit, .. }| match self.rising {
             Some((same, windows)) if same == digit => (digit, windows.saturating_add(1)),
             _ => (digit, 1),
         });
         match &mut self.held {
-            Some(held) if heard == Some(held.digit) => {
+            Some(held) if heard.is_some_and(|heard| heard.digit == held.digit) => {
                 held.windows = held.windows.saturating_add(1 + u32::from(held.missed));
                 held.missed = 0;
             }

@@ -34,8 +34,11 @@ const HIGH_LOUDER: f32 = 3.16;
 /// The low tone may be louder than the high one by 8 dB (Q.24), and 1.5 dB for what we measure wrongly.
 const LOW_LOUDER: f32 = 8.91;
 
-/// How much of all power must be in the two tones: speech has its power elsewhere too, harmonics above all.
+/// How much of all power must be in the two tones for them to be there at all.
 const LEAST_SHARE: f32 = 0.66;
+
+/// The same for a key to be pressed: speech has its power elsewhere too, in its other harmonics.
+const PURE_SHARE: f32 = 0.8;
 
 /// How much stronger than its neighbours a tone must be: 7 dB.
 const ABOVE_NEIGHBOURS: f32 = 5.0;
@@ -73,6 +76,14 @@ impl Bins {
     fn powers(&self) -> [f32; TONES] {
         std::array::from_fn(|n| self.re[n] * self.re[n] + self.im[n] * self.im[n])
     }
+}
+
+/// A key whose tone fills the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Heard {
+    pub(super) digit: Digit,
+    /// Hardly anything else is there.
+    pub(super) is_pure: bool,
 }
 
 /// The sound of the last 15 ms.
@@ -119,7 +130,7 @@ impl Spectrum {
     }
 
     /// Takes the next step; gives the key whose tone fills the window.
-    pub(super) fn hear(&mut self, samples: &[f32; STEP]) -> Option<Digit> {
+    pub(super) fn hear(&mut self, samples: &[f32; STEP]) -> Option<Heard> {
         let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
         let is_silent = energy < SILENCE * STEP as f32;
         let step = if is_silent { Bins::default() } else { self.goertzel(samples) };
@@ -151,28 +162,37 @@ impl Spectrum {
         bins
     }
 
-    fn key(&self, window: &Bins, energy: f32) -> Option<Digit> {
+    fn key(&self, window: &Bins, energy: f32) -> Option<Heard> {
         let powers = window.powers();
         let (low_powers, high_powers) = powers.split_at(LOW.len());
         let (row, low) = strongest(low_powers)?;
         let (column, high) = strongest(high_powers)?;
+        let low = self.full_power(window, row, low)?;
+        let high = self.full_power(window, LOW.len() + column, high)?;
         let is_loud = low.min(high) >= WEAKEST * WINDOW * WINDOW / 2.0;
         let is_balanced = high <= low * HIGH_LOUDER && low <= high * LOW_LOUDER;
-        let is_pure = 2.0 * (low + high) >= LEAST_SHARE * WINDOW * energy;
-        let heard = is_loud
-            && is_balanced
-            && is_pure
-            && self.holds(window, row)
-            && self.holds(window, LOW.len() + column);
-        if heard { Digit::of_tone(row, column) } else { None }
+        let share = 2.0 * (low + high) / (WINDOW * energy);
+        if !is_loud || !is_balanced || share < LEAST_SHARE {
+            return None;
+        }
+        Some(Heard { digit: Digit::of_tone(row, column)?, is_pure: share >= PURE_SHARE })
     }
 
-    /// Whether the frequency is the tone's: from window to window its phase goes on as it must.
-    fn holds(&self, window: &Bins, n: usize) -> bool {
-        let due = self.before.times(&self.step_turn);
-        let along = window.re[n] * due.re[n] + window.im[n] * due.im[n];
-        let across = window.im[n] * due.re[n] - window.re[n] * due.im[n];
-        across.abs() <= along * self.drift[n]
+    /// The power of the tone near a frequency, of which the window shows `shown`; `None` when it is too far off, which
+    /// its phase tells: it runs ahead of the frequency's own from window to window.
+    fn full_power(&self, window: &Bins, n: usize, shown: f32) -> Option<f32> {
+        let (turn_re, turn_im) = (self.step_turn.re[n], self.step_turn.im[n]);
+        let due_re = self.before.re[n] * turn_re - self.before.im[n] * turn_im;
+        let due_im = self.before.re[n] * turn_im + self.before.im[n] * turn_re;
+        let along = window.re[n] * due_re + window.im[n] * due_im;
+        let across = window.im[n] * due_re - window.re[n] * due_im;
+        if across.abs() > along * self.drift[n] {
+            return None;
+        }
+        // A window of three steps shows sin²x/x² of a tone that runs ahead by 2x/3 in a step.
+        let x = 1.5 * across.atan2(along);
+        let part = x.sin() / x;
+        Some(if x.abs() < 0.01 { shown } else { shown / (part * part) })
     }
 }
 

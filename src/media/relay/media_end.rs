@@ -142,7 +142,7 @@ impl MediaEnd {
     /// What the session agreed now.
     pub(super) fn set_codec(&mut self, codec: EndCodec) {
         let listens = codec.dtmf.is_empty() && !codec.g711.is_empty();
-        self.tones = if listens { self.tones.take().or_else(Default::default) } else { None };
+        self.tones = listens.then(|| self.tones.take().unwrap_or_default());
         self.codec = codec;
     }
 

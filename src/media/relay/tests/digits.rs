@@ -43,6 +43,7 @@ fn a_key_is_passed_on_and_told_once() {
 #[test]
 fn a_key_for_a_side_without_events_is_told_and_consumed() {
     let mut bench = Bench::phone_call(None);
+    bench.command(MediaCommand::SetCodec { end: TRUNK, codec: EndCodec::default() });
     let audio = || PayloadMap::identity(&[pt(8)]);
     bench.command(MediaCommand::Bridge { a: PHONE, b: TRUNK, a_to_b: audio(), b_to_a: audio() });
     let mut phone = Peer::new(1);

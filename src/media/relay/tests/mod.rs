@@ -2,6 +2,7 @@
 
 mod calls;
 mod control;
+mod conversion;
 mod digits;
 mod sources;
 
