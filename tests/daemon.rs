@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends at the first surprise")]
 
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
@@ -86,13 +87,21 @@ impl Drop for Box {
     }
 }
 
-/// Every port is the system's choice, so that tests run side by side.
+/// Every port is the system's choice, and media ports are a free block, so that tests run side by side.
 fn configure(root: &Path, more: &str) {
     let root_text = root.display();
+    let start = u16::try_from(std::process::id() % 12).unwrap();
+    let is_free = |base: &u16| [0, 2, 4].iter().all(|more| UdpSocket::bind(("0.0.0.0", base + more)).is_ok());
+    let taken_before = fs::read_to_string(root.join("media-port")).ok().and_then(|text| text.parse().ok());
+    let mut candidates = (0..12).map(|step| 20_000 + (start + step) % 12 * 1000);
+    let media: u16 = taken_before.or_else(|| candidates.find(is_free)).expect("free ports");
+    fs::write(root.join("media-port"), media.to_string()).unwrap();
+    let (trunk, first, last) = (media + 2, media + 4, media + 903);
     let text = format!(
         "[office]\nid = \"BRU\"\n[paths]\nstate-dir = \"{root_text}/state\"\nruntime-dir = \"{root_text}/run\"\n\
          [[sip.listen]]\ntransport = \"tls\"\naddress = \"127.0.0.1:0\"\n\
-         [https]\naddress = \"127.0.0.1:0\"\n[metrics]\naddress = \"127.0.0.1:0\"\n{more}"
+         [https]\naddress = \"127.0.0.1:0\"\n[metrics]\naddress = \"127.0.0.1:0\"\n\
+         [media]\nwebrtc-port = {media}\ntrunk-port = {trunk}\nphone-ports = \"{first}-{last}\"\n{more}"
     );
     fs::write(root.join("branchline.toml"), text).unwrap();
 }
@@ -104,7 +113,7 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn systemd_hears_ready_reloading_watchdog_and_stopping() {
     let mut unit = Box::start("life");
-    assert!(unit.told("READY=1").contains("STATUS=BRU: ok"));
+    assert!(unit.told("READY=1").contains("STATUS=BRU: 0 calls, 0 devices"));
     unit.told("WATCHDOG=1");
 
     unit.signal("-HUP");
@@ -168,7 +177,7 @@ fn a_bad_configuration_ends_with_78_and_says_why() {
     assert_eq!(output.status.code(), Some(78));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        said.contains("branchline.toml:14:1: calls.maximum: unknown key; expected one of max,"),
+        said.contains("branchline.toml:18:1: calls.maximum: unknown key; expected one of max,"),
         "{said}"
     );
     fs::remove_dir_all(root).unwrap();

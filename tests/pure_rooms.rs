@@ -36,8 +36,13 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 fn is_test_file(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests")
-        || path.file_stem().and_then(|stem| stem.to_str()).is_some_and(|stem| stem.ends_with("tests"))
+    let is_folder = |name: &str| path.components().any(|part| part.as_os_str() == name);
+    is_folder("tests")
+        || is_folder("scenarios")
+        || path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .is_some_and(|stem| stem.ends_with("tests") || stem == "testing")
 }
 
 /// The lines of product code: no comments, and nothing after the test module began.

@@ -16,29 +16,31 @@ pub fn run(data: &[u8]) {
 }
 
 fn cut(stream: &[u8], piece: usize, side: Side) -> (Vec<Frame>, Option<FramingError>) {
-    let mut framer = Framer::new(side);
+    let mut cutter = Framer::new(side);
     let mut frames = Vec::new();
     for bytes in stream.chunks(piece) {
-        framer.receive(bytes);
+        cutter.receive(bytes);
         loop {
-            match framer.poll() {
+            match cutter.poll() {
                 Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => break,
                 Err(error) => {
-                    assert_eq!(framer.poll(), Err(error), "an error stays");
+                    assert_eq!(cutter.poll(), Err(error), "an error stays");
                     return (frames, Some(error));
                 }
             }
         }
     }
-    let _ = framer.mid_message();
+    let _ = cutter.mid_message();
     (frames, None)
 }
 
 fn messages(frames: &[Frame]) -> Vec<&[u8]> {
-    let message = |frame| match frame {
-        &Frame::Message(ref bytes) => Some(&bytes[..]),
-        Frame::Ping | Frame::Pong => None,
-    };
-    frames.iter().filter_map(message).collect()
+    let mut found = Vec::new();
+    for frame in frames {
+        if let Frame::Message(bytes) = frame {
+            found.push(&bytes[..]);
+        }
+    }
+    found
 }

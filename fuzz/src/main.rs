@@ -1,10 +1,11 @@
-//! libFuzzer's program: the target is named by `FUZZ_TARGET`, everything else by libFuzzer's own arguments.
+//! What libFuzzer calls: the target is named by `FUZZ_TARGET`, everything else by libFuzzer's own arguments.
 #![no_main]
+#![allow(unsafe_code, reason = "libFuzzer is a C library")]
 
+use std::ffi::{c_char, c_int};
 use std::sync::LazyLock;
 
 use branchline_fuzz::{TARGETS, Target};
-use libfuzzer_sys::fuzz_target;
 
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").unwrap_or_default();
@@ -14,4 +15,23 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     })
 });
 
-fuzz_target!(|data: &[u8]| TARGET.1(data));
+/// Once, at the start: a panic must end the process, so that libFuzzer sees it and saves the input.
+#[unsafe(no_mangle)]
+extern "C" fn LLVMFuzzerInitialize(_count: *const c_int, _arguments: *const *const *const c_char) -> c_int {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
+    LazyLock::force(&TARGET);
+    0
+}
+
+/// One input.
+#[unsafe(no_mangle)]
+extern "C" fn LLVMFuzzerTestOneInput(data: *const u8, length: usize) -> c_int {
+    // SAFETY: libFuzzer gives `length` readable bytes, which stay until we return; none when the length is zero.
+    let bytes = if length == 0 { &[] } else { unsafe { std::slice::from_raw_parts(data, length) } };
+    TARGET.1(bytes);
+    0
+}

@@ -68,7 +68,8 @@ impl World {
         let settings = RelaySettings { max_ends: 8, port_pairs: 4, event_capacity: 32, ..Default::default() };
         let wall = WallTime(1_700_000_000_000);
         let senders = [sender(1), sender(2)];
-        let mut world = Self { relay: Relay::new(settings, Now { instant: now, wall }, [1; 32]), now, senders };
+        let mut world =
+            Self { relay: Relay::new(settings, Now { instant: now, wall }, [1; 32]), now, senders };
         world.open(PLAIN, LocalPort::Phone(PortPair(0)), Security::Plain);
         world.open(SDES, LocalPort::Phone(PortPair(1)), Security::Srtp);
         world.open(BROWSER, LocalPort::WebRtc, Security::Srtp);
@@ -84,7 +85,8 @@ impl World {
         } else {
             let _ = codec.dtmf.push(DtmfPayload { payload_type: payload(101), clock_rate: 8000 });
         }
-        let source = if security == Security::Srtp { SourceRule::Authenticated } else { SourceRule::SameHost };
+        let source =
+            if security == Security::Srtp { SourceRule::Authenticated } else { SourceRule::SameHost };
         self.order(MediaCommand::Open { end: id(end), local, security });
         self.order(MediaCommand::SetRemote { end: id(end), remote, source });
         if security == Security::Srtp {

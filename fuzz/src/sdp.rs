@@ -81,7 +81,8 @@ fn sdes() -> LocalSecurity {
 
 fn dtls() -> LocalSecurity {
     let credentials = IceCredentials::new("abcdefghijkl", "abcdefghijklmnopqrstuvwx").expect("credentials");
-    let ice = LocalIce { credentials, lite: true, trickle: true, candidates: vec![], end_of_candidates: true };
+    let ice =
+        LocalIce { credentials, lite: true, trickle: true, candidates: vec![], end_of_candidates: true };
     LocalSecurity::DtlsSrtp(LocalDtls {
         fingerprint: Fingerprint::sha256([7; 32]),
         setup: SetupRole::ActPass,

@@ -9,13 +9,7 @@ const EXTENSIONS: &[&str] = &["100rel", "timer", "path"];
 
 /// See the module.
 pub fn run(data: &[u8]) {
-    let message = match parse(Bytes::copy_from_slice(data)) {
-        Ok(message) => message,
-        Err(error) => {
-            let _ = error.to_string();
-            return;
-        }
-    };
+    let Ok(message) = parse(Bytes::copy_from_slice(data)) else { return };
     read_every_view(&message);
     let written = message.to_bytes();
     let again = parse(written.clone()).expect("what we write can be read");

@@ -75,7 +75,7 @@ impl World {
             let other = 1 - which;
             let local = credentials(which);
             let identity = Arc::clone(&IDENTITIES[which]);
-            let mode = modes[which].clone();
+            let mode = modes[which];
             let opened = EndSetup { local, mode, identity, addresses: vec![addresses[which]] };
             table.open(now, id(), opened).expect("an empty table");
             let remote = RemoteSetup {
@@ -176,7 +176,7 @@ impl World {
                 assert!(bytes.len() <= MAX_PACKET, "{} bytes in one datagram", bytes.len());
                 let other = &mut self.sides[1 - from];
                 if to == other.address && other.arriving.len() < ON_THE_WAY {
-                    other.arriving.push_back(bytes.to_vec());
+                    other.arriving.push_back(bytes.clone());
                 }
             }
             while self.sides[from].table.poll_event().is_some() {}

@@ -1,5 +1,7 @@
 //! `POST calls`, `GET calls`, `GET calls/{id}`, `POST calls/{id}/accept`, `POST calls/{id}/end`.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Instant;
 
 use axum::Json;
@@ -11,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::Caller;
 use super::idempotency::KEY_LIMIT;
+use super::paging::Paging;
 use super::problem::{Problem, Reason};
+use super::records;
 use super::router::Body;
 use super::state::Api;
 use crate::engine::call::CallId;
@@ -95,12 +99,7 @@ pub(crate) async fn dial(
     headers: HeaderMap,
     Body(body, digest): Body<Dial>,
 ) -> Result<Response, Problem> {
-    if body.r#type != "audio" {
-        return Err(Reason::CallType.into());
-    }
-    if body.to.len() > DIALLED_LIMIT {
-        return Err(WebRefusal::BadNumber.into());
-    }
+    check(&body)?;
     let request = WebRequest::Dial { to: body.to, offer: body.sdp };
     let Some(key) = idempotency_key(&headers)? else {
         return Ok(created(call(asker.ask(&api, request).await?)?));
@@ -114,21 +113,31 @@ pub(crate) async fn dial(
     Ok(created(pending.finish(answer)))
 }
 
-/// The caller's own calls.
-pub(crate) async fn list(State(api): State<Api>, asker: Asker) -> Result<Response, Problem> {
-    match asker.ask(&api, WebRequest::Calls).await? {
-        WebReply::Calls(items) => Ok(fresh(Json(Items { items }))),
-        _ => Err(Reason::EngineTimeout.into()),
-    }
+/// The caller's own calls that are in progress, the oldest first.
+pub(crate) async fn list(State(api): State<Api>, asker: Asker, paging: Paging) -> Result<Response, Problem> {
+    let after = paging.after(|text| text.parse::<Place>().ok())?;
+    let WebReply::Calls(mut calls) = asker.ask(&api, WebRequest::Calls).await? else {
+        return Err(Reason::EngineTimeout.into());
+    };
+    let place = |call: &CallView| Place(call.started, call.id);
+    calls.sort_by_key(place);
+    Ok(fresh(Json(paging.page(calls.into_iter(), place, after.as_ref()))))
 }
 
-/// One call.
+/// One call, also when it is over.
 pub(crate) async fn show(
     State(api): State<Api>,
     asker: Asker,
     OfCall(id): OfCall,
 ) -> Result<Response, Problem> {
-    answer(asker.ask(&api, WebRequest::Call { call: id }).await?)
+    match asker.ask(&api, WebRequest::Call { call: id }).await {
+        Err(problem) if problem.reason == Reason::Engine(WebRefusal::NoSuchCall) => {
+            let document = api.records().call(id).await.ok_or_else(|| problem.clone())?;
+            let party = &asker.caller.account.extension;
+            records::view(id, &document, party).map(|view| fresh(Json(view))).ok_or(problem)
+        }
+        reply => answer(reply?),
+    }
 }
 
 /// Answers a call.
@@ -163,6 +172,21 @@ pub(crate) fn answer(reply: WebReply) -> Result<Response, Problem> {
 /// An answer that must not be kept by caches.
 pub(crate) fn fresh(body: impl IntoResponse) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+fn check(body: &Dial) -> Result<(), Problem> {
+    match body.r#type.as_str() {
+        "audio" => {}
+        "video" | "screen" => {
+            return Err(Problem::from(Reason::VideoNotOffered).detail("type: audio"));
+        }
+        _ => return Err(Problem::from(Reason::CallType).detail("type: audio, video or screen")),
+    }
+    if body.to.len() > DIALLED_LIMIT {
+        let detail = format!("to: at most {DIALLED_LIMIT} bytes");
+        return Err(Problem::from(WebRefusal::BadNumber).detail(detail));
+    }
+    Ok(())
 }
 
 fn call(reply: WebReply) -> Result<CallView, Problem> {
@@ -207,6 +231,25 @@ impl Pending<'_> {
 impl Drop for Pending<'_> {
     fn drop(&mut self) {
         self.api.idempotency().finish(&self.key, self.answer.as_ref());
+    }
+}
+
+/// Where a call stands in the list: the oldest first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64, CallId);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0, self.1)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (started, id) = text.split_once('.').ok_or(())?;
+        Ok(Self(started.parse().map_err(|_| ())?, id.parse().map_err(|_| ())?))
     }
 }
 

@@ -81,6 +81,7 @@ mod tests {
             held_by_peer: false,
             started: 0,
             answered: None,
+            ended_at: None,
             ended: None,
             ended_text: None,
         }

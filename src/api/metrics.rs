@@ -1,8 +1,8 @@
 //! Counters of this room, and `GET /api/v1/metrics/prometheus`.
 
 use axum::extract::{FromRequestParts, State};
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -14,6 +14,7 @@ use super::auth::Caller;
 use super::peer::Peer;
 use super::problem::Problem;
 use super::state::Api;
+use crate::observe::{Counters, older_format};
 
 /// A label that names a reason.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -21,28 +22,35 @@ pub struct ReasonLabel {
     reason: &'static str,
 }
 
-/// A label that names a class of status codes.
+/// How a request was made, and the class of its answer's status.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ClassLabel {
+pub struct RequestLabel {
+    method: &'static str,
     class: &'static str,
 }
 
 /// Counters of this room and of the shell's HTTPS listener. Cheap to clone; all clones count together.
 #[derive(Clone, Debug, Default)]
 pub struct ApiMetrics {
-    requests: Family<ClassLabel, Counter>,
+    requests: Family<RequestLabel, Counter>,
     refusals: Family<ReasonLabel, Counter>,
     sessions: Gauge,
     sessions_closed: Family<ReasonLabel, Counter>,
     connections: Gauge,
     connections_refused: Family<ReasonLabel, Counter>,
+    handshakes: Counters<2>,
 }
 
 impl ApiMetrics {
-    /// Puts the counters into a registry.
+    /// Counters that count TLS handshakes together with others.
+    pub fn with_handshakes(handshakes: Counters<2>) -> Self {
+        Self { handshakes, ..Self::default() }
+    }
+
+    /// Puts the counters into a registry, but for those of handshakes.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("http_requests", "Requests by class of status", self.requests.clone());
-        registry.register("http_refusals", "Requests refused, by reason", self.refusals.clone());
+        registry.register("http_requests", "HTTP requests, by method and class of status", self.requests.clone());
+        registry.register("http_refusals", "HTTP requests refused, by reason", self.refusals.clone());
         registry.register("web_sessions", "Phone pages connected", self.sessions.clone());
         let help = "Phone pages closed, by reason";
         registry.register("web_sessions_closed", help, self.sessions_closed.clone());
@@ -51,7 +59,16 @@ impl ApiMetrics {
         registry.register("https_connections_refused", help, self.connections_refused.clone());
     }
 
-    pub(crate) fn request(&self, status: u16) {
+    pub(crate) fn request(&self, method: &Method, status: u16) {
+        let method = match *method {
+            Method::GET => "GET",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::DELETE => "DELETE",
+            Method::HEAD => "HEAD",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
+        };
         let class = match status {
             100..200 => "1xx",
             200..300 => "2xx",
@@ -59,7 +76,7 @@ impl ApiMetrics {
             400..500 => "4xx",
             _ => "5xx",
         };
-        self.requests.get_or_create(&ClassLabel { class }).inc();
+        self.requests.get_or_create(&RequestLabel { method, class }).inc();
     }
 
     pub(crate) fn refused(&self, reason: &'static str) {
@@ -80,6 +97,11 @@ impl ApiMetrics {
         self.connections.inc();
     }
 
+    /// A TLS handshake of the HTTPS listener ended so.
+    pub fn handshake(&self, result: &'static str) {
+        self.handshakes.get_or_create(&[("listener", "https"), ("result", result)]).inc();
+    }
+
     /// A connection of the HTTPS listener ended.
     pub fn connection_closed(&self) {
         self.connections.dec();
@@ -92,13 +114,13 @@ impl ApiMetrics {
 }
 
 /// `GET …/metrics/prometheus`: for this box itself, and for who is signed in.
-pub(crate) async fn prometheus(State(api): State<Api>, _reader: Reader) -> Response {
-    exposition(&api)
+pub(crate) async fn prometheus(State(api): State<Api>, _reader: Reader, headers: HeaderMap) -> Response {
+    exposition(&api, &headers)
 }
 
 /// `GET /metrics` on the shell's own listener for Prometheus, which decides who reaches it.
-pub(crate) async fn open_prometheus(State(api): State<Api>) -> Response {
-    exposition(&api)
+pub(crate) async fn open_prometheus(State(api): State<Api>, headers: HeaderMap) -> Response {
+    exposition(&api, &headers)
 }
 
 /// Who may read the metrics.
@@ -115,8 +137,16 @@ impl FromRequestParts<Api> for Reader {
     }
 }
 
-fn exposition(api: &Api) -> Response {
+/// OpenMetrics for who asks for it, as Prometheus does; else the older text format.
+fn exposition(api: &Api, headers: &HeaderMap) -> Response {
+    const OPEN: &str = "application/openmetrics-text";
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let text = api.vitals().metrics();
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response()
+    let (kind, text) = if accepted.into_iter().any(|accept| accept.contains(OPEN)) {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", text)
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", older_format(&text))
+    };
+    ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store"), (header::VARY, "accept")], text)
+        .into_response()
 }

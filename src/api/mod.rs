@@ -17,6 +17,9 @@
 //! | `origin` | which pages may open our WebSockets |
 //! | `session` | `POST session`, `DELETE session` |
 //! | `calls`, `signaling` | calls over REST |
+//! | `records` | calls that are over |
+//! | `extensions` | who is in the office; what a written number means |
+//! | `paging` | long lists come in pages |
 //! | `idempotency` | `Idempotency-Key` of `POST calls` |
 //! | `ws` | `/ws/auth`: a page's event stream |
 //! | `sip_socket` | `/sip`: RFC 7118, handed to the SIP transport |
@@ -26,15 +29,18 @@
 
 pub mod auth;
 mod calls;
+mod extensions;
 mod idempotency;
 pub mod line;
 mod lockout;
 pub mod metrics;
 mod origin;
 mod pages;
+mod paging;
 mod peer;
 mod problem;
 mod rate;
+mod records;
 mod router;
 mod session;
 mod signaling;
@@ -48,12 +54,14 @@ mod ws;
 mod tests;
 
 pub use auth::{Authenticate, WebAccount};
+pub use extensions::{Directory, Entry};
 pub use line::{EngineLine, EnginePort, LineCapacity, Switchboard};
 pub use lockout::LockoutRule;
 pub use metrics::ApiMetrics;
 pub use peer::{Peer, Source};
 pub use problem::{Problem, Reason};
 pub use rate::RateRule;
+pub use records::{FoundRecord, Records};
 pub use router::{metrics_router, router};
 pub use sip_socket::{SipFrame, SipSocket, SipSocketError};
 pub use state::{Api, IceMode, IceServer, Limits, Parts, SessionKey, Settings};

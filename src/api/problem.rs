@@ -47,8 +47,14 @@ pub enum Reason {
     IdempotencyInFlight,
     /// The idempotency key was used with another body.
     IdempotencyMismatch,
-    /// The type of call is not offered here.
+    /// Video and screen sharing are not offered here.
+    VideoNotOffered,
+    /// There is no such type of call.
     CallType,
+    /// Nobody has this extension.
+    NoSuchExtension,
+    /// That is no country calling code.
+    UnknownCountry,
     /// The engine's queue is full.
     Overloaded,
     /// The engine did not answer in time.
@@ -79,7 +85,10 @@ impl Reason {
             Self::SipBusy => "sip-busy",
             Self::IdempotencyInFlight => "idempotency-in-flight",
             Self::IdempotencyMismatch => "idempotency-mismatch",
+            Self::VideoNotOffered => "video-not-offered",
             Self::CallType => "call-type",
+            Self::NoSuchExtension => "no-such-extension",
+            Self::UnknownCountry => "unknown-country",
             Self::Overloaded => "overloaded",
             Self::EngineTimeout => "engine-timeout",
             Self::Engine(refusal) => refusal.as_str(),
@@ -92,7 +101,10 @@ impl Reason {
             Self::Unauthorized | Self::WrongCredentials => StatusCode::UNAUTHORIZED,
             Self::LockedOut | Self::RateLimited | Self::TooManySessions => StatusCode::TOO_MANY_REQUESTS,
             Self::ForeignOrigin => StatusCode::FORBIDDEN,
-            Self::NotFound | Self::Engine(WebRefusal::NoSuchCall) => StatusCode::NOT_FOUND,
+            Self::NotFound
+            | Self::NoSuchExtension
+            | Self::UnknownCountry
+            | Self::Engine(WebRefusal::NoSuchCall) => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BadBody | Self::BadParameter | Self::SubprotocolRequired => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -100,6 +112,7 @@ impl Reason {
             Self::NotWebSocket => StatusCode::UPGRADE_REQUIRED,
             Self::IdempotencyInFlight | Self::Engine(WebRefusal::WrongState) => StatusCode::CONFLICT,
             Self::IdempotencyMismatch
+            | Self::VideoNotOffered
             | Self::CallType
             | Self::Engine(WebRefusal::BadDescription | WebRefusal::BadNumber) => {
                 StatusCode::UNPROCESSABLE_ENTITY
@@ -135,7 +148,10 @@ impl Reason {
             Self::SipBusy => "No more SIP connections are taken at present.",
             Self::IdempotencyInFlight => "The same request is still being carried out.",
             Self::IdempotencyMismatch => "This idempotency key belongs to another request.",
-            Self::CallType => "Only audio calls are offered.",
+            Self::VideoNotOffered => "Only audio calls are offered here.",
+            Self::CallType => "There is no such type of call.",
+            Self::NoSuchExtension => "Nobody has this extension.",
+            Self::UnknownCountry => "There is no such country calling code.",
             Self::Overloaded => "The gateway is busy. Try again.",
             Self::EngineTimeout => "The gateway did not answer in time.",
             Self::Engine(WebRefusal::NoSuchCall) => "There is no such call.",

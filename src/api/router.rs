@@ -16,7 +16,7 @@ use super::auth::source_of;
 use super::peer::Peer;
 use super::problem::{Problem, Reason};
 use super::state::Api;
-use super::{calls, metrics, pages, session, signaling, sip_socket, status, ws};
+use super::{calls, extensions, metrics, pages, session, signaling, sip_socket, status, ws};
 
 /// No script, style, frame or connection but our own.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -35,6 +35,11 @@ pub fn router(api: Api) -> Router {
         .route("/calls/{id}/accept", post(calls::accept))
         .route("/calls/{id}/end", post(calls::end))
         .route("/calls/{id}/signaling", post(signaling::send).get(signaling::missed))
+        .route("/extensions", get(extensions::list))
+        .route("/extensions/parse", post(extensions::parse))
+        .route("/extensions/countries", get(extensions::countries))
+        .route("/extensions/by-country/{code}", get(extensions::by_country))
+        .route("/extensions/{number}", get(extensions::show))
         .route("/health", get(status::health))
         .route("/status", get(status::status))
         .route("/metrics/prometheus", get(metrics::prometheus))
@@ -101,6 +106,7 @@ impl<T: DeserializeOwned> OptionalFromRequest<Api> for Body<T> {
 /// Limits before, counters and security headers after.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
     let secure = request.extensions().get::<Peer>().is_some_and(|peer| peer.secure);
+    let method = request.method().clone();
     let taken = api.rates().take(Instant::now(), source_of(request.extensions()));
     let mut response = match taken {
         Ok(()) => next.run(request).await,
@@ -109,7 +115,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     if let Some(reason) = response.extensions().get::<Reason>() {
         api.metrics().refused(reason.as_str());
     }
-    api.metrics().request(response.status().as_u16());
+    api.metrics().request(&method, response.status().as_u16());
     protect(response.headers_mut(), secure);
     response
 }

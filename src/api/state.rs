@@ -7,14 +7,17 @@ use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 
 use super::auth::Authenticate;
+use super::extensions::Directory;
 use super::idempotency::Idempotency;
 use super::line::EngineLine;
 use super::lockout::{Lockout, LockoutRule};
 use super::metrics::ApiMetrics;
 use super::rate::{RateRule, Rates};
+use super::records::Records;
 use super::sip_socket::SipSocket;
 use super::status::Vitals;
 use super::token::Revoked;
+use crate::engine::numbering::NumberPlan;
 
 /// A STUN or TURN server for browsers, as `RTCIceServer` wants it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -76,6 +79,8 @@ pub struct Settings {
     pub codecs: Vec<String>,
     /// Signs session tokens.
     pub session_key: SessionKey,
+    /// How the office's numbers look.
+    pub numbers: NumberPlan,
     /// What strangers may ask of us.
     pub limits: Limits,
 }
@@ -130,6 +135,10 @@ pub struct Parts {
     pub settings: Settings,
     /// Accounts.
     pub accounts: Arc<dyn Authenticate>,
+    /// Who has an account.
+    pub directory: Arc<dyn Directory>,
+    /// Calls that are over.
+    pub records: Arc<dyn Records>,
     /// Health, status and metrics of the daemon.
     pub vitals: Arc<dyn Vitals>,
     /// The engine.
@@ -177,6 +186,14 @@ impl Api {
 
     pub(crate) fn accounts(&self) -> &dyn Authenticate {
         &*self.0.parts.accounts
+    }
+
+    pub(crate) fn directory(&self) -> &dyn Directory {
+        &*self.0.parts.directory
+    }
+
+    pub(crate) fn records(&self) -> &dyn Records {
+        &*self.0.parts.records
     }
 
     pub(crate) fn vitals(&self) -> &dyn Vitals {

@@ -1,6 +1,7 @@
 //! The room over real HTTP, with a scripted engine behind the channel.
 
 mod calls;
+mod extensions;
 mod harness;
 mod pages;
 mod sessions;

@@ -28,8 +28,9 @@ pub(super) fn calls(socket: &Path, json: bool, out: &mut dyn Write) -> Result<()
     if json {
         return table::print_json(out, &calls);
     }
-    let rows: Vec<_> = calls.iter().map(call_row).collect();
-    table::print_table(out, ["CALLER", "CALLEE", "STATE", "TIME", "LEGS", "CODECS", "MOS", "LOSS"], &rows)
+    let rows: Vec<_> = calls.iter().flat_map(call_rows).collect();
+    let head = ["CALLER", "CALLEE", "STATE", "TIME", "LEG", "BY", "CODEC", "SINCE", "MOS", "LOSS"];
+    table::print_table(out, head, &rows)
 }
 
 /// `branchline registrations`
@@ -132,21 +133,51 @@ fn print_status(status: &StatusView, out: &mut dyn Write) -> Result<(), Failure>
     table::print_facts(out, &rows)
 }
 
-fn call_row(call: &CallView) -> [String; 8] {
-    let each = |show: fn(&LegView) -> String| call.legs.iter().map(show).collect::<Vec<_>>().join(" / ");
-    let time = table::span(table::now().since(WallTime(call.started_ms)));
-    [
-        call.caller.clone(),
-        call.callee.clone(),
-        call.state.clone(),
-        time,
-        each(|leg| leg.transport.clone()),
-        each(|leg| leg.codec.clone().unwrap_or_else(|| "-".to_owned())),
-        each(|leg| leg.mos.map_or_else(|| "-".to_owned(), |mos| format!("{mos:.1}"))),
-        each(|leg| leg.loss_percent.map_or_else(|| "-".to_owned(), |loss| format!("{loss:.1}%"))),
-    ]
+/// A row for each leg; what is said of the call stands in the first.
+fn call_rows(call: &CallView) -> Vec<[String; 10]> {
+    let now = table::now();
+    let since = |ms| table::span(now.since(WallTime(ms)));
+    let of_call = [call.caller.clone(), call.callee.clone(), call.state.clone(), since(call.started_ms)];
+    let all = std::iter::once(of_call).chain(std::iter::repeat_with(Default::default));
+    let row = |([caller, callee, state, time], leg): ([String; 4], &LegView)| {
+        let unknown = || "-".to_owned();
+        let codec = leg.codec.clone().unwrap_or_else(unknown);
+        let mos = leg.mos.map_or_else(unknown, |mos| format!("{mos:.1}"));
+        let loss = leg.loss_percent.map_or_else(unknown, |loss| format!("{loss:.1}%"));
+        let (number, by) = (leg.number.clone(), leg.by.clone());
+        [caller, callee, state, time, number, by, codec, since(leg.since_ms), mos, loss]
+    };
+    all.zip(&call.legs).map(row).collect()
 }
 
 fn unexpected() -> Failure {
     Failure::Unavailable("the daemon gave an answer to another question; are both of one version?".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_shown_leg_by_leg() {
+        let leg = |number: &str, by: &str, mos| LegView {
+            number: number.to_owned(),
+            by: by.to_owned(),
+            since_ms: table::now().0,
+            codec: Some("PCMU".to_owned()),
+            mos,
+            loss_percent: mos.map(|_| 0.5),
+        };
+        let call = CallView {
+            caller: "1001".to_owned(),
+            callee: "600".to_owned(),
+            state: "up".to_owned(),
+            started_ms: table::now().0,
+            legs: vec![leg("1001", "web", Some(4.2)), leg("600", "asterisk", None)],
+            ..CallView::default()
+        };
+        let rows = call_rows(&call);
+        assert_eq!(rows[0], ["1001", "600", "up", "0s", "1001", "web", "PCMU", "0s", "4.2", "0.5%"]);
+        assert_eq!(rows[1], ["", "", "", "", "600", "asterisk", "PCMU", "0s", "-", "-"]);
+    }
 }

@@ -135,6 +135,7 @@ tables! {
     Calls {
         max: Key<usize>,
         ring_timeout: Text<Time>,
+        ring_step: Text<Time>,
         max_duration: Text<Time>,
         session_expires: Text<Time>,
         min_session_expires: Text<Time>,

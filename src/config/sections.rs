@@ -276,8 +276,10 @@ pub struct Asterisk {
 pub struct Calls {
     /// Calls at once; one more is refused with 503. Emergency calls are let through.
     pub max: usize,
-    /// How long a device may ring.
+    /// How long devices ring, when no others of their user are left to try.
     pub ring_timeout: Duration,
+    /// How long devices ring before those with a lower q value are tried.
+    pub ring_step: Duration,
     /// A call is ended after this long.
     pub max_duration: Duration,
     /// Session timer (RFC 4028), `Session-Expires`.

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::engine::numbering;
+
 /// An office's id: two to eight characters, capital letters and digits, beginning with a letter (`BRU`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OfficeId(String);
@@ -38,12 +40,12 @@ impl FromStr for OfficeId {
 
 /// A country calling code without plus: one to three digits, the first not zero (ITU-T E.164).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CountryCode(String);
+pub struct CountryCode(numbering::CountryCode);
 
 impl CountryCode {
-    /// The digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The code, as the numbering room has it.
+    pub const fn number(&self) -> numbering::CountryCode {
+        self.0
     }
 }
 
@@ -51,11 +53,9 @@ impl FromStr for CountryCode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let digits = !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
-        if digits && !text.starts_with('0') {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("expected one to three digits without plus, as in \"32\"".to_owned())
+        match text.parse::<numbering::CountryCode>() {
+            Ok(code) => Ok(Self(code)),
+            Err(_) => Err("expected a country's calling code without plus, as in \"32\"".to_owned()),
         }
     }
 }
@@ -252,7 +252,7 @@ mod tests {
             assert!(bad.parse::<OfficeId>().is_err(), "{bad}");
         }
         assert!("32".parse::<CountryCode>().is_ok());
-        for bad in ["", "032", "+32", "1234"] {
+        for bad in ["", "032", "+32", "1234", "999"] {
             assert!(bad.parse::<CountryCode>().is_err(), "{bad}");
         }
     }

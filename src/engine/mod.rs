@@ -8,6 +8,7 @@
 //! | [`transaction`] | client and server transactions (RFC 3261 §17, RFC 6026), timers A to M |
 //! | [`dialog`] | dialogs, route sets, session timers (RFC 3261 §12, RFC 4028) |
 //! | `registrar` | REGISTER, bindings, location; the browser devices |
+//! | `message` | page-mode messages between extensions |
 //! | `mirror` | what Asterisk is told about each extension |
 //! | `admission` | rates, caps, digest lock-out: a verdict with a reason |
 //! | `call` | the B2BUA: call, leg, forking, offer and answer, hold, DTMF |
@@ -21,6 +22,7 @@ pub mod dialog;
 pub mod flow;
 mod front;
 mod input;
+pub mod message;
 pub mod mirror;
 pub mod numbering;
 mod output;

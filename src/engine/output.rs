@@ -79,6 +79,11 @@ pub enum Observation {
         /// The status of the final response.
         status: u16,
     },
+    /// A response came in.
+    Heard {
+        /// Its status.
+        status: u16,
+    },
     /// A message or request was dropped or refused, by a reason's stable word.
     Refused {
         /// The room: `sip`, `transaction`, `admission`, `registrar`, `call`.

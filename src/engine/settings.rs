@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::engine::numbering::NumberPlan;
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 
@@ -25,6 +26,8 @@ pub struct Settings {
     pub lock_out: LockOutSettings,
     /// Messages of one source.
     pub rate: RateSettings,
+    /// How the office's numbers look; its emergency numbers no limit may refuse.
+    pub numbers: NumberPlan,
     /// Most SIP transactions at once.
     pub max_transactions: usize,
 }
@@ -53,8 +56,10 @@ pub struct CallSettings {
     pub max: usize,
     /// Most calls of one extension at once.
     pub per_extension: usize,
-    /// How long devices ring.
+    /// How long devices ring, when no others of their user are left to try.
     pub ring_timeout: Duration,
+    /// How long devices ring before the ones that their user prefers less are tried.
+    pub ring_step: Duration,
     /// Longest call.
     pub max_duration: Duration,
     /// Session-Expires that we ask for (RFC 4028).
@@ -63,6 +68,8 @@ pub struct CallSettings {
     pub min_se: Duration,
     /// How long a browser may be away in mid-call (reload, network change).
     pub web_grace: Duration,
+    /// The same while the call rings, as caller or called.
+    pub web_ring_grace: Duration,
 }
 
 /// Where media go.
@@ -99,6 +106,8 @@ pub struct AsteriskSettings {
     pub probe_every: Duration,
     /// Silence that counts as down.
     pub probe_timeout: Duration,
+    /// How long a call waits for Asterisk's first response, 100 included, before it is tried without Asterisk.
+    pub first_response: Duration,
     /// Most registrations per second that it is told after a restart.
     pub mirror_rate: u32,
 }

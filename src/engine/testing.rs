@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::flow::{Flow, Side};
+use super::numbering::{CountryCode, EmergencyNumbers, NumberPlan};
 use super::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
@@ -51,10 +52,12 @@ pub(crate) fn settings() -> Settings {
             max: 100,
             per_extension: 10,
             ring_timeout: seconds(60),
+            ring_step: seconds(20),
             max_duration: seconds(4 * 3600),
             session_expires: seconds(1800),
             min_se: seconds(90),
             web_grace: seconds(15),
+            web_ring_grace: seconds(5),
         },
         media: MediaSettings {
             address: "192.0.2.1".parse().expect("an address"),
@@ -72,10 +75,12 @@ pub(crate) fn settings() -> Settings {
             local: address("127.0.0.1:5070"),
             probe_every: seconds(10),
             probe_timeout: seconds(2),
+            first_response: seconds(1),
             mirror_rate: 100,
         }),
         lock_out: LockOutSettings { failures: 5, window: seconds(60), duration: seconds(300) },
         rate: RateSettings { per_second: 50, burst: 100 },
+        numbers: NumberPlan::new(CountryCode::new(32), 2..=5, EmergencyNumbers::default(), []).expect("a plan"),
         max_transactions: 20_000,
     }
 }

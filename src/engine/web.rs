@@ -53,7 +53,7 @@ pub enum WebInput {
 pub enum WebRequest {
     /// `POST calls`: dial. The answer comes later, as [`WebEvent::Signal`].
     Dial {
-        /// What was dialled: `1002`, `SIP/1002`, `PJSIP/1002`, `600`.
+        /// What was dialled: `1002`, `32-1002`, `SIP/1002`, `PJSIP/1002`, `600`.
         to: String,
         /// The browser's SDP offer.
         offer: String,
@@ -93,6 +93,11 @@ pub enum WebRequest {
     },
     /// `GET calls`: the caller's own calls.
     Calls,
+    /// `GET extensions`: whether calls reach these.
+    Reach {
+        /// At most a page of them.
+        numbers: Vec<Extension>,
+    },
 }
 
 /// One signalling message, in either direction.
@@ -213,6 +218,9 @@ pub struct CallView {
     /// Milliseconds since 1970, when it was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answered: Option<u64>,
+    /// Milliseconds since 1970, when it ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<u64>,
     /// Why it ended, as a stable word: `hangup`, `busy`, `no-answer`, `answered-elsewhere`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended: Option<String>,
@@ -245,6 +253,17 @@ pub struct DirectionView {
     pub mos: Option<f32>,
 }
 
+/// Whether calls reach an extension.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReachView {
+    /// Whether it has a device, reachable or for the moment away.
+    pub registered: bool,
+    /// Whether a call can be offered to one of its devices now.
+    pub reachable: bool,
+    /// Its devices.
+    pub devices: usize,
+}
+
 /// The answer to a [`WebRequest`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum WebReply {
@@ -254,6 +273,8 @@ pub enum WebReply {
     Calls(Vec<CallView>),
     /// What was sent to the page after `since`.
     Signals(Vec<(u64, Signal)>),
+    /// Whether calls reach the extensions asked for, in their order.
+    Reach(Vec<ReachView>),
     /// Nothing more to say.
     Done,
     /// It cannot be done.

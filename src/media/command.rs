@@ -1,5 +1,7 @@
 //! What the engine asks of the media worker.
 
+use std::net::SocketAddr;
+
 use super::dtmf::Digits;
 use super::end::{EndCodec, EndId, Flow, PayloadMap, Remote, Security, SourceRule, SrtpKeys};
 use super::ports::LocalPort;
@@ -29,6 +31,14 @@ pub enum MediaCommand {
         remote: Remote,
         /// From whom it takes packets.
         source: SourceRule,
+    },
+    /// Takes media of a browser from this address too, which ICE has validated. At most
+    /// [`MAX_SOURCES`](super::end::MAX_SOURCES) for each end; one more is refused.
+    AllowSource {
+        /// Which end.
+        end: EndId,
+        /// The address.
+        address: SocketAddr,
     },
     /// Gives the SRTP keys; turns a plain end into an SRTP end. Keys equal to those in force keep their
     /// indices (nothing is reset, no index is used twice); a new send key begins a new SSRC.
@@ -96,6 +106,7 @@ impl MediaCommand {
         match self {
             Self::Open { end, .. }
             | Self::SetRemote { end, .. }
+            | Self::AllowSource { end, .. }
             | Self::SetCrypto { end, .. }
             | Self::SetCodec { end, .. }
             | Self::Unbridge { end }

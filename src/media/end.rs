@@ -205,6 +205,9 @@ pub struct DtmfPayload {
     pub clock_rate: u32,
 }
 
+/// From how many validated addresses a browser's media may come.
+pub const MAX_SOURCES: usize = 24;
+
 /// How many `telephone-event` rates one end may have.
 pub const MAX_DTMF_PAYLOADS: usize = 4;
 

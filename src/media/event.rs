@@ -97,6 +97,8 @@ pub enum RefusalReason {
     SameEnd,
     /// The end's session has no telephone-event type, and no G.711 for tones (the hook flash has none).
     NoDtmfPayload,
+    /// The end has as many sources as it may have, or is none of a browser.
+    NoMoreSources,
     /// Too many digits are waiting to be sent.
     DtmfQueueFull,
 }
@@ -112,6 +114,7 @@ impl RefusalReason {
             Self::NoSuchPort => "no-such-port",
             Self::SameEnd => "same-end",
             Self::NoDtmfPayload => "no-dtmf-payload",
+            Self::NoMoreSources => "no-more-sources",
             Self::DtmfQueueFull => "dtmf-queue-full",
         }
     }

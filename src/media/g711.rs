@@ -3,6 +3,9 @@
 /// Samples a second, which is also the RTP clock rate.
 pub const SAMPLE_RATE: u32 = 8000;
 
+/// The same, to calculate with.
+pub const SAMPLES_A_SECOND: f32 = 8000.0;
+
 /// Peak amplitude, in 16-bit samples, of a sine at 0 dBm0 (G.711 clips one at 3.17 dBm0 with a peak of 32124).
 pub const PEAK_0_DBM0: f32 = 22_300.0;
 

@@ -16,7 +16,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 type Label = (&'static str, &'static str);
-type Counters<const LABELS: usize> = Family<[Label; LABELS], Counter>;
+/// Counters with so many labels.
+pub type Counters<const LABELS: usize> = Family<[Label; LABELS], Counter>;
 
 /// Upper bounds of the MOS buckets (ITU-T G.107, 1 to 4.5).
 const MOS_BUCKETS: [f64; 7] = [1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.3];
@@ -57,6 +58,7 @@ struct Families {
     drops: Counters<2>,
     registrations: Gauge,
     calls_active: Gauge,
+    ports_in_use: Gauge,
     calls: Counters<1>,
     media_packets: Counters<1>,
     media_drops: Counters<1>,
@@ -105,6 +107,11 @@ impl Metrics {
         self.families.calls_active.set(i64::try_from(calls).unwrap_or(i64::MAX));
     }
 
+    /// Sets the number of phones' port pairs that carry a call.
+    pub fn set_ports_in_use(&self, pairs: usize) {
+        self.families.ports_in_use.set(i64::try_from(pairs).unwrap_or(i64::MAX));
+    }
+
     /// Counts a call that ended with `outcome` (`"answered"`, `"busy"`, `"no-answer"`…).
     pub fn call_ended(&self, outcome: &'static str) {
         self.families.calls.get_or_create(&[("outcome", outcome)]).inc();
@@ -129,6 +136,11 @@ impl Metrics {
     /// reason of failure).
     pub fn handshake(&self, listener: &'static str, result: &'static str) {
         self.families.handshakes.get_or_create(&[("listener", listener), ("result", result)]).inc();
+    }
+
+    /// The counters behind [`Metrics::handshake`], for a room that counts by itself: labels `listener`, `result`.
+    pub fn handshakes(&self) -> Counters<2> {
+        self.families.handshakes.clone()
     }
 
     /// The gauge of open connections of `transport`; take it once.
@@ -206,6 +218,7 @@ impl Families {
             drops: Family::default(),
             registrations: Gauge::default(),
             calls_active: Gauge::default(),
+            ports_in_use: Gauge::default(),
             calls: Family::default(),
             media_packets: Family::default(),
             media_drops: Family::default(),
@@ -228,6 +241,7 @@ impl Families {
     }
 
     fn register_media(&self, registry: &mut Registry) {
+        registry.register("media_ports", "Port pairs of phones that carry a call", self.ports_in_use.clone());
         registry.register("media_packets", "Media packets received and sent", self.media_packets.clone());
         registry.register("media_drops", "Media packets dropped, by reason", self.media_drops.clone());
         registry.register("call_mos", "Mean opinion score, per ended call and direction", self.mos.clone());

@@ -24,7 +24,8 @@ const EXPIRING: Duration = Duration::from_secs(86_400 * 30);
 /// The ground under everything else.
 #[derive(Debug)]
 pub struct Daemon {
-    /// The configuration in force. Sections other than `[log]` and certificates take effect at a restart.
+    /// The configuration in force. A reload takes `[log]`, certificates, `[sip.limits]`, `[sip.registrar]`, `[numbers]`
+    /// and `[calls]` but for its `max`; the rest takes effect at a restart.
     pub config: Config,
     /// Counters.
     pub metrics: Metrics,
@@ -71,6 +72,13 @@ impl Daemon {
         self.look_at_certificates();
         done.retain(|words| !words.is_empty());
         done.join("; ")
+    }
+
+    /// Renews our own certificate and revocation list where it is time, and reads the others again: without it they
+    /// would end while the daemon runs.
+    pub fn renew_certificates(&mut self) {
+        self.reload_certificates();
+        self.look_at_certificates();
     }
 
     /// Raises or clears the conditions of certificates that end soon or have ended. To be called now and then.
@@ -157,6 +165,9 @@ impl Daemon {
         let waiting = sections_that_wait(&self.config, &fresh);
         self.config.log = fresh.log;
         self.config.sip.tls = fresh.sip.tls;
+        (self.config.sip.limits, self.config.sip.registrar) = (fresh.sip.limits, fresh.sip.registrar);
+        self.config.calls = config::Calls { max: self.config.calls.max, ..fresh.calls };
+        self.config.numbers = fresh.numbers;
         if let (Some(own), Some(fresh)) = (&mut self.config.https, fresh.https) {
             (own.certificate, own.clients) = (fresh.certificate, fresh.clients);
             (own.ca, own.crl) = (fresh.ca, fresh.crl);
@@ -217,7 +228,8 @@ fn renew(endpoint: &mut TlsEndpoint, files: Result<TlsFiles, PkiError>) -> Resul
 
 /// The sections that differ and cannot be changed while calls are up.
 fn sections_that_wait(own: &Config, fresh: &Config) -> Vec<&'static str> {
-    let sip = config::Sip { tls: fresh.sip.tls.clone(), ..own.sip.clone() };
+    let config::Sip { tls, limits, registrar, .. } = fresh.sip.clone();
+    let sip = config::Sip { tls, registrar, limits, ..own.sip.clone() };
     let https_differs = own.https.as_ref().map(|https| (https.address, &https.origins))
         != fresh.https.as_ref().map(|https| (https.address, &https.origins));
     let differ = [
@@ -227,9 +239,8 @@ fn sections_that_wait(own: &Config, fresh: &Config) -> Vec<&'static str> {
         ("[https]", https_differs),
         ("[media]", own.media != fresh.media),
         ("[asterisk]", own.asterisk != fresh.asterisk),
-        ("[calls]", own.calls != fresh.calls),
+        ("[calls] max", own.calls.max != fresh.calls.max),
         ("[records]", own.records != fresh.records),
-        ("[numbers]", own.numbers != fresh.numbers),
         ("[metrics]", own.metrics != fresh.metrics),
     ];
     differ.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
@@ -266,9 +277,10 @@ mod tests {
         assert_eq!(daemon.status().certificates.len(), 2);
         assert_eq!(daemon.status().asterisk, "off");
 
-        order(&directory, "[media]\ndscp = 0\n[log]\nlevel = \"warn\"\n");
+        order(&directory, "[media]\ndscp = 0\n[log]\nlevel = \"warn\"\n[calls]\nring-timeout = \"9s\"\n");
         assert_eq!(daemon.reload(), "configuration read; a restart is needed for [media]");
         assert_eq!(daemon.config.media.dscp, 46, "calls are not disturbed");
+        assert_eq!(daemon.config.calls.ring_timeout, Duration::from_secs(9), "the next call takes it");
 
         fs::write(directory.join("branchline.toml"), "[media]\ndcsp = 0\n").unwrap();
         assert!(daemon.reload().contains("did you mean `dscp`?"));

@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::idle::Idle;
+use super::listen::{handshake_failure, handshake_kind};
 use crate::api::{ApiMetrics, Peer, Source};
 
 /// Time to wait after the system refused to accept, as when it is out of descriptors.
@@ -177,16 +178,21 @@ impl Connection {
     async fn tls(mut self, acceptor: TlsAcceptor, stream: TcpStream) {
         match timeout(self.limits.handshake_time, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => {
+                self.metrics.handshake(handshake_kind(stream.get_ref().1));
                 let certificates = stream.get_ref().1.peer_certificates();
                 self.peer.certificate =
                     certificates.and_then(|chain| chain.first()).map(|leaf| leaf.as_ref().into());
                 self.http(stream).await;
             }
             Ok(Err(error)) => {
+                self.metrics.handshake(handshake_failure(&error));
                 self.metrics.connection_refused("tls-failed");
                 tracing::debug!(%error, "TLS handshake failed");
             }
-            Err(_) => self.metrics.connection_refused("tls-timeout"),
+            Err(_) => {
+                self.metrics.handshake("timeout");
+                self.metrics.connection_refused("tls-timeout");
+            }
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Needs root and `scripts/prerequisites systemd`; the first run makes the root (`scripts/systemd-root`).
 
+#![expect(clippy::print_stdout, reason = "figures are printed")]
+
+mod calls;
 mod installed;
 mod life;
 mod sandbox;

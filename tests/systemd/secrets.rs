@@ -53,7 +53,7 @@ fn keys_come_by_credentials_and_nobody_else_can_read_them() -> Outcome {
     }
 
     let mode = site.machine.run(&["stat", "-c", "%a %U", "/run/credentials/branchline.service/tls.key"])?;
-    assert!(mode.starts_with("4"), "{mode}");
+    assert!(mode.starts_with('4'), "{mode}");
     let stranger =
         ["setpriv", "--reuid=nobody", "--clear-groups", "cat", "/run/credentials/branchline.service/tls.key"];
     assert!(!site.machine.output(&stranger)?.status.success());

@@ -137,8 +137,7 @@ impl FarEnd {
     pub(super) fn answer_invite(&mut self, which: usize, status: u16, reliable: bool, body: &[u8]) {
         let found = self.invites.iter().rev().nth(which).cloned();
         let (Some((flow, invite)), Some(status)) = (found, StatusCode::new(status)) else { return };
-        let mut response =
-            Response::to_request(&invite, status, Some("far")).with_record_route_of(&invite);
+        let mut response = Response::to_request(&invite, status, Some("far")).with_record_route_of(&invite);
         response.headers.push(HeaderName::Contact, "<sip:1002@192.0.2.11:5060>");
         if reliable {
             response.headers.push(HeaderName::Require, "100rel");

@@ -2,25 +2,28 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use branchline::config::{self, Environment};
+use branchline::engine::call::CallId;
 use branchline::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use branchline::engine::numbering::Extension;
-use branchline::engine::registrar::Account;
-use branchline::engine::settings::{
-    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
-};
+use branchline::engine::registrar::{Account, Accounts};
+use branchline::engine::settings::{RateSettings, Settings};
 use branchline::engine::web::{Signal, Ticket, WebEvent, WebInput, WebReply, WebRequest, WebSession};
-use branchline::engine::call::CallId;
 use branchline::engine::{Engine, EngineSetup, Input, Output};
 use branchline::media::dtmf::Digit;
 use branchline::media::end::SrtpKeys;
 use branchline::media::event::RefusalReason;
 use branchline::media::webrtc::{EndEvent, EndFailure};
 use branchline::media::{
-    ConnectivityCommand, ConnectivityEvent, EndId, MediaCommand, MediaEvent, PortNumbers, SrtpKey, SrtpProfile,
+    ConnectivityCommand, ConnectivityEvent, EndId, MediaCommand, MediaEvent, PortNumbers, SrtpKey,
+    SrtpProfile,
 };
 use branchline::sdp::Fingerprint;
+use branchline::shell::settings::{Bound, engine_settings};
 use branchline::sip::digest::UserKeys;
 use branchline::sip::{Message, Method, Transport, parse};
 use branchline::time::{Now, WallTime};
@@ -43,6 +46,9 @@ const PLAIN: &str = include_str!("../../../tests/fixtures/sdp/sipp-offer.sdp");
 const SDES: &str = include_str!("../../../tests/fixtures/sdp/baresip-sdes-offer.sdp");
 const DTLS: &str = include_str!("../../../tests/fixtures/sdp/jssip-offer.sdp");
 
+static SITE: LazyLock<(Settings, Accounts)> =
+    LazyLock::new(|| (settings(), EXTENSIONS.iter().map(|number| account(number)).collect()));
+
 pub(super) struct World {
     engine: Engine,
     now: Now,
@@ -59,8 +65,8 @@ pub(super) struct World {
 impl World {
     pub(super) fn new() -> Self {
         let now = Now { instant: Instant::now(), wall: WallTime(1_700_000_000_000) };
-        let accounts = EXTENSIONS.iter().map(|number| account(number)).collect();
-        let setup = EngineSetup { settings: settings(), accounts, bindings: vec![], seed: [3; 32], now };
+        let (settings, accounts) = SITE.clone();
+        let setup = EngineSetup { settings, accounts, bindings: vec![], seed: [3; 32], now };
         let mut world = Self {
             engine: Engine::new(setup),
             now,
@@ -77,7 +83,8 @@ impl World {
     }
 
     pub(super) fn play(&mut self, scene: &[u8]) {
-        let (Some(kind), place) = (scene.first(), scene.get(1).map_or(0, |byte| usize::from(byte & 7))) else {
+        let (Some(kind), place) = (scene.first(), scene.get(1).map_or(0, |byte| usize::from(byte & 7)))
+        else {
             return;
         };
         let rest = filled_in(scene.get(2..).unwrap_or_default().trim_ascii_start());
@@ -230,19 +237,19 @@ impl World {
 
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Transmit { flow, bytes } => {
-                let message = parse::parse(bytes.clone()).unwrap_or_else(|error| {
-                    panic!("{error} in what we send:\n{}", String::from_utf8_lossy(&bytes))
-                });
-                self.far.hears(flow, message);
-            }
+            Output::Transmit { flow, bytes } => match parse::parse(bytes.clone()) {
+                Ok(message) => self.far.hears(flow, message),
+                Err(error) => assert!(is_refusal(&bytes), "{error:?} in {}", bytes.escape_ascii()),
+            },
             Output::Media(MediaCommand::Open { end, .. }) => self.media_ends.push(end),
             Output::Media(MediaCommand::Close { end }) => {
                 self.media_ends.retain(|open| *open != end);
                 self.due.push_back(Input::Media(MediaEvent::Closed { end, report: Box::default() }));
             }
             Output::Connectivity(ConnectivityCommand::Open { end, .. }) => self.ice_ends.push(end),
-            Output::Connectivity(ConnectivityCommand::Close { end }) => self.ice_ends.retain(|open| *open != end),
+            Output::Connectivity(ConnectivityCommand::Close { end }) => {
+                self.ice_ends.retain(|open| *open != end);
+            }
             Output::Persist { ticket, .. } => {
                 self.due.push_back(Input::Persisted { ticket, durable: self.durable });
             }
@@ -251,6 +258,14 @@ impl World {
             _ => {}
         }
     }
+}
+
+/// A refusal repeats headers of what it refuses, which may be what is wrong with it.
+fn is_refusal(message: &[u8]) -> bool {
+    message
+        .strip_prefix(b"SIP/2.0 ")
+        .and_then(<[u8]>::first)
+        .is_some_and(|digit| (b'4'..=b'6').contains(digit))
 }
 
 /// The first word and what follows it.
@@ -310,49 +325,24 @@ fn key(owner: u8) -> SrtpKey {
     SrtpKey::new(SrtpProfile::AeadAes128Gcm, &[owner; 16], &[owner; 12]).expect("a key of the right length")
 }
 
-/// Small limits, so that they are reached.
+/// What the shipped configuration gives, with small limits, so that they are reached.
 fn settings() -> Settings {
-    let seconds = Duration::from_secs;
-    Settings {
-        office: "BRU".to_owned(),
-        realm: REALM.to_owned(),
-        registrar: RegistrarSettings {
-            default_expires: seconds(3600),
-            min_expires: seconds(60),
-            max_expires: seconds(7200),
-            per_extension: 3,
-            max_bindings: 8,
-            nonce_lifetime: seconds(300),
-        },
-        calls: CallSettings {
-            max: 4,
-            per_extension: 3,
-            ring_timeout: seconds(60),
-            max_duration: seconds(3600),
-            session_expires: seconds(1800),
-            min_se: seconds(90),
-            web_grace: seconds(15),
-        },
-        media: MediaSettings {
-            address: address("192.0.2.1:0").ip(),
-            external: None,
-            webrtc: address("192.0.2.1:19000"),
-            trunk: address("127.0.0.1:19002"),
-            phone_ports: (0..6).map(|n| PortNumbers { rtp: 20_000 + 2 * n, rtcp: 20_001 + 2 * n }).collect(),
-            rest: seconds(60),
-            ice_lite: true,
-            fingerprint: Fingerprint::sha256([7; 32]),
-            symmetric: true,
-        },
-        asterisk: Some(AsteriskSettings {
-            remote: address("127.0.0.1:5080"),
-            local: address("127.0.0.1:5070"),
-            probe_every: seconds(60),
-            probe_timeout: seconds(2),
-            mirror_rate: 100,
-        }),
-        lock_out: LockOutSettings { failures: 5, window: seconds(60), duration: seconds(300) },
-        rate: RateSettings { per_second: 1000, burst: 1000 },
-        max_transactions: 200,
-    }
+    let text = "[asterisk]\nenabled = true\nprobe = \"60s\"\n[office]\nid = \"BRU\"\n";
+    let config =
+        config::parse(Path::new("fuzz.toml"), text, &Environment::default()).expect("a configuration");
+    let bound = Bound {
+        webrtc: address("192.0.2.1:19000"),
+        trunk: address("127.0.0.1:19002"),
+        phone_ports: (0..6).map(|n| PortNumbers { rtp: 20_000 + 2 * n, rtcp: 20_001 + 2 * n }).collect(),
+        asterisk: Some(address("127.0.0.1:5070")),
+        fingerprint: Fingerprint::sha256([7; 32]),
+    };
+    let mut settings = engine_settings(&config, &bound);
+    settings.registrar.per_extension = 3;
+    settings.registrar.max_bindings = 8;
+    settings.calls.max = 4;
+    settings.calls.per_extension = 3;
+    settings.rate = RateSettings { per_second: 1000, burst: 1000 };
+    settings.max_transactions = 200;
+    settings
 }

@@ -77,6 +77,49 @@ async fn lists_and_single_calls_come_back() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_over_comes_from_its_record() {
+    let server = Server::start(Setup::default()).await;
+    let bearer = [("Authorization", &*format!("Bearer {OWN_TOKEN}"))];
+    let over = server.get("/api/v1/voip/calls/0000000000000009", &bearer).await;
+    assert_eq!((over.status, &over.json()["state"]), (200, &"ended".into()));
+    let words = (&over.json()["ended"], &over.json()["ended_text"], &over.json()["ended_at"]);
+    assert_eq!(words, (&"hangup".into(), &"The call has ended.".into(), &3.into()));
+    let stranger = server.sign_in("1002", "other").await.json()["token"].as_str().unwrap().to_owned();
+    server.book.set("1003", "third");
+    let called = [("Authorization", &*format!("Bearer {stranger}"))];
+    let over = server.get("/api/v1/voip/calls/0000000000000009", &called).await;
+    assert_eq!((over.status, &over.json()["direction"]), (200, &"incoming".into()));
+    let stranger = server.sign_in("1003", "third").await.json()["token"].as_str().unwrap().to_owned();
+    let stranger = [("Authorization", &*format!("Bearer {stranger}"))];
+    let none = server.get("/api/v1/voip/calls/0000000000000009", &stranger).await;
+    assert_eq!((none.status, none.reason().as_str()), (404, "no-such-call"));
+}
+
+#[tokio::test]
+async fn the_list_comes_in_pages() {
+    fn three(_: &WebRequest) -> WebReply {
+        let call = |id, started| crate::engine::web::CallView { started, ..view(id) };
+        WebReply::Calls(vec![call(1, 30), call(2, 10), call(3, 10)])
+    }
+    let server = Server::start(Setup { engine: Some(three), ..Setup::default() }).await;
+    let bearer = [("Authorization", &*format!("Bearer {OWN_TOKEN}"))];
+    let mut seen = Vec::new();
+    let mut path = "/api/v1/voip/calls?limit=2".to_owned();
+    loop {
+        let page = server.get(&path, &bearer).await.json();
+        let ids = page["items"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned());
+        seen.extend(ids.map(|id| id.trim_start_matches('0').to_owned()));
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/api/v1/voip/calls?limit=2&after={next}");
+    }
+    assert_eq!(seen, ["2", "3", "1"]);
+    for query in ["limit=0", "limit=201", "limit=x", "after=x", "limit=1&limit=2"] {
+        let bad = server.get(&format!("/api/v1/voip/calls?{query}"), &bearer).await;
+        assert_eq!((bad.status, bad.reason().as_str()), (400, "bad-parameter"), "{query}");
+    }
+}
+
+#[tokio::test]
 async fn events_go_to_the_page_that_asked() {
     let mut server = Server::start(Setup::default()).await;
     let (_first, first) = Socket::phone(&mut server, "aaaa").await;
@@ -129,7 +172,9 @@ async fn refusals_keep_their_reason() {
         ("/calls/0000000000000007/accept", r#"{"sdp":""}"#, 409, "wrong-state"),
         ("/calls/0000000000000007/signaling", r#"{"type":"offer","sdp":""}"#, 422, "bad-description"),
         ("/calls/0000000000000007/end", "", 404, "no-such-call"),
-        ("/calls", r#"{"to":"1002","type":"video","sdp":""}"#, 422, "call-type"),
+        ("/calls", r#"{"to":"1002","type":"video","sdp":""}"#, 422, "video-not-offered"),
+        ("/calls", r#"{"to":"1002","type":"screen","sdp":""}"#, 422, "video-not-offered"),
+        ("/calls", r#"{"to":"1002","type":"smell","sdp":""}"#, 422, "call-type"),
         ("/calls/0000000000000007/signaling", r#"{"type":"dtmf","digits":"x"}"#, 400, "bad-body"),
         ("/calls/0000000000000007/signaling", r#"{"type":"dance"}"#, 400, "bad-body"),
     ];

@@ -12,7 +12,8 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::*;
 use crate::engine::call::CallId;
-use crate::engine::web::{CallView, WebInput, WebReply, WebRequest};
+use crate::engine::numbering::{CountryCode, EmergencyNumbers, Extension, NumberPlan};
+use crate::engine::web::{CallView, ReachView, WebInput, WebRefusal, WebReply, WebRequest};
 use crate::shell::https::{HttpsLimits, Security, serve};
 
 pub(super) const REALM: &str = "branch.example";
@@ -45,6 +46,27 @@ impl Authenticate for Book {
     fn by_token(&self, sha256: &[u8; 32]) -> Option<WebAccount> {
         let own: [u8; 32] = Sha256::digest(OWN_TOKEN).into();
         (own == *sha256).then(|| self.by_extension("1001")).flatten()
+    }
+}
+
+impl Directory for Book {
+    fn entries(&self) -> Arc<[Entry]> {
+        let accounts = self.0.lock().unwrap();
+        let entry = |one: &WebAccount| Entry { extension: one.extension.clone(), name: one.name.clone() };
+        let mut entries: Vec<_> = accounts.values().map(entry).collect();
+        entries.sort_by(|one, other| one.extension.cmp(&other.extension));
+        entries.into()
+    }
+}
+
+/// One call that is over: 1001 called 1002.
+struct Shelf;
+
+impl Records for Shelf {
+    fn call(&self, id: CallId) -> FoundRecord<'_> {
+        let document = r#"{"v":1,"from":"1001","to":"1002","started":1,"answered":2,"ended":3,"cause":"hangup",
+            "legs":[{"number":"1001"},{"number":"1002","answered":2,"ended":"hangup"}]}"#;
+        Box::pin(async move { (id.0 == 9).then(|| document.to_owned()) })
     }
 }
 
@@ -114,6 +136,8 @@ impl Server {
         let parts = Parts {
             settings: settings(setup.limits),
             accounts: Arc::<Book>::clone(&book),
+            directory: Arc::<Book>::clone(&book),
+            records: Arc::new(Shelf),
             vitals: Arc::new(Well),
             line,
             sip: sip_sender,
@@ -292,6 +316,7 @@ pub(super) fn view(id: u64) -> CallView {
         held_by_peer: false,
         started: 0,
         answered: None,
+        ended_at: None,
         ended: None,
         ended_text: None,
     }
@@ -302,12 +327,20 @@ pub(super) fn willing(request: &WebRequest) -> WebReply {
     match request {
         WebRequest::Dial { .. } => WebReply::Call(view(7)),
         WebRequest::Calls => WebReply::Calls(vec![view(7)]),
+        WebRequest::Reach { numbers } => WebReply::Reach(numbers.iter().map(reach).collect()),
+        WebRequest::Call { call: CallId(9) } => WebReply::Refused(WebRefusal::NoSuchCall),
         WebRequest::Call { call } | WebRequest::Accept { call, .. } => WebReply::Call(view(call.0)),
         WebRequest::Signals { since, .. } => {
             WebReply::Signals(vec![(since + 1, crate::engine::web::Signal::Hangup)])
         }
         WebRequest::End { .. } | WebRequest::Signal { .. } => WebReply::Done,
     }
+}
+
+/// Only 1001 has a device.
+fn reach(number: &Extension) -> ReachView {
+    let is_there = number.as_str() == "1001";
+    ReachView { registered: is_there, reachable: is_there, devices: usize::from(is_there) }
 }
 
 fn settings(limits: Limits) -> Settings {
@@ -318,6 +351,7 @@ fn settings(limits: Limits) -> Settings {
         ice: IceMode::Full,
         codecs: vec!["opus".into(), "PCMU".into()],
         session_key: SessionKey::new([7; 32]),
+        numbers: NumberPlan::new(CountryCode::new(32), 2..=5, EmergencyNumbers::default(), []).unwrap(),
         limits,
     }
 }

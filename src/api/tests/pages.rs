@@ -63,7 +63,12 @@ async fn health_is_open_and_status_is_not() {
     let config = server.get("/api/v1/voip/webrtc-config", &bearer).await.json();
     assert_eq!((&config["ice"], &config["codecs"][0]), (&"full".into(), &"opus".into()));
     for path in ["/api/v1/metrics/prometheus", "/api/v1/voip/metrics/prometheus"] {
-        let metrics = server.get(path, &[]).await;
-        assert_eq!((metrics.status, metrics.body.as_str()), (200, "# EOF\n"), "from loopback");
+        let older = server.get(path, &[]).await;
+        assert_eq!((older.status, older.body.as_str()), (200, ""), "from loopback");
+        assert!(older.header("content-type").starts_with("text/plain; version=0.0.4"));
+        let accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+        let open = server.get(path, &[("Accept", accept)]).await;
+        assert_eq!((open.status, open.body.as_str()), (200, "# EOF\n"));
+        assert!(open.header("content-type").starts_with("application/openmetrics-text"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Checker, hours, place, plain, seconds};
 use crate::config::raw::{self, Key};
@@ -55,15 +56,11 @@ impl Checker<'_> {
     }
 
     pub(super) fn calls(&mut self, raw: &raw::Calls) -> Calls {
+        let (ring_step, ring_timeout) = self.ring_times(raw);
         let calls = Calls {
             max: self.number(&raw.max, "calls.max", 200, 1, 10_000),
-            ring_timeout: self.time(
-                &raw.ring_timeout,
-                "calls.ring-timeout",
-                seconds(60),
-                seconds(5),
-                seconds(600),
-            ),
+            ring_timeout,
+            ring_step,
             max_duration: self.time(
                 &raw.max_duration,
                 "calls.max-duration",
@@ -92,6 +89,17 @@ impl Checker<'_> {
             ("calls.session-expires", &raw.session_expires, calls.session_expires),
         );
         calls
+    }
+
+    fn ring_times(&mut self, raw: &raw::Calls) -> (Duration, Duration) {
+        let (least, most) = (seconds(5), seconds(600));
+        let timeout = self.time(&raw.ring_timeout, "calls.ring-timeout", seconds(60), least, most);
+        let step = self.time(&raw.ring_step, "calls.ring-step", seconds(20).min(timeout), least, most);
+        self.ordered(
+            ("calls.ring-step", &raw.ring_step, step),
+            ("calls.ring-timeout", &raw.ring_timeout, timeout),
+        );
+        (step, timeout)
     }
 
     fn announced_address(&mut self, raw: &raw::Media, media: &Media) {

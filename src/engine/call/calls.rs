@@ -1,49 +1,39 @@
 //! All calls: what comes in finds its call and leg here.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use super::books::Books;
+use super::abandoned::answered_late;
 use super::cause::Cause;
 use super::effects::Effects;
 use super::id::{CallId, LegId};
-use super::leg::{Leg, LegState, Party, Wire};
-use super::model::{Call, CallState, CallerOffer};
-use super::plan::{Plan, Question, plan};
-use super::session::{Carriage, LegSession};
-use super::sip_leg::{SipLeg, our_contact};
+use super::model::Call;
 use super::timer::Purpose;
-use super::web_leg::WebLeg;
-use crate::engine::dialog::Dialog;
-use crate::engine::flow::{Flow, Side};
+use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
+use crate::engine::output::Observation;
+use crate::engine::registrar::BindingKey;
 use crate::engine::transaction::{Event, ServerId};
-use crate::engine::web::{CallView, WebRefusal, WebReply, WebRequest, WebSession};
+use crate::engine::web::CallView;
 use crate::media::{ConnectivityEvent, MediaEvent};
-use crate::sdp::{Direction, SessionDescription, remote_audio};
-use crate::sip::{Request, Response};
+use crate::sip::Request;
 
-/// An INVITE that was let in.
-#[derive(Debug)]
-pub struct Admitted {
-    /// Its transaction.
-    pub server: ServerId,
-    /// Where the caller is.
-    pub flow: Flow,
-    /// The INVITE.
-    pub request: Request,
-    /// Who calls, as authenticated or as Asterisk vouches.
-    pub caller: Party,
-    /// What was dialled.
-    pub dialled: String,
+/// What became of a request in a dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InDialog {
+    /// It is answered.
+    Taken,
+    /// It belongs to no dialog of ours.
+    Unknown,
+    /// It does not come from where the party is.
+    Stranger,
 }
 
 /// All calls.
 #[derive(Debug, Default)]
 pub struct Calls {
-    table: HashMap<CallId, Box<Call>>,
-    active: usize,
-    draining: bool,
+    pub(super) table: HashMap<CallId, Box<Call>>,
+    pub(super) active: usize,
+    pub(super) draining: bool,
 }
 
 impl Calls {
@@ -62,141 +52,40 @@ impl Calls {
         self.draining = true;
     }
 
-    /// A phone or Asterisk calls.
-    pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
-        let Admitted { server, flow, request, caller, dialled } = admitted;
-        let contact = our_contact(&dialled, flow);
-        let tag = fx.layer.fresh_tag();
-        let dialog = match Dialog::as_uas(&request, &tag, contact.clone(), flow) {
-            Ok(dialog) => dialog,
-            Err(refusal) => {
-                fx.refused("dialog", refusal.as_str());
-                let response = Response::to_request(&request, refusal.status(), Some(&tag));
-                return super::send_response(server, response, fx);
-            }
-        };
-        let max_forwards = request.max_forwards().unwrap_or(70);
-        let opening = caller_offer(&request, Carriage::of_flow(&flow), fx);
-        let mut session = LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx);
-        session.withdraw();
-        let dialog_id = dialog.id().clone();
-        let sip = SipLeg::incoming(flow, server, request, contact, dialog);
-        let setup =
-            Setup { side: flow.side, caller, dialled, max_forwards, wire: Wire::Sip(Box::new(sip)), session };
-        let call = self.begin(setup, opening, fx, |id, fx| {
-            fx.books.note_server(server, id);
-            if fx.books.dialogs.insert(&dialog_id, id).is_err() {
-                fx.refused("call", "dialogs-full");
-            }
-        });
-        self.settle(call, fx);
-    }
-
-    /// A page dials.
-    fn dialled_by_page(
-        &mut self,
-        caller: &Extension,
-        session: Option<WebSession>,
-        to: &str,
-        offer: &str,
-        fx: &mut Effects<'_>,
-    ) -> WebReply {
-        let Some(dialled) = super::dialled_number(to) else {
-            return WebReply::Refused(WebRefusal::BadNumber);
-        };
-        if self.draining {
-            return WebReply::Refused(WebRefusal::Draining);
-        }
-        if let Err(cause) = self.has_room(&caller.to_string(), fx) {
-            fx.refused("call", cause.as_str());
-            return WebReply::Refused(WebRefusal::Limit);
-        }
-        let description = SessionDescription::parse(offer.as_bytes()).ok();
-        let Some(opening) = description.and_then(|offer| read_offer(offer, Carriage::Browser, fx)) else {
-            return WebReply::Refused(WebRefusal::BadDescription);
-        };
-        let party = Party { number: caller.to_string(), name: fx.registrar.display_name(caller) };
-        let web = WebLeg::new(caller.clone(), session);
-        let setup = Setup {
-            side: Side::Site,
-            caller: party,
-            dialled,
-            max_forwards: 70,
-            wire: Wire::Web(Box::new(web)),
-            session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
-        };
-        let call = self.begin(setup, Ok(opening), fx, |_, _| {});
-        let reply = WebReply::Call(call.view(0));
-        self.settle(call, fx);
-        reply
-    }
-
-    /// Makes the call and its first attempt, or refuses it by its own leg A.
-    fn begin(
-        &mut self,
-        setup: Setup,
-        offer: Result<CallerOffer, Cause>,
-        fx: &mut Effects<'_>,
-        note: impl FnOnce(LegId, &mut Effects<'_>),
-    ) -> Box<Call> {
-        let number = setup.caller.number.clone();
-        let question = Question {
-            number: &setup.dialled,
-            side: setup.side,
-            asterisk: fx.asterisk,
-            registrar: fx.registrar,
-        };
-        let planned = offer.and_then(|offer| Ok((plan(&question)?, offer)));
-        let admitted = self.has_room(&number, fx).and(planned);
-        let id = CallId(fx.random_u64());
-        let (plan, offer, refusal) = match admitted {
-            Ok((plan, offer)) => (plan, offer, None),
-            Err(cause) => (Plan::default(), CallerOffer::Late, Some(cause)),
-        };
-        let mut call = Box::new(new_call(id, setup, plan, offer, fx));
-        note(call.leg_id(0), fx);
-        self.active += 1;
-        fx.active_calls = self.active;
-        call.observe("started", None, fx);
-        match refusal {
-            Some(cause) => call.end(cause, None, fx),
-            None => call.ring_next(fx),
-        }
-        call
-    }
-
-    /// Whether one more call is allowed (emergency calls are not limited: issue of the routing room).
-    fn has_room(&self, number: &str, fx: &Effects<'_>) -> Result<(), Cause> {
-        let limits = &fx.settings.calls;
-        if self.draining {
-            return Err(Cause::Shutdown);
-        }
-        let own = |call: &&Box<Call>| {
-            call.is_active() && call.legs.first().is_some_and(|leg| leg.party.number == number)
-        };
-        if self.active >= limits.max || self.table.values().filter(own).count() >= limits.per_extension {
-            return Err(Cause::Limit);
-        }
-        Ok(())
-    }
-
-    /// A request in a dialog; false when it belongs to none of ours.
+    /// A request in a dialog. It must come the way the party came, or from the same host, or on the flow on which the
+    /// party's device is registered by now; from anywhere else only if the sender has proved who it is (`proved`).
     pub fn in_dialog(
         &mut self,
         server: ServerId,
         flow: Flow,
         request: Request,
+        proved: Option<&Extension>,
         fx: &mut Effects<'_>,
-    ) -> bool {
-        let Some(id) = fx.books.dialogs.find(&request) else { return false };
-        self.with(id, fx, |call, fx| {
-            if let Some(dialog) =
-                call.leg(id.place).and_then(|leg| leg.sip()).and_then(|sip| sip.dialog.as_mut())
+    ) -> InDialog {
+        let Some(id) = fx.books.dialogs.find(&request) else { return InDialog::Unknown };
+        let Some(leg) = self.table.get_mut(&id.call).and_then(|call| call.leg(id.place)) else {
+            return InDialog::Unknown;
+        };
+        if !leg.is_reached_by(flow, fx) && proved.is_none_or(|proved| proved.to_string() != leg.party.number)
+        {
+            return InDialog::Stranger;
+        }
+        if let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut()) {
+            dialog.set_flow(flow);
+        }
+        self.with(id, fx, |call, fx| call.request_from(id.place, server, request, fx));
+        InDialog::Taken
+    }
+
+    /// A device is reached on another flow now: its dialogs follow it.
+    pub fn device_moved(&mut self, device: &BindingKey, flow: Flow) {
+        for leg in self.table.values_mut().flat_map(|call| call.legs.iter_mut()) {
+            if leg.device.as_ref() == Some(device)
+                && let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut())
             {
                 dialog.set_flow(flow);
             }
-            call.request_from(id.place, server, request, fx);
-        })
+        }
     }
 
     /// What the transaction layer tells of transactions that belong to calls.
@@ -206,9 +95,12 @@ impl Calls {
                 fx.books.forget_server(server);
                 call.acknowledged(place, &request, fx);
             }),
-            Event::Cancelled { invite, .. } => self.of_server(invite, fx, |call, _, fx| call.cancelled(fx)),
+            Event::Cancelled { invite, .. } => {
+                fx.observe(Observation::Answered { method: "CANCEL", status: 200 });
+                self.of_server(invite, fx, |call, place, fx| call.cancelled(place, invite, fx));
+            }
             Event::Prack { server, invite, request, .. } => {
-                self.of_server(invite, fx, |call, place, fx| call.pracked(place, server, &request, fx));
+                self.of_server(invite, fx, |call, place, fx| call.pracked(place, server, request, fx));
             }
             Event::Unacknowledged { server, accepted } => self.of_server(server, fx, |call, _, fx| {
                 fx.books.forget_server(server);
@@ -217,7 +109,7 @@ impl Calls {
                 }
             }),
             Event::ProvisionalUnacknowledged { server } => {
-                self.of_server(server, fx, |call, _, fx| call.end(Cause::Unacknowledged, None, fx));
+                self.of_server(server, fx, |call, place, fx| call.unheard(place, fx));
             }
             Event::Response { client, response, prack } => {
                 let Some((id, asked)) = fx.books.client(client) else { return };
@@ -226,10 +118,9 @@ impl Calls {
                 });
             }
             Event::LateAnswer { client, response } => {
-                let Some((id, asked)) = fx.books.client(client) else { return };
-                self.with(id, fx, |call, fx| {
-                    call.response_from(id.place, asked, client, &response, None, fx)
-                });
+                if !answered_late(client, &response, fx) {
+                    fx.refused("call", "stray-late-2xx");
+                }
             }
             Event::Failed { client, reason } => {
                 let Some((id, asked)) = fx.books.client(client) else { return };
@@ -241,13 +132,10 @@ impl Calls {
 
     /// News from the media worker.
     pub fn media_event(&mut self, event: MediaEvent, fx: &mut Effects<'_>) {
-        let Some(id) = fx.books.end(event.end()) else {
-            // The call is forgotten; its end still has to be given back.
-            if let MediaEvent::Closed { end, .. } = event {
-                fx.stock.ends.release(end);
-            }
-            return;
-        };
+        if let MediaEvent::Closed { end, .. } = &event {
+            fx.stock.ends.release(*end);
+        }
+        let Some(id) = fx.books.end(event.end()) else { return };
         self.with(id, fx, |call, fx| call.media_event(id.place, event, fx));
     }
 
@@ -255,56 +143,6 @@ impl Calls {
     pub fn connectivity_event(&mut self, event: &ConnectivityEvent, fx: &mut Effects<'_>) {
         if let Some(id) = fx.books.end(event.end()) {
             self.with(id, fx, |call, fx| call.connectivity_event(id.place, event, fx));
-        }
-    }
-
-    /// A page asks.
-    pub fn page_request(
-        &mut self,
-        caller: &Extension,
-        session: Option<WebSession>,
-        request: WebRequest,
-        fx: &mut Effects<'_>,
-    ) -> WebReply {
-        match request {
-            WebRequest::Dial { to, offer } => self.dialled_by_page(caller, session, &to, &offer, fx),
-            WebRequest::Calls => WebReply::Calls(self.views(caller)),
-            WebRequest::Accept { call, answer } => {
-                self.of_page(call, caller, session, fx, |call, place, fx| {
-                    call.page_accepts(place, &answer, fx)
-                })
-            }
-            WebRequest::End { call, busy } => {
-                self.of_page(call, caller, session, fx, |call, place, fx| call.page_ends(place, busy, fx))
-            }
-            WebRequest::Signal { call, signal } => {
-                self.of_page(call, caller, session, fx, |call, place, fx| {
-                    call.page_signals(place, signal, fx)
-                })
-            }
-            WebRequest::Signals { call, since } => {
-                self.of_page(call, caller, session, fx, |call, place, _| {
-                    let web = call.leg(place).and_then(|leg| leg.web());
-                    WebReply::Signals(web.map(|web| web.after(since)).unwrap_or_default())
-                })
-            }
-            WebRequest::Call { call } => {
-                self.of_page(call, caller, session, fx, |call, place, _| WebReply::Call(call.view(place)))
-            }
-        }
-    }
-
-    /// A page is there again.
-    pub fn page_opened(&mut self, extension: &Extension, session: WebSession, fx: &mut Effects<'_>) {
-        for call in self.table.values_mut() {
-            call.page_returned(extension, session, fx);
-        }
-    }
-
-    /// A page is gone.
-    pub fn page_closed(&mut self, session: WebSession, fx: &mut Effects<'_>) {
-        for id in self.ids() {
-            self.with(LegId { call: id, place: 0 }, fx, |call, fx| call.page_left(session, fx));
         }
     }
 
@@ -317,15 +155,11 @@ impl Calls {
 
     /// Lets every deadline pass that is not after now.
     pub fn handle_timeout(&mut self, fx: &mut Effects<'_>) {
+        fx.books.abandoned.forget_old(fx.now.instant);
         while let Some(timer) = fx.books.timers.pop(fx.now.instant) {
             let id = LegId { call: timer.call, place: 0 };
             self.with(id, fx, |call, fx| call.timer(timer.purpose, fx));
         }
-    }
-
-    /// When to call [`Calls::handle_timeout`] next.
-    pub fn poll_timeout(books: &mut Books) -> Option<Instant> {
-        books.timers.next()
     }
 
     /// All calls in progress, as their callers see them, with the called legs' numbers.
@@ -338,13 +172,7 @@ impl Calls {
         self.table.values().map(Box::as_ref)
     }
 
-    fn views(&self, caller: &Extension) -> Vec<CallView> {
-        let place = |call: &Call| call.page_place(caller, None);
-        let active = self.table.values().filter(|call| call.is_active());
-        active.filter_map(|call| place(call).map(|place| call.view(place))).collect()
-    }
-
-    fn ids(&self) -> Vec<CallId> {
+    pub(super) fn ids(&self) -> Vec<CallId> {
         self.table.keys().copied().collect()
     }
 
@@ -359,24 +187,8 @@ impl Calls {
         }
     }
 
-    fn of_page(
-        &mut self,
-        call: CallId,
-        caller: &Extension,
-        session: Option<WebSession>,
-        fx: &mut Effects<'_>,
-        act: impl FnOnce(&mut Call, u16, &mut Effects<'_>) -> WebReply,
-    ) -> WebReply {
-        let Some(place) = self.table.get(&call).and_then(|call| call.page_place(caller, session)) else {
-            return WebReply::Refused(WebRefusal::NoSuchCall);
-        };
-        let mut reply = WebReply::Refused(WebRefusal::NoSuchCall);
-        self.with(LegId { call, place }, fx, |call, fx| reply = act(call, place, fx));
-        reply
-    }
-
     /// Takes a call out, acts, and puts it back unless it is settled. False when there is no such call.
-    fn with(
+    pub(super) fn with(
         &mut self,
         id: LegId,
         fx: &mut Effects<'_>,
@@ -389,7 +201,7 @@ impl Calls {
         true
     }
 
-    fn settle(&mut self, call: Box<Call>, fx: &mut Effects<'_>) {
+    pub(super) fn settle(&mut self, call: Box<Call>, fx: &mut Effects<'_>) {
         self.active = fx.active_calls;
         if call.is_settled() {
             fx.books.forget_call(call.id, call.legs.len() as u16);
@@ -402,78 +214,15 @@ impl Calls {
 impl Call {
     fn timer(&mut self, purpose: Purpose, fx: &mut Effects<'_>) {
         match purpose {
-            Purpose::Ring => self.end(Cause::NoAnswer, None, fx),
+            Purpose::Ring => self.ring_time_over(fx),
             Purpose::Longest => self.end(Cause::TooLong, None, fx),
             Purpose::Refresh(place) => self.refresh(place, fx),
             Purpose::Expire(_) => self.session_expired(fx),
             Purpose::Again(place) => self.exchange_again(place, fx),
+            Purpose::Reply(place) => self.reply_overdue(place, fx),
             Purpose::Away(place) => self.page_gone(place, fx),
             Purpose::Sample => self.sample(fx),
             Purpose::Linger => self.write_record(true, fx),
-        }
-    }
-}
-
-/// What a call is made of.
-struct Setup {
-    side: Side,
-    caller: Party,
-    dialled: String,
-    max_forwards: u8,
-    wire: Wire,
-    session: LegSession,
-}
-
-fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
-    let leg = Leg {
-        place: 0,
-        party: setup.caller,
-        device: None,
-        state: LegState::Trying,
-        wire: setup.wire,
-        session: setup.session,
-        wants: Direction::SendRecv,
-        resync: false,
-        started: fx.now.wall,
-        answered: None,
-    };
-    Call {
-        id,
-        side: setup.side,
-        dialled: setup.dialled,
-        state: CallState::Dialling,
-        legs: vec![leg],
-        plan,
-        offer,
-        winner: None,
-        early: None,
-        failure: None,
-        max_forwards: setup.max_forwards,
-        started: fx.now.wall,
-        answered: None,
-        ended: None,
-        recorded: false,
-    }
-}
-
-fn caller_offer(request: &Request, carriage: Carriage, fx: &mut Effects<'_>) -> Result<CallerOffer, Cause> {
-    if !request.has_sdp() {
-        return Ok(CallerOffer::Late);
-    }
-    let description = SessionDescription::parse(&request.body).map_err(|_| Cause::BadDescription)?;
-    read_offer(description, carriage, fx).ok_or(Cause::NoCommonMedia)
-}
-
-fn read_offer(
-    description: SessionDescription,
-    carriage: Carriage,
-    fx: &mut Effects<'_>,
-) -> Option<CallerOffer> {
-    match remote_audio(&description, carriage.policy()) {
-        Ok(remote) => Some(CallerOffer::Offered { description, codecs: remote.codecs }),
-        Err(refusal) => {
-            fx.refused("sdp", refusal.as_str());
-            None
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Cause {
     BadDescription,
     /// The next hop did not respond.
     NextHopSilent,
+    /// The called party wants to be called elsewhere (3xx); that is Asterisk's to follow.
+    Redirected,
     /// The next hop refused with this status.
     Refused(StatusCode),
     /// No RTP for the configured time: the device vanished.
@@ -68,6 +70,7 @@ impl Cause {
             Self::NoCommonMedia => "no-common-media",
             Self::BadDescription => "bad-description",
             Self::NextHopSilent => "next-hop-silent",
+            Self::Redirected => "redirected",
             Self::Refused(_) => "refused",
             Self::MediaTimeout => "media-timeout",
             Self::MediaFailed => "media-failed",
@@ -97,6 +100,9 @@ impl Cause {
             Self::NoCommonMedia => "The two phones have no audio format in common.",
             Self::BadDescription => "The other phone described its audio in a way that cannot be used.",
             Self::NextHopSilent => "The other side does not respond.",
+            Self::Redirected => {
+                "The called phone forwards its calls to a place that cannot be reached from here."
+            }
             Self::Refused(_) => "The other side refused the call.",
             Self::MediaTimeout => "The connection was lost: no sound arrived for a while.",
             Self::MediaFailed => "No audio connection could be made.",
@@ -114,18 +120,50 @@ impl Cause {
         }
     }
 
+    /// The sentence that goes with a stable word, for records; `None` for a word of another version.
+    pub fn words_of(word: &str) -> Option<&'static str> {
+        const ALL: [Cause; 24] = [
+            Cause::HungUp,
+            Cause::Cancelled,
+            Cause::AnsweredElsewhere,
+            Cause::Busy,
+            Cause::Declined,
+            Cause::NoAnswer,
+            Cause::NoSuchNumber,
+            Cause::NotRegistered,
+            Cause::NoCommonMedia,
+            Cause::BadDescription,
+            Cause::NextHopSilent,
+            Cause::Redirected,
+            Cause::Refused(StatusCode::SERVER_INTERNAL_ERROR),
+            Cause::MediaTimeout,
+            Cause::MediaFailed,
+            Cause::SessionExpired,
+            Cause::Unacknowledged,
+            Cause::ConnectionLost,
+            Cause::Limit,
+            Cause::NoMediaPort,
+            Cause::Forbidden,
+            Cause::AsteriskDown,
+            Cause::TooLong,
+            Cause::Shutdown,
+        ];
+        ALL.into_iter().find(|cause| cause.as_str() == word).map(Cause::in_words)
+    }
+
     /// The status that tells a caller, before the answer, why the call failed.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Busy => StatusCode::BUSY_HERE,
             Self::Declined => StatusCode::DECLINE,
             Self::NoSuchNumber => StatusCode::NOT_FOUND,
-            Self::NoAnswer | Self::NotRegistered => StatusCode::TEMPORARILY_UNAVAILABLE,
+            Self::NoAnswer | Self::NotRegistered | Self::NextHopSilent | Self::Redirected => {
+                StatusCode::TEMPORARILY_UNAVAILABLE
+            }
             Self::NoCommonMedia | Self::BadDescription => StatusCode::NOT_ACCEPTABLE_HERE,
             Self::Cancelled | Self::AnsweredElsewhere | Self::HungUp => StatusCode::REQUEST_TERMINATED,
-            Self::NextHopSilent => StatusCode::REQUEST_TIMEOUT,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::Refused(status) => status,
+            Self::Refused(status) => passed_on(status),
             Self::MediaFailed
             | Self::MediaTimeout
             | Self::SessionExpired
@@ -149,6 +187,7 @@ impl Cause {
             StatusCode::NOT_ACCEPTABLE_HERE | StatusCode::NOT_ACCEPTABLE => Self::NoCommonMedia,
             StatusCode::REQUEST_TERMINATED => Self::Cancelled,
             StatusCode::FORBIDDEN => Self::Forbidden,
+            other if other.is_redirect() => Self::Redirected,
             other => Self::Refused(other),
         }
     }
@@ -164,5 +203,16 @@ impl Cause {
             Self::Shutdown => Some("SIP;cause=503;text=\"Gateway stops\""),
             _ => None,
         }
+    }
+}
+
+/// A refusal as the caller may see it: what was meant for us, or asks the caller for something that only we could give
+/// the called side, becomes 500.
+const fn passed_on(status: StatusCode) -> StatusCode {
+    match status.code() {
+        401 | 407 | 412 | 417 | 420..=424 | 428..=440 | 481 | 489 | 493 | 494 => {
+            StatusCode::SERVER_INTERNAL_ERROR
+        }
+        _ => status,
     }
 }

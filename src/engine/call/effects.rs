@@ -11,9 +11,10 @@ use super::plan::AsteriskState;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
 use crate::engine::registrar::Registrar;
 use crate::engine::settings::Settings;
-use crate::engine::transaction::Layer;
+use crate::engine::transaction::{Layer, ServerId};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
 use crate::media::{ConnectivityCommand, EndIds, MediaCommand, PortPool};
+use crate::sip::Response;
 use crate::time::Now;
 
 /// The ends and ports that media may use.
@@ -49,6 +50,8 @@ pub struct Effects<'a> {
     pub active_calls: usize,
     /// Whether Asterisk can be asked.
     pub asterisk: AsteriskState,
+    /// Set when a call found Asterisk silent.
+    pub asterisk_silent: bool,
 }
 
 impl Effects<'_> {
@@ -80,6 +83,18 @@ impl Effects<'_> {
     /// Counts a refusal or drop by its reason.
     pub fn refused(&mut self, room: &'static str, reason: &'static str) {
         self.observe(Observation::Refused { room, reason });
+    }
+
+    /// Answers a request; what cannot be sent any more is counted.
+    pub fn respond(&mut self, server: ServerId, response: Response) {
+        let status = response.status;
+        let method = response.cseq().map_or("other", |cseq| cseq.method.label());
+        if let Err(refusal) = self.layer.respond(self.now, server, response) {
+            return self.refused("transaction", super::refusal_label(refusal));
+        }
+        if status.is_final() {
+            self.observe(Observation::Answered { method, status: status.code() });
+        }
     }
 
     /// Writes to flash; nobody waits for it.

@@ -1,32 +1,51 @@
-//! Offers in an open call: hold and resume, a change of codec, a refresh (RFC 3264 §8, RFC 3261 §14).
+//! Offers in an open call: a change of codec, a refresh, glare (RFC 3264 §8, RFC 3261 §14). Hold is in `hold`.
 //!
-//! An offer that changes nothing but direction or address is answered at once, and the other leg is told if its peer's
-//! direction changed. An offer whose codecs the other leg did not agree to is passed on to it first.
+//! | an offer of one party | do |
+//! | --- | --- |
+//! | takes all codecs that the other leg may send | answered at once; the other leg is told if the direction changed |
+//! | takes some or none of them | the other leg is asked first; then answered with what it said |
+//! | of a page, takes some of them | answered at once: a browser offers all that it has |
 
 use std::time::Duration;
 
 use super::books::Asked;
-use super::cause::Cause;
 use super::effects::Effects;
-use super::keying;
-use super::leg::Wire;
+use super::leg::{LegState, Wire};
 use super::model::Call;
+use super::session::wish;
 use super::sip_leg::Exchange;
 use super::timer::Purpose;
 use crate::engine::web::Signal;
-use crate::media::MediaCommand;
-use crate::sdp::{Codec, Direction, OfficeCodecs, SessionDescription, codecs_for_other_leg, remote_audio};
+use crate::sdp::{
+    Codec, Direction, OfficeCodecs, RemoteMedia, SessionDescription, codecs_for_other_leg, remote_audio,
+};
 use crate::sip::StatusCode;
+
+/// How long a page may take to answer an offer of ours.
+const PAGE_REPLY: Duration = Duration::from_secs(10);
+/// How long a phone may take to answer a re-INVITE after a provisional response.
+const PHONE_REPLY: Duration = Duration::from_secs(40);
 
 /// What becomes of an offer.
 #[derive(Debug)]
 pub(super) enum Reply {
     /// The answer to send now.
     Answer(Box<SessionDescription>),
-    /// The other leg is asked first.
-    Later,
+    /// The other leg is asked first; until then the party wanted this.
+    Later(Direction),
     /// It cannot be.
     Refuse(StatusCode),
+}
+
+/// How our re-INVITE ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Outcome<'a> {
+    /// 2xx with an answer.
+    Answered(&'a SessionDescription),
+    /// Refused, or a 2xx that cannot be used.
+    Refused,
+    /// 491, or a connection that broke: again later.
+    Again,
 }
 
 impl Call {
@@ -37,63 +56,73 @@ impl Call {
         offer: &SessionDescription,
         fx: &mut Effects<'_>,
     ) -> Reply {
-        let Some(policy) = self.leg(place).map(|leg| leg.session.policy()) else {
-            return Reply::Refuse(StatusCode::CALL_DOES_NOT_EXIST);
-        };
-        let remote = match remote_audio(offer, policy) {
+        let Some(leg) = self.leg(place) else { return Reply::Refuse(StatusCode::CALL_DOES_NOT_EXIST) };
+        let is_page = leg.web().is_some();
+        let remote = match remote_audio(offer, leg.session.policy()) {
             Ok(remote) => remote,
             Err(refusal) => {
                 fx.refused("sdp", refusal.as_str());
                 return Reply::Refuse(StatusCode::NOT_ACCEPTABLE_HERE);
             }
         };
-        let direction = if remote.rtp.is_none() && keying::is_plain(&remote) {
-            Direction::Inactive
-        } else {
-            remote.direction
-        };
         let common = self.common_with_other(place, &remote.codecs);
-        if common.iter().any(|codec| codec.encoding().is_audio()) {
-            return self.answer_offer(place, offer, common, direction, fx);
+        let has_audio = common.iter().any(|codec| codec.encoding().is_audio());
+        if has_audio && (is_page || self.covers_other(place, &remote.codecs)) {
+            return self.answer_offer(place, offer, &remote, common, fx);
         }
-        self.ask_other_first(place, &remote.codecs, direction, fx)
+        if is_page {
+            return Reply::Refuse(StatusCode::NOT_ACCEPTABLE_HERE);
+        }
+        self.ask_other_first(place, &remote, fx)
     }
 
     /// The other leg answered a passed-on offer (or refused it): now the first one gets its answer.
-    pub(super) fn relayed_offer_settled(&mut self, asked: u16, accepted: bool, fx: &mut Effects<'_>) {
+    pub(super) fn relayed_offer_settled(
+        &mut self,
+        asked: u16,
+        failure: Option<StatusCode>,
+        fx: &mut Effects<'_>,
+    ) {
         let Some(place) = self.other(asked) else { return };
         let Some(leg) = self.leg(place) else { return };
+        let policy = leg.session.policy();
         let Some(sip) = leg.sip() else { return };
-        let Exchange::Theirs { .. } = &sip.exchange else { return };
-        let Exchange::Theirs { server, request } = std::mem::replace(&mut sip.exchange, Exchange::Idle)
-        else {
+        if !matches!(sip.exchange, Exchange::Theirs { .. }) {
             return;
-        };
-        let offer = SessionDescription::parse(&request.body);
-        let answer = match offer {
-            Ok(offer) if accepted => {
+        }
+        let theirs = std::mem::replace(&mut sip.exchange, Exchange::Idle);
+        let Exchange::Theirs { server, request, before } = theirs else { return };
+        let offer = request.sdp().and_then(|body| SessionDescription::parse(&body).ok());
+        let remote = offer.as_ref().and_then(|offer| remote_audio(offer, policy).ok());
+        let reply = match (failure, offer, remote) {
+            (None, Some(offer), Some(remote)) => {
                 let codecs = self.codecs_like(asked);
-                let direction = self.leg(place).map_or(Direction::SendRecv, |leg| leg.wants);
-                self.answer_offer(place, &offer, codecs, direction, fx)
+                self.answer_offer(place, &offer, &remote, codecs, fx)
             }
-            _ => Reply::Refuse(StatusCode::NOT_ACCEPTABLE_HERE),
+            (failure, ..) => {
+                if let Some(leg) = self.leg(place) {
+                    leg.wants = before;
+                }
+                Reply::Refuse(failure.unwrap_or(StatusCode::NOT_ACCEPTABLE_HERE))
+            }
         };
-        self.reply_to_offer(place, server, &request, answer, fx);
+        self.reply_to_offer(place, server, &request, reply, fx);
     }
 
     fn answer_offer(
         &mut self,
         place: u16,
         offer: &SessionDescription,
+        remote: &RemoteMedia,
         codecs: Vec<Codec>,
-        direction: Direction,
         fx: &mut Effects<'_>,
     ) -> Reply {
         let wanted = self.wanted_towards(place);
         let Some(leg) = self.leg(place) else { return Reply::Refuse(StatusCode::SERVER_INTERNAL_ERROR) };
+        leg.session.renew(remote, fx);
         match leg.session.answer(offer, codecs, wanted, fx) {
             Ok(answer) => {
-                leg.wants = direction;
+                leg.wants = wish(remote.direction, wanted);
                 self.note_end(place, fx);
                 self.bridge(fx);
                 self.tell_other_direction(place, fx);
@@ -103,40 +132,39 @@ impl Call {
         }
     }
 
-    /// What the party of `place` may do: what the other party does, seen from there.
-    pub(super) fn wanted_towards(&mut self, place: u16) -> Direction {
-        self.other(place).and_then(|other| self.leg(other)).map_or(Direction::SendRecv, |leg| leg.wants)
-    }
-
     fn common_with_other(&self, place: u16, offered: &[Codec]) -> Vec<Codec> {
         let Some(other) = self.other(place) else { return Vec::new() };
         let codecs = self.codecs_like(other);
         codecs.into_iter().filter(|codec| offered.iter().any(|one| one.matches(codec))).collect()
     }
 
-    fn ask_other_first(
-        &mut self,
-        place: u16,
-        offered: &[Codec],
-        direction: Direction,
-        fx: &mut Effects<'_>,
-    ) -> Reply {
-        let codecs = codecs_for_other_leg(offered, &OfficeCodecs::default());
+    /// Whether the party could take whatever audio the other one may send by now.
+    fn covers_other(&self, place: u16, offered: &[Codec]) -> bool {
+        let Some(other) = self.other(place) else { return false };
+        let agreed = self.agreed_codecs(other);
+        let mut audio = agreed.iter().filter(|codec| codec.encoding().is_audio());
+        audio.all(|codec| offered.iter().any(|one| one.matches(codec)))
+    }
+
+    fn ask_other_first(&mut self, place: u16, remote: &RemoteMedia, fx: &mut Effects<'_>) -> Reply {
+        let codecs = codecs_for_other_leg(&remote.codecs, &OfficeCodecs::default());
         let Some(other) = self.other(place) else { return Reply::Refuse(StatusCode::NOT_ACCEPTABLE_HERE) };
         if codecs.is_empty() {
             return Reply::Refuse(StatusCode::NOT_ACCEPTABLE_HERE);
         }
-        if let Some(leg) = self.leg(place) {
-            leg.wants = direction;
-        }
+        let wanted = self.wanted_towards(place);
+        let Some(leg) = self.leg(place) else { return Reply::Refuse(StatusCode::SERVER_INTERNAL_ERROR) };
+        let before = std::mem::replace(&mut leg.wants, wish(remote.direction, wanted));
         if self.offer_to(other, codecs, true, fx) {
-            Reply::Later
-        } else {
-            Reply::Refuse(StatusCode::REQUEST_PENDING)
+            return Reply::Later(before);
         }
+        if let Some(leg) = self.leg(place) {
+            leg.wants = before;
+        }
+        Reply::Refuse(StatusCode::REQUEST_PENDING)
     }
 
-    /// Offers to the party of `place`; false when an exchange is under way there.
+    /// Offers to the party of `place`; false when it is not in a state for it: not up, or an exchange is under way.
     pub(super) fn offer_to(
         &mut self,
         place: u16,
@@ -147,79 +175,77 @@ impl Call {
         let direction = self.wanted_towards(place);
         let call = self.id;
         let id = self.leg_id(place);
-        let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { return false };
+        let Some(leg) = self.leg(place).filter(|leg| leg.state == LegState::Up) else { return false };
         let is_idle = leg.sip().is_none_or(|sip| matches!(sip.exchange, Exchange::Idle));
         if !is_idle || leg.session.is_offering() {
             return false;
         }
         let Ok(offer) = leg.session.offer(codecs, direction, fx) else { return false };
-        match &mut leg.wire {
+        let patience = match &mut leg.wire {
             Wire::Sip(sip) => match sip.reoffer(&offer, relayed, fx) {
-                Some(client) => fx.books.note_client(client, id, Asked::Reinvite),
+                Some(client) => {
+                    fx.books.note_client(client, id, Asked::Reinvite);
+                    PHONE_REPLY
+                }
                 None => {
                     leg.session.withdraw();
                     return false;
                 }
             },
-            Wire::Web(web) => web.signal(call, Signal::Offer { sdp: offer.to_string() }, fx),
-        }
+            Wire::Web(web) => {
+                web.signal(call, Signal::Offer { sdp: offer.to_string() }, fx);
+                PAGE_REPLY
+            }
+        };
+        fx.books.set(call, Purpose::Reply(place), fx.now.instant, patience);
         true
     }
 
-    /// The party of `place` changed its direction: the other one is told, by re-INVITE or by an event.
-    pub(super) fn tell_other_direction(&mut self, place: u16, fx: &mut Effects<'_>) {
-        let Some(other) = self.other(place) else { return };
-        let wanted = self.wanted_towards(other);
-        let codecs = self.agreed_codecs(other);
-        let Some(leg) = self.leg(other).filter(|leg| leg.state.is_live()) else { return };
-        match &leg.wire {
-            Wire::Sip(_) => {
-                let Some(agreed) = leg.session.agreed() else { return };
-                let wants = leg.wants;
-                if agreed.direction == Direction::answer_to(wants, wanted)
-                    || self.offer_to(other, codecs, false, fx)
-                {
-                    return;
-                }
-                if let Some(leg) = self.leg(other) {
-                    leg.resync = true;
-                }
-            }
-            Wire::Web(_) => {
-                let flow = keying::flow(Direction::answer_to(leg.wants, wanted));
-                if let Some(end) = leg.session.end() {
-                    fx.media(MediaCommand::SetFlow { end, flow });
-                }
-                self.tell_page(other, fx);
-            }
-        }
-    }
-
-    /// The final answer to our re-INVITE came.
+    /// The final answer to our offer in the open call came: to a re-INVITE, or from a page.
     pub(super) fn own_exchange_over(&mut self, place: u16, outcome: Outcome<'_>, fx: &mut Effects<'_>) {
+        fx.books.cancel(self.id, Purpose::Reply(place));
         let Some(leg) = self.leg(place) else { return };
-        let Some(sip) = leg.sip() else { return };
-        let relayed = matches!(sip.exchange, Exchange::Ours { relayed: true, .. });
-        sip.exchange = Exchange::Idle;
-        let accepted = match outcome {
-            Outcome::Answered(answer) => leg.session.read_answer(answer, fx).is_ok(),
-            Outcome::Refused => {
-                leg.session.withdraw();
-                false
-            }
-            Outcome::Glare => {
-                leg.session.withdraw();
-                self.try_again(place, relayed, fx);
-                return;
-            }
+        let mut relayed = true;
+        if let Some(sip) = leg.sip() {
+            relayed = matches!(sip.exchange, Exchange::Ours { relayed: true, .. });
+            sip.exchange = Exchange::Idle;
+        }
+        let wanted = match outcome {
+            Outcome::Answered(answer) => leg.session.read_answer(answer, fx).ok(),
+            Outcome::Refused | Outcome::Again => None,
         };
-        if accepted {
+        leg.session.withdraw();
+        let changed = wanted.is_some_and(|wanted| std::mem::replace(&mut leg.wants, wanted) != wanted);
+        if wanted.is_some() {
             self.bridge(fx);
         }
         if relayed {
-            self.relayed_offer_settled(place, accepted, fx);
+            let failure = match outcome {
+                Outcome::Again => Some(StatusCode::REQUEST_PENDING),
+                _ if wanted.is_none() => Some(StatusCode::NOT_ACCEPTABLE_HERE),
+                _ => None,
+            };
+            self.relayed_offer_settled(place, failure, fx);
+        }
+        if matches!(outcome, Outcome::Again) {
+            return self.wait_and_try_again(place, fx);
+        }
+        if changed {
+            self.tell_other_direction(place, fx);
         }
         self.resync(place, fx);
+    }
+
+    /// The party of `place` has left our offer unanswered for too long.
+    pub(super) fn reply_overdue(&mut self, place: u16, fx: &mut Effects<'_>) {
+        fx.refused("call", "offer-unanswered");
+        if let Some(sip) = self.leg(place).and_then(|leg| leg.sip())
+            && let Exchange::Ours { client, .. } = &sip.exchange
+            && fx.layer.cancel(fx.now, *client, None).is_err()
+        {
+            fx.refused("call", "cancel-too-late");
+        }
+        self.own_exchange_over(place, Outcome::Refused, fx);
     }
 
     /// The wait after glare is over.
@@ -232,18 +258,8 @@ impl Call {
         self.resync(place, fx);
     }
 
-    /// Makes up for a change that came while an exchange was under way.
-    pub(super) fn resync(&mut self, place: u16, fx: &mut Effects<'_>) {
-        if let Some(leg) = self.leg(place).filter(|leg| leg.resync) {
-            leg.resync = false;
-            if let Some(other) = self.other(place) {
-                self.tell_other_direction(other, fx);
-            }
-        }
-    }
-
     /// Both sides offered at once. We own the Call-ID of called legs: they wait 2.1 to 4 s, leg A 0 to 2 s (§14.1).
-    fn try_again(&mut self, place: u16, relayed: bool, fx: &mut Effects<'_>) {
+    fn wait_and_try_again(&mut self, place: u16, fx: &mut Effects<'_>) {
         let chance = (fx.random_u64() % 190) * 10;
         let wait = if place == 0 { chance } else { 2_100 + chance };
         if let Some(leg) = self.leg(place) {
@@ -251,9 +267,6 @@ impl Call {
             if let Some(sip) = leg.sip() {
                 sip.exchange = Exchange::Backoff;
             }
-        }
-        if relayed {
-            self.relayed_offer_settled(place, false, fx);
         }
         fx.books.set(self.id, Purpose::Again(place), fx.now.instant, Duration::from_millis(wait));
     }
@@ -265,30 +278,4 @@ impl Call {
             fx.books.note_end(end, id);
         }
     }
-
-    /// The party of `place` holds or resumes without an offer (a page's button).
-    pub(super) fn hold(&mut self, place: u16, hold: bool, fx: &mut Effects<'_>) -> Result<(), Cause> {
-        let leg = self.leg(place).ok_or(Cause::BadDescription)?;
-        leg.wants = if hold { Direction::SendOnly } else { Direction::SendRecv };
-        let wanted = self.wanted_towards(place);
-        let Some(leg) = self.leg(place) else { return Ok(()) };
-        let own = if hold { Direction::Inactive } else { wanted };
-        if let Some(end) = leg.session.end() {
-            fx.media(MediaCommand::SetFlow { end, flow: keying::flow(own) });
-        }
-        self.tell_other_direction(place, fx);
-        self.tell_page(place, fx);
-        Ok(())
-    }
-}
-
-/// How our re-INVITE ended.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome<'a> {
-    /// 2xx with an answer.
-    Answered(&'a SessionDescription),
-    /// Refused, or a 2xx that cannot be used.
-    Refused,
-    /// 491.
-    Glare,
 }

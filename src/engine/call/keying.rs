@@ -144,9 +144,14 @@ pub(super) fn set_browser_remote(end: EndId, agreed: &AgreedMedia) -> Vec<Connec
     std::iter::once(first).chain(candidates).collect()
 }
 
-/// A trickled candidate (`candidate:…`); `None` for the end of the list, and for what is no candidate.
-pub(super) fn add_candidate(end: EndId, text: &str) -> Option<ConnectivityCommand> {
-    let text = text.trim().strip_prefix("a=").unwrap_or(text.trim());
-    let candidate = text.strip_prefix("candidate:").unwrap_or(text).parse::<Candidate>().ok()?;
-    Some(ConnectivityCommand::AddCandidate { end, candidate: Box::new(candidate) })
+/// A candidate that came by itself.
+pub(super) fn add_candidate(end: EndId, candidate: Candidate) -> ConnectivityCommand {
+    ConnectivityCommand::AddCandidate { end, candidate: Box::new(candidate) }
+}
+
+/// Reads `candidate:…`; `None` for the end of the list, and for what is no candidate.
+pub(super) fn candidate(text: &str) -> Option<Candidate> {
+    let text = text.trim();
+    let text = text.strip_prefix("a=").unwrap_or(text);
+    text.strip_prefix("candidate:").unwrap_or(text).parse().ok()
 }

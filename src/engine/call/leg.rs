@@ -8,10 +8,13 @@
 //! | Trying, Ringing, Up | the party refuses, hangs up, vanishes | Ended |
 
 use super::cause::Cause;
+use super::effects::Effects;
 use super::session::LegSession;
 use super::sip_leg::SipLeg;
 use super::web_leg::WebLeg;
+use crate::engine::flow::{Flow, Side};
 use crate::engine::registrar::BindingKey;
+use crate::engine::web::QualityView;
 use crate::sdp::Direction;
 use crate::time::WallTime;
 
@@ -76,6 +79,8 @@ pub struct Leg {
     pub started: WallTime,
     /// When it was answered.
     pub answered: Option<WallTime>,
+    /// How it sounded when the worker was last asked.
+    pub quality: Option<QualityView>,
 }
 
 impl Leg {
@@ -95,8 +100,27 @@ impl Leg {
         }
     }
 
+    /// How the party is reached: `udp`, `tcp`, `tls`, `ws`, `wss`, `web`, or `asterisk`.
+    pub fn by(&self) -> &'static str {
+        match &self.wire {
+            Wire::Web(_) => "web",
+            Wire::Sip(sip) if sip.flow.side == Side::Asterisk => "asterisk",
+            Wire::Sip(sip) => sip.flow.transport.uri_token(),
+        }
+    }
+
     /// Whether the party holds the other one.
     pub const fn holds(&self) -> bool {
         !self.wants.receives()
+    }
+
+    /// Whether a request on this flow may be of the party: it comes as before, from the same host, or on the flow on
+    /// which the party's device is registered by now.
+    pub(super) fn is_reached_by(&mut self, flow: Flow, fx: &Effects<'_>) -> bool {
+        let registered = self.device.as_ref().and_then(|device| fx.registrar.flow_of(device));
+        let Some(dialog) = self.sip().and_then(|sip| sip.dialog.as_ref()) else { return false };
+        let known = dialog.flow();
+        let same_host = known.side == flow.side && known.remote.ip() == flow.remote.ip();
+        same_host || registered == Some(flow)
     }
 }

@@ -4,6 +4,7 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::leg::LegState;
 use super::model::Call;
+use super::timer::{CallTimer, Purpose};
 use crate::media::end::SourceRule;
 use crate::media::webrtc::EndEvent;
 use crate::media::{ConnectivityEvent, MediaCommand, MediaEvent, Remote};
@@ -42,6 +43,9 @@ impl Call {
                 fx.media(MediaCommand::SetCrypto { end, keys: keys.clone() });
                 fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
             }
+            EndEvent::PathValidated { remote } => {
+                fx.media(MediaCommand::AllowSource { end, address: *remote });
+            }
             EndEvent::PathChanged { remote } => {
                 let remote = Remote::muxed(*remote);
                 fx.media(MediaCommand::SetRemote { end, remote, source: SourceRule::Exact });
@@ -54,18 +58,18 @@ impl Call {
         }
     }
 
-    /// No RTP from a party: its device vanished. Unless it is expected: on hold, or its page is just away.
+    /// No RTP from a party: its device vanished. Unless none is expected: on hold, or while its page may come back.
     fn silent(&mut self, place: u16, fx: &mut Effects<'_>) {
-        let wanted = self.wanted_towards(place);
+        let id = self.id;
         let Some(leg) = self.leg(place).filter(|leg| leg.state == LegState::Up) else { return };
         if leg.web().is_some_and(|web| web.session.is_some()) {
             let text =
                 "No sound arrives from your device: is the microphone blocked, or a firewall in between?";
             return self.media_trouble(place, "no-packets", text, fx);
         }
-        let is_held = leg.holds() || !wanted.sends();
-        let is_away = leg.web().is_some();
-        if !is_held && !is_away {
+        let is_expected = leg.session.agreed().is_some_and(|agreed| agreed.direction.receives());
+        let may_come_back = fx.books.timers.is_set(&CallTimer { call: id, purpose: Purpose::Away(place) });
+        if is_expected && !may_come_back {
             self.end(Cause::MediaTimeout, None, fx);
         }
     }

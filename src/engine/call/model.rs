@@ -3,10 +3,9 @@
 //! | state | event | next |
 //! | --- | --- | --- |
 //! | Dialling | a device rings | Ringing |
-//! | Dialling, Ringing | a device answers, the caller is told | Answering (caller's ACK or page) or Up |
-//! | Answering | the caller's ACK | Up |
+//! | Dialling, Ringing | a device answers, the caller is told | Up |
 //! | Dialling, Ringing | all attempts failed, the caller gave up | Over |
-//! | Up | either party hangs up, vanishes, is silent | Over |
+//! | Up | either party hangs up, vanishes, is silent, does not acknowledge | Over |
 //! | Over | all final responses and media reports are in, or the linger time has passed | forgotten |
 
 use super::cause::Cause;
@@ -14,7 +13,7 @@ use super::id::{CallId, LegId};
 use super::leg::{Leg, LegState, Party};
 use super::plan::Plan;
 use crate::engine::flow::Side;
-use crate::sdp::{Codec, SessionDescription};
+use crate::sdp::{Codec, Direction, SessionDescription};
 use crate::time::WallTime;
 
 /// How far a call is.
@@ -39,6 +38,8 @@ pub enum CallerOffer {
         description: SessionDescription,
         /// What it can do, in its order.
         codecs: Vec<Codec>,
+        /// What it wants.
+        direction: Direction,
     },
     /// It did not (a late offer): we offer in the 2xx, its ACK answers.
     Late,

@@ -3,13 +3,15 @@
 use super::cause::Cause;
 use super::digits;
 use super::effects::Effects;
-use super::exchange::Reply;
+use super::exchange::{Outcome, Reply};
 use super::keying;
 use super::leg::{LegState, Wire};
 use super::model::Call;
+use super::timer::Purpose;
 use crate::engine::numbering::Extension;
+use crate::engine::registrar::BindingKey;
 use crate::engine::web::{Signal, WebEvent, WebRefusal, WebReply, WebSession};
-use crate::sdp::{RemoteSecurity, SessionDescription, remote_audio};
+use crate::sdp::SessionDescription;
 
 impl Call {
     /// The place of a page's leg: the one of this extension that lives, or lived last.
@@ -74,10 +76,10 @@ impl Call {
             }
             Signal::Offer { sdp } if is_up => self.page_offers(place, &sdp, fx),
             Signal::Answer { sdp } => self.page_answers(place, &sdp, fx),
-            Signal::Hold | Signal::Resume if is_up => match self.hold(place, signal == Signal::Hold, fx) {
-                Ok(()) => WebReply::Call(self.view(place)),
-                Err(_) => WebReply::Refused(WebRefusal::WrongState),
-            },
+            Signal::Hold | Signal::Resume if is_up => {
+                self.hold(place, signal == Signal::Hold, fx);
+                WebReply::Call(self.view(place))
+            }
             Signal::Dtmf { digits } if is_up || self.early.is_some() => match digits::digits_of(&digits) {
                 Some(keys) => {
                     self.digits_from(place, &keys, fx);
@@ -92,93 +94,95 @@ impl Call {
     }
 
     fn page_candidate(&mut self, place: u16, candidate: &str, fx: &mut Effects<'_>) -> WebReply {
-        if let Some(end) = self.leg(place).and_then(|leg| leg.session.end())
-            && let Some(command) = keying::add_candidate(end, candidate)
-        {
-            fx.connectivity(command);
+        if let (Some(leg), Some(candidate)) = (self.leg(place), keying::candidate(candidate)) {
+            leg.session.add_candidate(candidate, fx);
         }
         WebReply::Done
     }
 
     /// An answer to an offer of ours in mid-call.
     fn page_answers(&mut self, place: u16, sdp: &str, fx: &mut Effects<'_>) -> WebReply {
-        let Some(leg) = self.leg(place).filter(|leg| leg.session.is_offering()) else {
-            return WebReply::Refused(WebRefusal::WrongState);
-        };
-        if leg.state != LegState::Up {
+        let is_awaited =
+            self.leg(place).is_some_and(|leg| leg.state == LegState::Up && leg.session.is_offering());
+        if !is_awaited {
             return WebReply::Refused(WebRefusal::WrongState);
         }
         let Ok(answer) = SessionDescription::parse(sdp.as_bytes()) else {
             return WebReply::Refused(WebRefusal::BadDescription);
         };
-        let accepted = leg.session.read_answer(&answer, fx).is_ok();
-        if accepted {
-            self.bridge(fx);
-        }
-        self.relayed_offer_settled(place, accepted, fx);
-        if accepted { WebReply::Done } else { WebReply::Refused(WebRefusal::BadDescription) }
+        self.own_exchange_over(place, Outcome::Answered(&answer), fx);
+        WebReply::Done
     }
 
-    /// An offer in mid-call: ICE restarts, or the page was loaded anew and has new keys.
+    /// An offer in mid-call: ICE restarts, or the page was loaded anew and has new keys. It goes before an offer of ours
+    /// that the page has not answered: that one may have been meant for the page before the reload.
     fn page_offers(&mut self, place: u16, sdp: &str, fx: &mut Effects<'_>) -> WebReply {
         let Ok(offer) = SessionDescription::parse(sdp.as_bytes()) else {
             return WebReply::Refused(WebRefusal::BadDescription);
         };
-        let Some(leg) = self.leg(place) else { return WebReply::Refused(WebRefusal::WrongState) };
-        let Ok(remote) = remote_audio(&offer, leg.session.policy()) else {
-            return WebReply::Refused(WebRefusal::BadDescription);
-        };
-        let known = leg.session.agreed().and_then(|agreed| match &agreed.remote.security {
-            RemoteSecurity::DtlsSrtp(dtls) => Some(&dtls.fingerprint),
-            _ => None,
-        });
-        let is_new = match &remote.security {
-            RemoteSecurity::DtlsSrtp(dtls) => known != Some(&dtls.fingerprint),
-            _ => return WebReply::Refused(WebRefusal::BadDescription),
-        };
-        if is_new {
-            leg.session.restart(fx);
-        } else {
-            leg.session.restart_ice(fx);
+        if self.leg(place).is_some_and(|leg| leg.session.is_offering()) {
+            self.own_exchange_over(place, Outcome::Refused, fx);
         }
         match self.offer_from(place, &offer, fx) {
             Reply::Answer(answer) => {
                 self.answer_page(place, &answer, fx);
                 WebReply::Call(self.view(place))
             }
-            Reply::Later | Reply::Refuse(_) => WebReply::Refused(WebRefusal::BadDescription),
+            Reply::Later(_) | Reply::Refuse(_) => WebReply::Refused(WebRefusal::BadDescription),
         }
     }
 
-    /// The page came back after a reload: its events go to the new connection.
-    pub(super) fn page_returned(&mut self, extension: &Extension, session: WebSession, fx: &mut Effects<'_>) {
+    /// The browser is there again, after a reload or on a new connection: its events go there, and what rang there rings
+    /// again.
+    pub(super) fn page_returned(&mut self, device: &BindingKey, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let Some(web) = leg.web().filter(|web| web.session.is_none() && web.extension == *extension)
-            else {
+            if leg.device.as_ref() != Some(device) {
                 continue;
-            };
+            }
+            let rings = place != 0 && leg.state != LegState::Up;
+            let Some(web) = leg.web() else { continue };
             web.session = Some(session);
-            fx.books.cancel(id, super::timer::Purpose::Away(place));
-            self.tell_page(place, fx);
+            web.away = false;
+            fx.books.cancel(id, Purpose::Away(place));
+            if rings {
+                self.ring_again(place, fx);
+            } else {
+                self.tell_page(place, fx);
+            }
         }
     }
 
-    /// The page's connection is gone: a call that is up waits for it, one that rings does not.
+    fn ring_again(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let call = self.view(place);
+        let Some(leg) = self.leg(place) else { return };
+        let offer = leg.session.description().map(ToString::to_string);
+        if let (Some(offer), Some(web)) = (offer, leg.web()) {
+            web.tell(WebEvent::IncomingCall { call, offer }, fx);
+        }
+    }
+
+    /// The page's connection is gone: it is waited for, longer in mid-call than while it rings.
     pub(super) fn page_left(&mut self, session: WebSession, fx: &mut Effects<'_>) {
         for place in 0..self.legs.len() as u16 {
             let id = self.id;
-            let grace = fx.settings.calls.web_grace;
             let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { continue };
-            let state = leg.state;
+            let is_up = leg.state == LegState::Up;
             let Some(web) = leg.web().filter(|web| web.session == Some(session)) else { continue };
             web.session = None;
-            if state == LegState::Up {
-                fx.books.set(id, super::timer::Purpose::Away(place), fx.now.instant, grace);
-            } else {
-                self.page_gone(place, fx);
-            }
+            web.away = true;
+            let settings = &fx.settings.calls;
+            let grace = if is_up { settings.web_grace } else { settings.web_ring_grace };
+            fx.books.set(id, Purpose::Away(place), fx.now.instant, grace);
+        }
+    }
+
+    /// The call was answered while the page of `place` was away: it is waited for as in mid-call.
+    pub(super) fn wait_longer(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let id = self.id;
+        if self.leg(place).and_then(|leg| leg.web()).is_some_and(|web| web.away) {
+            fx.books.set(id, Purpose::Away(place), fx.now.instant, fx.settings.calls.web_grace);
         }
     }
 
@@ -193,7 +197,7 @@ impl Call {
         }
     }
 
-    /// Tells the pages of this call what is wrong with the media of `place`.
+    /// Tells the page of this leg what is wrong with the media of `place`.
     pub(super) fn media_trouble(&mut self, place: u16, reason: &str, text: &str, fx: &mut Effects<'_>) {
         let call = self.id;
         if let Some(web) = self.leg(place).and_then(|leg| leg.web()) {

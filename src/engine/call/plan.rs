@@ -1,11 +1,21 @@
 //! Whom to ring for a dialled number: ordered attempts, each of one or several devices at once.
+//!
+//! | attempt | made when |
+//! | --- | --- |
+//! | Asterisk | a caller of the site dials, and Asterisk answers |
+//! | the devices with the highest q value, together (RFC 3261 §16.6) | a caller from Asterisk dials; Asterisk is absent, down or failed |
+//! | the devices with the next q value | nobody answered the ones before within `ring-step`, or all of them failed |
+//!
+//! Devices that give no q value have the highest, so they ring at once.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::cause::Cause;
 use crate::engine::flow::Side;
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::{Binding, Registrar};
+use crate::engine::settings::CallSettings;
 
 /// One device or next hop to ring.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,21 +32,41 @@ pub enum Target {
 /// Targets that ring together.
 pub type Attempt = Vec<Target>;
 
-/// Ordered attempts: the next one is made when all targets of the one before have failed without a verdict.
+/// Ordered attempts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     attempts: VecDeque<Attempt>,
+    /// Whether devices ring, or rang last; else Asterisk was asked.
+    rings_devices: bool,
 }
 
 impl Plan {
     /// The next attempt.
     pub fn next_attempt(&mut self) -> Option<Attempt> {
-        self.attempts.pop_front()
+        let attempt = self.attempts.pop_front()?;
+        self.rings_devices = attempt.iter().all(|target| matches!(target, Target::Device(_)));
+        Some(attempt)
     }
 
-    /// Whether no attempt is left.
-    pub fn is_exhausted(&self) -> bool {
-        self.attempts.is_empty()
+    /// How long the attempt under way may ring.
+    pub fn ring_time(&self, settings: &CallSettings) -> Duration {
+        let others_wait = self.rings_devices && !self.attempts.is_empty();
+        if others_wait { settings.ring_step } else { settings.ring_timeout }
+    }
+
+    /// Whether another attempt may follow when the best that was heard is `cause`. One device speaks for the others
+    /// of its user only when it says so (6xx, RFC 3261 §16.7). Asterisk's verdict is final, above all when it `rang`;
+    /// that it failed or is silent is no verdict.
+    pub fn goes_on_after(&self, cause: Cause, rang: bool) -> bool {
+        match cause {
+            _ if self.attempts.is_empty() => false,
+            Cause::Declined => false,
+            Cause::Refused(status) if self.rings_devices => status.code() < 600,
+            _ if self.rings_devices => true,
+            Cause::NextHopSilent | Cause::AsteriskDown | Cause::ConnectionLost => true,
+            Cause::Refused(status) => !rang && matches!(status.code(), 500 | 502 | 503 | 504),
+            _ => false,
+        }
     }
 }
 
@@ -75,7 +105,7 @@ pub fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
         attempts.push_back(vec![Target::Asterisk { number: question.number.to_owned() }]);
     }
     match devices {
-        Ok(devices) if !devices.is_empty() => attempts.push_back(devices),
+        Ok(devices) if !devices.is_empty() => attempts.extend(devices),
         Ok(_) if attempts.is_empty() => return Err(Cause::NotRegistered),
         Err(()) if attempts.is_empty() => {
             let is_down = question.side == Side::Site && question.asterisk == AsteriskState::Down;
@@ -83,15 +113,21 @@ pub fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
         }
         Ok(_) | Err(()) => {}
     }
-    Ok(Plan { attempts })
+    Ok(Plan { attempts, rings_devices: false })
 }
 
-/// The reachable devices of the number; an error when it is no extension of ours.
-fn devices(question: &Question<'_>) -> Result<Attempt, ()> {
+/// The reachable devices of the number by falling q value, those with the same together; an error when it is no
+/// extension of ours.
+fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
     let extension = question.number.parse::<Extension>().map_err(|_| ())?;
     if !question.registrar.has_account(&extension) {
         return Err(());
     }
     let bindings = question.registrar.location(&extension);
-    Ok(bindings.into_iter().map(|binding| Target::Device(Box::new(binding.clone()))).collect())
+    let groups = bindings.chunk_by(|one, next| one.q == next.q);
+    Ok(groups.map(|group| group.iter().map(|binding| device(binding)).collect()).collect())
+}
+
+fn device(binding: &Binding) -> Target {
+    Target::Device(Box::new(binding.clone()))
 }

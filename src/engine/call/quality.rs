@@ -9,29 +9,34 @@ use crate::engine::web::{DirectionView, QualityView, WebEvent};
 use crate::media::event::StreamReport;
 use crate::media::{MediaCommand, Report};
 
-/// How often legs with a page are sampled.
+/// How often a call is sampled that a page watches.
 pub const SAMPLE_EVERY: Duration = Duration::from_secs(2);
+/// How often the others are, for `branchline calls`.
+const SAMPLE_SELDOM: Duration = Duration::from_secs(10);
 
 impl Call {
-    /// Asks for the figures of the legs that a page watches.
+    /// Asks for the figures of all legs.
     pub(super) fn sample(&mut self, fx: &mut Effects<'_>) {
         let mut watched = false;
         for leg in self.legs.iter_mut().filter(|leg| leg.state.is_live()) {
-            if let (true, Some(end)) = (leg.web().is_some(), leg.session.end()) {
+            watched |= leg.web().is_some();
+            if let Some(end) = leg.session.end() {
                 fx.media(MediaCommand::Sample { end });
-                watched = true;
             }
         }
-        if watched {
-            fx.books.set(self.id, Purpose::Sample, fx.now.instant, SAMPLE_EVERY);
-        }
+        let period = if watched { SAMPLE_EVERY } else { SAMPLE_SELDOM };
+        fx.books.set(self.id, Purpose::Sample, fx.now.instant, period);
     }
 
     /// The figures of a leg came.
     pub(super) fn sampled(&mut self, place: u16, report: &Report, fx: &mut Effects<'_>) {
         let call = self.id;
-        let Some(web) = self.leg(place).and_then(|leg| leg.web()) else { return };
-        web.tell(WebEvent::Quality { call, quality: view(report) }, fx);
+        let Some(leg) = self.leg(place) else { return };
+        let quality = view(report);
+        leg.quality = Some(quality);
+        if let Some(web) = leg.web() {
+            web.tell(WebEvent::Quality { call, quality }, fx);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::effects::Effects;
-use super::leg::{Leg, LegState, Wire};
+use super::leg::{Leg, LegState};
 use super::model::{Call, CallState};
 use super::quality;
 use crate::engine::output::Change;
@@ -65,8 +65,7 @@ pub struct LegRecord {
 impl Call {
     /// Writes the record if all figures are in; `anyway` when they will not come.
     pub(super) fn write_record(&mut self, anyway: bool, fx: &mut Effects<'_>) {
-        let is_complete =
-            self.legs.iter().all(|leg| leg.session.agreed().is_none() || leg.session.report().is_some());
+        let is_complete = self.legs.iter().all(|leg| leg.session.is_reported());
         let CallState::Over(cause) = self.state else { return };
         if self.recorded || !(is_complete || anyway) {
             return;
@@ -92,7 +91,7 @@ fn leg_record(leg: &Leg) -> LegRecord {
     let report = leg.session.report();
     LegRecord {
         number: leg.party.number.clone(),
-        by: by(leg),
+        by: leg.by(),
         answered: leg.answered.map(|at| at.0),
         ended: match leg.state {
             LegState::Ended(cause) => Some(cause.as_str()),
@@ -102,13 +101,5 @@ fn leg_record(leg: &Leg) -> LegRecord {
         quality: report.map(quality::view),
         mos_from: report.and_then(|report| report.received.mos_average),
         mos_to: report.and_then(|report| report.sent.mos_average),
-    }
-}
-
-fn by(leg: &Leg) -> &'static str {
-    match &leg.wire {
-        Wire::Web(_) => "web",
-        Wire::Sip(sip) if sip.flow.side == crate::engine::flow::Side::Asterisk => "asterisk",
-        Wire::Sip(sip) => sip.flow.transport.uri_token(),
     }
 }

@@ -3,11 +3,13 @@
 use super::books::Asked;
 use super::cause::Cause;
 use super::effects::Effects;
+use super::leg::LegState;
 use super::model::Call;
 use super::timer::Purpose;
 use crate::engine::dialog::session_timer::{self, Preference, SessionTimer, Verdict};
-use crate::engine::transaction::RequestOptions;
+use crate::sip::header::MinSe;
 use crate::sip::{Method, Request, Response};
+use std::time::Duration;
 
 /// What the office prefers.
 pub(super) fn preference(fx: &Effects<'_>) -> Preference {
@@ -17,6 +19,9 @@ pub(super) fn preference(fx: &Effects<'_>) -> Preference {
         min_se: u32::try_from(calls.min_se.as_secs()).unwrap_or(session_timer::SHORTEST),
     }
 }
+
+/// When a refresh that could not be made, or was not answered, is tried again.
+const REFRESH_AGAIN: Duration = Duration::from_secs(10);
 
 impl Call {
     /// Says in our 2xx to an INVITE or UPDATE who refreshes, and starts the timer.
@@ -39,10 +44,15 @@ impl Call {
         self.run_session_timer(place, timer, fx);
     }
 
-    /// A refreshing request of the peer came: whatever it becomes, the peer lives.
-    pub(super) fn refreshed(&mut self, place: u16, request: &Request, fx: &mut Effects<'_>) {
-        if let Verdict::Timer(agreed) = session_timer::judge(request, preference(fx)) {
-            self.run_session_timer(place, agreed.start(fx.now.instant), fx);
+    /// A refreshing request of the peer came: whatever it becomes, the peer lives. Unless it asks for too short an
+    /// interval: then the least that it may ask for.
+    pub(super) fn refreshed(&mut self, place: u16, request: &Request, fx: &mut Effects<'_>) -> Option<MinSe> {
+        match session_timer::judge(request, preference(fx)) {
+            Verdict::Timer(agreed) => {
+                self.run_session_timer(place, agreed.start(fx.now.instant), fx);
+                None
+            }
+            Verdict::TooSmall(least) => Some(least),
         }
     }
 
@@ -50,20 +60,29 @@ impl Call {
     pub(super) fn refresh(&mut self, place: u16, fx: &mut Effects<'_>) {
         let id = self.leg_id(place);
         let codecs = self.agreed_codecs(place);
-        let preference = preference(fx);
-        let Some(sip) = self.leg(place).filter(|leg| leg.state.is_live()).and_then(|leg| leg.sip()) else {
+        let Some(sip) = self.leg(place).filter(|leg| leg.state == LegState::Up).and_then(|leg| leg.sip())
+        else {
             return;
         };
-        if !sip.takes_update {
+        if sip.takes_update {
+            if let Some((client, _)) = sip.request(Method::Update, None, fx) {
+                fx.books.note_client(client, id, Asked::Refresh);
+            }
+        } else {
             self.offer_to(place, codecs, false, fx);
-            return;
         }
-        let Some(dialog) = &mut sip.dialog else { return };
-        let mut update = dialog.request(Method::Update);
-        session_timer::offer(&mut update, preference, Some(crate::sip::header::Refresher::Uac));
-        match fx.layer.request(fx.now, dialog.flow(), update, RequestOptions::default()) {
-            Ok(client) => fx.books.note_client(client, id, Asked::Refresh),
-            Err(refusal) => fx.refused("call", super::request_refusal_label(refusal)),
+        // The answer sets it anew. Without one, time runs out in the end.
+        fx.books.set(self.id, Purpose::Refresh(place), fx.now.instant, REFRESH_AGAIN);
+    }
+
+    /// The peer wants a longer interval (422).
+    pub(super) fn refresh_longer(&mut self, place: u16, response: &Response, fx: &mut Effects<'_>) {
+        let preference = preference(fx);
+        let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) else { return };
+        let raised = session_timer::raised(sip.preference.unwrap_or(preference), response);
+        if raised.is_some() {
+            sip.preference = raised;
+            self.refresh(place, fx);
         }
     }
 
@@ -74,6 +93,9 @@ impl Call {
 
     fn run_session_timer(&mut self, place: u16, timer: SessionTimer, fx: &mut Effects<'_>) {
         let now = fx.now.instant;
+        if let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) {
+            sip.we_refresh = timer.we_refresh();
+        }
         match timer.refresh_at {
             Some(at) => {
                 fx.books.set(self.id, Purpose::Refresh(place), now, at.saturating_duration_since(now));

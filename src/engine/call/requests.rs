@@ -4,9 +4,10 @@ use super::cause::Cause;
 use super::digits::{self, InfoDigits};
 use super::effects::Effects;
 use super::exchange::Reply;
-use super::leg::Wire;
-use super::model::{Call, CallerOffer};
-use super::sip_leg::{ALLOW, Exchange, set_sdp};
+use super::invitation::{ALLOW, set_sdp};
+use super::leg::{LegState, Wire};
+use super::model::Call;
+use super::sip_leg::{Exchange, Stage};
 use crate::engine::transaction::ServerId;
 use crate::sdp::SessionDescription;
 use crate::sip::{HeaderName, Method, Request, Response, StatusCode, Text};
@@ -32,16 +33,23 @@ impl Call {
             Method::Invite | Method::Update => self.offer_request(place, server, request, fx),
             Method::Info => self.info_from(place, server, &request, fx),
             Method::Options => self.respond(place, server, &request, StatusCode::OK, fx),
-            _ => self.respond(place, server, &request, StatusCode::METHOD_NOT_ALLOWED, fx),
+            _ => {
+                let mut response = self.response(place, &request, StatusCode::METHOD_NOT_ALLOWED);
+                response.headers.push(HeaderName::Allow, Text::from_static(ALLOW));
+                super::send_response(server, response, fx);
+            }
         }
     }
 
     fn bye_from(&mut self, place: u16, server: ServerId, request: &Request, fx: &mut Effects<'_>) {
         self.respond(place, server, request, StatusCode::OK, fx);
-        if self.winner.is_some_and(|winner| winner == place) || place == 0 {
+        let was_up = self.leg(place).is_some_and(|leg| leg.state == LegState::Up);
+        if was_up {
             self.end(Cause::HungUp, Some(place), fx);
-        } else if let Some(leg) = self.leg(place) {
-            leg.state = super::leg::LegState::Ended(Cause::HungUp);
+        } else if place == 0 {
+            self.end(Cause::Cancelled, Some(place), fx);
+        } else {
+            self.callee_failed(place, Cause::Declined, fx);
         }
     }
 
@@ -49,20 +57,25 @@ impl Call {
         let is_invite = request.method == Method::Invite;
         if let Some(status) = self.cannot_exchange(place, is_invite) {
             let mut response = self.response(place, &request, status);
+            response.headers.remove(&HeaderName::Contact);
             if status == StatusCode::SERVER_INTERNAL_ERROR {
                 response.headers.push(HeaderName::RetryAfter, Text::from_static("1"));
             }
             return super::send_response(server, response, fx);
         }
-        self.refreshed(place, &request, fx);
-        if !request.has_sdp() {
+        if let Some(least) = self.refreshed(place, &request, fx) {
+            let mut response = self.response(place, &request, StatusCode::SESSION_INTERVAL_TOO_SMALL);
+            response.headers.set(&least);
+            return super::send_response(server, response, fx);
+        }
+        let Some(body) = request.sdp() else {
             return if is_invite {
                 self.offer_in_answer(place, server, &request, fx)
             } else {
                 self.accept_exchange(place, server, &request, None, fx)
             };
-        }
-        let Ok(offer) = SessionDescription::parse(&request.body) else {
+        };
+        let Ok(offer) = SessionDescription::parse(&body) else {
             fx.refused("sdp", "malformed");
             return self.respond(place, server, &request, StatusCode::BAD_REQUEST, fx);
         };
@@ -82,9 +95,11 @@ impl Call {
         match reply {
             Reply::Answer(answer) => self.accept_exchange(place, server, request, Some(&answer), fx),
             Reply::Refuse(status) => self.respond(place, server, request, status, fx),
-            Reply::Later => {
+            Reply::Later(before) => {
+                let id = self.leg_id(place);
                 if let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) {
-                    sip.exchange = Exchange::Theirs { server, request: Box::new(request.clone()) };
+                    sip.exchange = Exchange::Theirs { server, request: Box::new(request.clone()), before };
+                    fx.books.note_server(server, id);
                 }
             }
         }
@@ -92,18 +107,20 @@ impl Call {
 
     /// Why an offer cannot be taken now: 491 while ours is out, 500 while theirs is (RFC 3261 §14.2, RFC 3311 §5.2).
     fn cannot_exchange(&mut self, place: u16, is_invite: bool) -> Option<StatusCode> {
+        let has_other = self.other(place).is_some();
         let leg = self.leg(place)?;
         if !leg.state.is_live() {
             return Some(StatusCode::CALL_DOES_NOT_EXIST);
         }
-        let is_up = leg.state == super::leg::LegState::Up;
+        let is_up = leg.state == LegState::Up;
         let offering = leg.session.is_offering();
         match &leg.sip()?.exchange {
             Exchange::Ours { .. } => Some(StatusCode::REQUEST_PENDING),
             Exchange::Theirs { .. } => Some(StatusCode::SERVER_INTERNAL_ERROR),
             Exchange::AckAnswers if !is_invite => Some(StatusCode::REQUEST_PENDING),
             _ if offering => Some(StatusCode::REQUEST_PENDING),
-            _ if !is_up && is_invite => Some(StatusCode::SERVER_INTERNAL_ERROR),
+            // Its first offer is not answered yet.
+            _ if !is_up && (is_invite || !has_other) => Some(StatusCode::SERVER_INTERNAL_ERROR),
             _ => None,
         }
     }
@@ -162,43 +179,72 @@ impl Call {
         }
     }
 
-    /// The caller's CANCEL.
-    pub(super) fn cancelled(&mut self, fx: &mut Effects<'_>) {
-        self.end(Cause::Cancelled, None, fx);
+    /// The party's CANCEL: of its call, or of a re-INVITE that waits for the other leg.
+    pub(super) fn cancelled(&mut self, place: u16, invite: ServerId, fx: &mut Effects<'_>) {
+        let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) else { return };
+        match &sip.exchange {
+            Exchange::Theirs { server, request, .. } if *server == invite => {
+                let response = sip.response(request, StatusCode::REQUEST_TERMINATED);
+                super::send_response(invite, response, fx);
+                sip.exchange = Exchange::Idle;
+            }
+            _ if matches!(sip.stage, Stage::Incoming { .. }) => self.end(Cause::Cancelled, None, fx),
+            _ => {}
+        }
     }
 
     /// The ACK of a 2xx of ours: it may answer our offer.
     pub(super) fn acknowledged(&mut self, place: u16, ack: &Request, fx: &mut Effects<'_>) {
-        let is_first_late = place == 0 && matches!(self.offer, CallerOffer::Late);
         let Some(leg) = self.leg(place) else { return };
+        let Some(sip) = leg.sip() else { return };
+        let mut is_first = false;
+        if let Stage::Open { unacknowledged, .. } = &mut sip.stage {
+            is_first = unacknowledged.take().is_some();
+        }
+        if !matches!(sip.exchange, Exchange::AckAnswers) {
+            return;
+        }
+        sip.exchange = Exchange::Idle;
         if !leg.session.is_offering() {
             return;
         }
-        let answer = SessionDescription::parse(&ack.body).map_err(|_| Cause::BadDescription);
-        let taken = answer.and_then(|answer| leg.session.read_answer(&answer, fx));
-        if let Some(sip) = leg.sip() {
-            sip.exchange = Exchange::Idle;
-        }
+        let answer = ack.sdp().and_then(|body| SessionDescription::parse(&body).ok());
+        let taken =
+            answer.ok_or(Cause::BadDescription).and_then(|answer| leg.session.read_answer(&answer, fx));
         match taken {
-            Ok(()) => self.bridge(fx),
-            Err(_) if is_first_late => self.end(Cause::NoCommonMedia, None, fx),
-            Err(_) => {
-                if let Some(leg) = self.leg(place) {
-                    leg.session.withdraw();
-                }
+            Ok(wanted) => {
+                leg.wants = wanted;
+                self.bridge(fx);
+                self.tell_other_direction(place, fx);
             }
+            Err(cause) if is_first => return self.end(cause, None, fx),
+            Err(_) => leg.session.withdraw(),
         }
         self.resync(place, fx);
     }
 
-    /// A PRACK for a reliable provisional response of ours.
-    pub(super) fn pracked(&mut self, place: u16, server: ServerId, request: &Request, fx: &mut Effects<'_>) {
-        if let Some(dialog) = self.leg(place).and_then(|leg| leg.sip()).and_then(|sip| sip.dialog.as_mut())
-            && let Err(refusal) = dialog.receive(request)
-        {
+    /// A reliable provisional response of ours was never acknowledged: the INVITE is refused, whatever was said since.
+    pub(super) fn unheard(&mut self, place: u16, fx: &mut Effects<'_>) {
+        if let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) {
+            sip.give_up_unheard(Cause::Unacknowledged, fx);
+        }
+        self.end(Cause::Unacknowledged, None, fx);
+    }
+
+    /// A PRACK for a reliable provisional response of ours; it may offer anew (RFC 3262 §5).
+    pub(super) fn pracked(&mut self, place: u16, server: ServerId, request: Request, fx: &mut Effects<'_>) {
+        let refused = self
+            .leg(place)
+            .and_then(|leg| leg.sip())
+            .and_then(|sip| sip.dialog.as_mut())
+            .and_then(|dialog| dialog.receive(&request).err());
+        if let Some(refusal) = refused {
             fx.refused("dialog", refusal.as_str());
         }
-        self.respond(place, server, request, StatusCode::OK, fx);
+        if request.has_sdp() {
+            return self.offer_request(place, server, request, fx);
+        }
+        self.respond(place, server, &request, StatusCode::OK, fx);
     }
 
     /// Answers a request in the dialog of `place`.

@@ -11,6 +11,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::carriage::Carriage;
 use super::cause::Cause;
 use super::effects::Effects;
 use super::keying;
@@ -19,32 +20,8 @@ use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
 use crate::sdp::{
     AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed,
     LocalCapabilities, LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy,
-    SessionDescription, SetupRole, SrtpSuite,
+    RemoteMedia, RemoteSecurity, SessionDescription, SetupRole, SrtpSuite,
 };
-
-/// How the media of a leg are carried; follows from the transport of its signalling.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Carriage {
-    /// Plain RTP to Asterisk over loopback.
-    Trunk,
-    /// A phone on an unprotected transport: plain RTP, or SDES if it offers that.
-    PlainPhone,
-    /// A phone on TLS: SDES-SRTP; plain RTP only if the phone offers nothing else.
-    SecurePhone,
-    /// A browser: DTLS-SRTP over ICE.
-    Browser,
-}
-
-impl Carriage {
-    /// Which kinds of protection it takes part in.
-    pub const fn policy(self) -> MediaPolicy {
-        match self {
-            Self::Trunk => MediaPolicy { plain: true, sdes: false, dtls: false },
-            Self::PlainPhone | Self::SecurePhone => MediaPolicy { plain: true, sdes: true, dtls: false },
-            Self::Browser => MediaPolicy { plain: false, sdes: false, dtls: true },
-        }
-    }
-}
 
 /// The media end of a session, while it is open.
 #[derive(Clone, Debug)]
@@ -67,6 +44,10 @@ pub struct LegSession {
     offered: Option<LocalMedia>,
     agreed: Option<AgreedMedia>,
     dtls_role: Option<DtlsRole>,
+    /// Trickled candidates that came before the peer's description.
+    early_candidates: Vec<Candidate>,
+    /// Ends that were closed and whose figures are still to come.
+    unreported: u8,
     report: Option<Report>,
 }
 
@@ -83,6 +64,8 @@ impl LegSession {
             offered: None,
             agreed: None,
             dtls_role: None,
+            early_candidates: Vec::new(),
+            unreported: 0,
             report: None,
         }
     }
@@ -117,8 +100,19 @@ impl LegSession {
         self.report.as_ref()
     }
 
-    /// The worker's figures came.
+    /// Whether the figures of all closed ends are in.
+    pub const fn is_reported(&self) -> bool {
+        self.unreported == 0
+    }
+
+    /// What our offer that waits for its answer says we do.
+    pub fn offered_direction(&self) -> Option<Direction> {
+        self.offered.as_ref().map(|offered| offered.direction)
+    }
+
+    /// A closed end's figures came; the last end's count.
     pub fn set_report(&mut self, report: Report) {
+        self.unreported = self.unreported.saturating_sub(1);
         self.report = Some(report);
     }
 
@@ -141,15 +135,34 @@ impl LegSession {
         self.offered = None;
     }
 
-    /// Reads the answer to our offer and sets the media up accordingly.
-    pub fn read_answer(&mut self, answer: &SessionDescription, fx: &mut Effects<'_>) -> Result<(), Cause> {
-        let local = self.offered.take().ok_or(Cause::BadDescription)?;
-        let agreed = self.local.read_answer(&local, answer).map_err(|refusal| {
+    /// Reads the answer to our offer and sets the media up accordingly. Returns what the peer wants, apart from what
+    /// our offer did not allow it.
+    pub fn read_answer(
+        &mut self,
+        answer: &SessionDescription,
+        fx: &mut Effects<'_>,
+    ) -> Result<Direction, Cause> {
+        let wish = self.read_early_answer(answer, fx);
+        self.offered = None;
+        wish
+    }
+
+    /// The same for a description in an unreliable provisional response: the 2xx may still say otherwise, so the offer
+    /// stays open (RFC 3261 §13.2.1).
+    pub fn read_early_answer(
+        &mut self,
+        answer: &SessionDescription,
+        fx: &mut Effects<'_>,
+    ) -> Result<Direction, Cause> {
+        let local = self.offered.as_ref().ok_or(Cause::BadDescription)?;
+        let offered = local.direction;
+        let agreed = self.local.read_answer(local, answer).map_err(|refusal| {
             fx.refused("sdp", refusal.as_str());
             Cause::NoCommonMedia
         })?;
+        let wish = wish(agreed.remote.direction, offered);
         self.settle(agreed, fx);
-        Ok(())
+        Ok(wish)
     }
 
     /// Answers an offer with these codecs and sets the media up accordingly.
@@ -166,6 +179,7 @@ impl LegSession {
             fx.refused("sdp", refusal.as_str());
             Cause::NoCommonMedia
         })?;
+        self.offered = None;
         self.settle(answer.agreed, fx);
         Ok(answer.description)
     }
@@ -175,21 +189,32 @@ impl LegSession {
         self.carriage.policy()
     }
 
-    /// Begins anew with another media end: a browser that reloaded its page has lost its keys.
-    pub fn restart(&mut self, fx: &mut Effects<'_>) {
-        self.close(fx);
-        self.local = LocalSession::new(fx.random_u64(), self.address);
-        self.offered = None;
-        self.agreed = None;
-        self.dtls_role = None;
+    /// Before an offer of a browser is answered. One that was loaded anew has other keys: it gets another media end. One
+    /// whose network changed has other ICE credentials: we make new ones too.
+    pub fn renew(&mut self, remote: &RemoteMedia, fx: &mut Effects<'_>) {
+        let RemoteSecurity::DtlsSrtp(offered) = &remote.security else { return };
+        let Some(RemoteSecurity::DtlsSrtp(known)) =
+            self.agreed.as_ref().map(|agreed| &agreed.remote.security)
+        else {
+            return;
+        };
+        if known.fingerprint != offered.fingerprint {
+            self.restart(fx);
+        } else if known.ice.credentials != offered.ice.credentials {
+            self.restart_ice(fx);
+        }
     }
 
-    /// New ICE credentials for the same end and keys: the browser's network changed.
-    pub fn restart_ice(&mut self, fx: &mut Effects<'_>) {
-        let Some(end) = self.end.as_mut().filter(|end| end.ice.is_some()) else { return };
-        let Some(credentials) = keying::ice_credentials(fx) else { return };
-        fx.connectivity(keying::restart_ice(end.id, &credentials));
-        end.ice = Some(credentials);
+    /// A trickled candidate; it waits for the description that it belongs to.
+    pub fn add_candidate(&mut self, candidate: Candidate, fx: &mut Effects<'_>) {
+        const MOST: usize = 32;
+        match &self.end {
+            Some(end) if self.agreed.is_some() && self.offered.is_none() => {
+                fx.connectivity(keying::add_candidate(end.id, candidate));
+            }
+            _ if self.early_candidates.len() < MOST => self.early_candidates.push(candidate),
+            _ => fx.refused("call", "too-many-candidates"),
+        }
     }
 
     /// Closes the media end; its port rests.
@@ -199,10 +224,26 @@ impl LegSession {
                 fx.connectivity(ConnectivityCommand::Close { end: end.id });
             }
             fx.media(MediaCommand::Close { end: end.id });
+            self.unreported = self.unreported.saturating_add(1);
             if let LocalPort::Phone(pair) = end.port {
                 fx.stock.ports.release(pair, fx.now.instant);
             }
         }
+    }
+
+    fn restart(&mut self, fx: &mut Effects<'_>) {
+        self.close(fx);
+        self.local = LocalSession::new(fx.random_u64(), self.address);
+        self.offered = None;
+        self.agreed = None;
+        self.dtls_role = None;
+    }
+
+    fn restart_ice(&mut self, fx: &mut Effects<'_>) {
+        let Some(end) = self.end.as_mut().filter(|end| end.ice.is_some()) else { return };
+        let Some(credentials) = keying::ice_credentials(fx) else { return };
+        fx.connectivity(keying::restart_ice(end.id, &credentials));
+        end.ice = Some(credentials);
     }
 
     fn open(&mut self, offerer: bool, fx: &mut Effects<'_>) -> Result<(), Cause> {
@@ -251,7 +292,6 @@ impl LegSession {
 
     /// Tells the media worker, and for browsers the owner of ICE, what was agreed.
     fn settle(&mut self, agreed: AgreedMedia, fx: &mut Effects<'_>) {
-        self.offered = None;
         let Some(end) = &self.end else { return };
         fx.media(MediaCommand::SetCodec { end: end.id, codec: keying::end_codec(&agreed) });
         if let AgreedSecurity::DtlsSrtp { role, .. } = &agreed.security {
@@ -264,6 +304,9 @@ impl LegSession {
         }
         for command in keying::set_browser_remote(end.id, &agreed) {
             fx.connectivity(command);
+        }
+        for candidate in std::mem::take(&mut self.early_candidates) {
+            fx.connectivity(keying::add_candidate(end.id, candidate));
         }
         if let Some((remote, source)) = keying::remote(&agreed, fx.settings.media.symmetric) {
             fx.media(MediaCommand::SetRemote { end: end.id, remote, source });
@@ -352,4 +395,9 @@ impl LegSession {
     fn mid(&self) -> String {
         self.agreed.as_ref().and_then(|agreed| agreed.remote.mid.clone()).unwrap_or_else(|| "0".to_owned())
     }
+}
+
+/// What a peer wants, from what it described: what our own description did not allow says nothing about it.
+pub(super) fn wish(theirs: Direction, ours: Direction) -> Direction {
+    Direction::new(theirs.sends() || !ours.receives(), theirs.receives() || !ours.sends())
 }

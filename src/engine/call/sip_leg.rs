@@ -6,6 +6,8 @@
 //! | Incoming | `accept` | Open |
 //! | Incoming | `refuse` | Closed |
 //! | Outgoing | 1xx with a tag | Outgoing, with an early dialog |
+//! | Outgoing | 422 | Outgoing, with a longer session interval |
+//! | Outgoing | nothing at all within the first-response time | Closed; a late 2xx is ended by `abandoned` |
 //! | Outgoing | 2xx | Open |
 //! | Outgoing | `give_up` (CANCEL) | Cancelled |
 //! | Outgoing, Cancelled | 3xx–6xx, failure | Closed |
@@ -16,16 +18,14 @@ use bytes::Bytes;
 
 use super::cause::Cause;
 use super::effects::Effects;
-use crate::engine::dialog::session_timer;
-use crate::engine::dialog::{Dialog, Opening};
+use super::invitation::{ALLOW, again_with_longer_session, set_sdp};
+use crate::engine::dialog::Dialog;
+use crate::engine::dialog::session_timer::{self, Preference};
 use crate::engine::flow::Flow;
 use crate::engine::transaction::{ClientId, RequestOptions, ServerId};
-use crate::sdp::SessionDescription;
-use crate::sip::header::{ContentType, Tags};
-use crate::sip::{HeaderName, Method, NameAddr, Request, Response, StatusCode, Text, Transport};
-
-/// What we understand; said in every INVITE and 2xx.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REGISTER";
+use crate::sdp::{Direction, SessionDescription};
+use crate::sip::header::{ContentType, Refresher};
+use crate::sip::{HeaderName, Method, Request, Response, StatusCode, Text};
 
 /// How far the dialog of a leg is.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub enum Stage {
     Open {
         /// Our INVITE, if we called: further 2xx of it may come from forks.
         invited: Option<(ClientId, Box<Request>)>,
+        /// The party's INVITE, if it called, until it acknowledges our 2xx.
+        unacknowledged: Option<(ServerId, Box<Request>)>,
     },
     /// Over.
     Closed,
@@ -80,6 +82,8 @@ pub enum Exchange {
         server: ServerId,
         /// The request.
         request: Box<Request>,
+        /// What the party wanted before.
+        before: Direction,
     },
     /// Our 2xx offered; their ACK answers (a late offer).
     AckAnswers,
@@ -102,49 +106,40 @@ pub struct SipLeg {
     pub takes_update: bool,
     /// Whether the party takes reliable provisional responses (RFC 3262).
     pub takes_reliable: bool,
-    /// What the other party is called here: From of our INVITE, display and number.
-    pub contact: NameAddr,
-}
-
-/// The Contact that brings requests of a party back to us.
-pub fn our_contact(user: &str, flow: Flow) -> NameAddr {
-    let mut uri = crate::sip::SipUri::new(Some(user), flow.local.ip().into(), Some(flow.local.port()));
-    if flow.transport != Transport::Udp {
-        uri = uri.with_param("transport", Some(flow.transport.uri_token()));
-    }
-    NameAddr::new(uri)
+    /// Whether the party takes no others.
+    pub requires_reliable: bool,
+    /// Whether we refresh the session (RFC 4028).
+    pub we_refresh: bool,
+    /// The session interval after a 422; else what the office prefers.
+    pub preference: Option<Preference>,
 }
 
 impl SipLeg {
     /// A leg on which the party called.
-    pub fn incoming(
-        flow: Flow,
-        server: ServerId,
-        invite: Request,
-        contact: NameAddr,
-        dialog: Dialog,
-    ) -> Self {
+    pub fn incoming(flow: Flow, server: ServerId, invite: Request, dialog: Dialog) -> Self {
         let supported = invite.option_tags(&HeaderName::Supported).unwrap_or_default();
         let required = invite.option_tags(&HeaderName::Require).unwrap_or_default();
         Self {
             flow,
             takes_update: takes_update(&invite.headers),
             takes_reliable: supported.has("100rel") || required.has("100rel"),
+            requires_reliable: required.has("100rel"),
+            we_refresh: false,
+            preference: None,
             stage: Stage::Incoming { server, invite: Box::new(invite) },
             dialog: Some(dialog),
             exchange: Exchange::Idle,
-            contact,
         }
     }
 
     /// Calls the party: sends the INVITE.
     pub fn outgoing(
         flow: Flow,
-        contact: NameAddr,
         invite: Request,
+        options: RequestOptions,
         fx: &mut Effects<'_>,
     ) -> Result<Self, Cause> {
-        let sent = fx.layer.request(fx.now, flow, invite.clone(), RequestOptions::default());
+        let sent = fx.layer.request(fx.now, flow, invite.clone(), options);
         let client = sent.map_err(|_| Cause::Limit)?;
         Ok(Self {
             flow,
@@ -153,8 +148,30 @@ impl SipLeg {
             exchange: Exchange::Idle,
             takes_update: false,
             takes_reliable: true,
-            contact,
+            requires_reliable: false,
+            we_refresh: false,
+            preference: None,
         })
+    }
+
+    /// The party wants a longer session interval (422): asks once more. The new transaction.
+    pub fn call_again(
+        &mut self,
+        response: &Response,
+        preference: Preference,
+        fx: &mut Effects<'_>,
+    ) -> Option<ClientId> {
+        let Stage::Outgoing { invite, .. } = &self.stage else { return None };
+        if self.preference.is_some() {
+            return None;
+        }
+        let raised = session_timer::raised(preference, response)?;
+        let again = again_with_longer_session(invite, raised);
+        let client = fx.layer.request(fx.now, self.flow, again.clone(), RequestOptions::default()).ok()?;
+        self.preference = Some(raised);
+        self.dialog = None;
+        self.stage = Stage::Outgoing { client, invite: Box::new(again) };
+        Some(client)
     }
 
     /// Sends a provisional response, reliably if it carries a description and the caller takes that.
@@ -164,7 +181,7 @@ impl SipLeg {
         if let Some(description) = sdp {
             set_sdp(&mut response.headers, &mut response.body, description);
         }
-        let sent = if sdp.is_some() && self.takes_reliable {
+        let sent = if self.requires_reliable || (sdp.is_some() && self.takes_reliable) {
             fx.layer.respond_reliably(fx.now, *server, response)
         } else {
             fx.layer.respond(fx.now, *server, response)
@@ -174,21 +191,28 @@ impl SipLeg {
         }
     }
 
-    /// Accepts the call. Returns the INVITE's transaction, whose ACK will come.
-    pub fn accept(&mut self, mut response: Response, fx: &mut Effects<'_>) -> Option<ServerId> {
-        let Stage::Incoming { server, .. } = &self.stage else { return None };
-        let server = *server;
+    /// Accepts the call. Its ACK will come.
+    pub fn accept(&mut self, mut response: Response, fx: &mut Effects<'_>) {
+        let Stage::Incoming { server, invite } = std::mem::replace(&mut self.stage, Stage::Closed) else {
+            return;
+        };
         response.headers.push(HeaderName::Allow, Text::from_static(ALLOW));
         if let Some(dialog) = &mut self.dialog {
             dialog.confirm();
         }
-        self.stage = Stage::Open { invited: None };
-        match fx.layer.respond(fx.now, server, response) {
-            Ok(()) => Some(server),
-            Err(refusal) => {
-                fx.refused("call", super::refusal_label(refusal));
-                None
+        self.stage = Stage::Open { invited: None, unacknowledged: Some((server, invite)) };
+        fx.respond(server, response);
+    }
+
+    /// The party never acknowledged a reliable provisional response: whatever we said since is not sent any more, the
+    /// INVITE gets a 500 (RFC 3262 §3).
+    pub fn give_up_unheard(&mut self, cause: Cause, fx: &mut Effects<'_>) {
+        match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Open { unacknowledged: Some((server, invite)), .. } => {
+                self.stage = Stage::Incoming { server, invite };
+                self.refuse(cause, fx);
             }
+            stage => self.stage = stage,
         }
     }
 
@@ -204,9 +228,7 @@ impl SipLeg {
         if cause.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers.push(HeaderName::RetryAfter, Text::from_static("5"));
         }
-        if let Err(refusal) = fx.layer.respond(fx.now, server, response) {
-            fx.refused("call", super::refusal_label(refusal));
-        }
+        fx.respond(server, response);
     }
 
     /// Lets go of the party: refuses, cancels or says goodbye, whatever its stage wants.
@@ -230,21 +252,26 @@ impl SipLeg {
 
     /// A 2xx to our INVITE: the dialog is there, the ACK goes out.
     pub fn opened_by(&mut self, response: &Response, fx: &mut Effects<'_>) -> Result<(), Cause> {
-        let (Stage::Outgoing { client, invite } | Stage::Cancelled { client, invite }) = &self.stage else {
+        let stage = std::mem::replace(&mut self.stage, Stage::Closed);
+        let (Stage::Outgoing { client, invite } | Stage::Cancelled { client, invite }) = stage else {
             return Err(Cause::BadDescription);
         };
-        let invited = Some((*client, invite.clone()));
-        let mut dialog = Dialog::as_uac(invite, response, self.flow).map_err(|_| Cause::BadDescription)?;
-        dialog.confirm();
-        let cseq = invite.cseq().map_or(1, |cseq| cseq.number);
-        let ack = dialog.ack_for(cseq);
+        let known =
+            self.dialog.take().filter(|dialog| response.to_tag().as_ref() == Some(&dialog.id().remote_tag));
+        let dialog = match known {
+            // Its CSeq goes on: PRACKs were sent in it.
+            Some(mut early) => early.confirmed_by(response).map(|()| early),
+            None => Dialog::as_uac(&invite, response, self.flow),
+        };
+        let dialog = dialog.map_err(|_| Cause::BadDescription)?;
+        let ack = dialog.ack_for(invite.cseq().map_or(1, |cseq| cseq.number));
         // A table that is full leaves the peer repeating its 2xx; it ends by its own timers.
-        if let Err(refusal) = fx.layer.ack_2xx(fx.now, self.flow, *client, ack) {
+        if let Err(refusal) = fx.layer.ack_2xx(fx.now, self.flow, client, ack) {
             fx.refused("call", super::request_refusal_label(refusal));
         }
         self.takes_update = takes_update(&response.headers);
         self.dialog = Some(dialog);
-        self.stage = Stage::Open { invited };
+        self.stage = Stage::Open { invited: Some((client, invite)), unacknowledged: None };
         Ok(())
     }
 
@@ -255,11 +282,13 @@ impl SipLeg {
         body: Option<(ContentType, Bytes)>,
         fx: &mut Effects<'_>,
     ) -> Option<(ClientId, u32)> {
+        let preference = self.preference.unwrap_or_else(|| super::refresh::preference(fx));
         let dialog = self.dialog.as_mut()?;
         let mut request = dialog.request(method);
-        if request.method == Method::Invite {
+        if matches!(request.method, Method::Invite | Method::Update) {
             request.headers.push(HeaderName::Allow, Text::from_static(ALLOW));
-            request.headers.push(HeaderName::Supported, Text::from_static("timer"));
+            let refresher = if self.we_refresh { Refresher::Uac } else { Refresher::Uas };
+            session_timer::offer(&mut request, preference, Some(refresher));
         }
         if let Some((kind, body)) = body {
             request.set_body(&kind, body);
@@ -307,43 +336,7 @@ impl SipLeg {
     }
 }
 
-/// What an INVITE of ours says.
-pub struct Invitation<'a> {
-    /// Who is called, by whom, through which proxies.
-    pub opening: Opening,
-    /// Whether to assert the caller's identity (RFC 3325): only to Asterisk, which trusts us.
-    pub assert_identity: bool,
-    /// The offer.
-    pub offer: &'a SessionDescription,
-    /// Hops left.
-    pub max_forwards: u8,
-    /// The session timer that we ask for.
-    pub preference: session_timer::Preference,
-}
-
-/// Writes an INVITE.
-pub fn invite(invitation: &Invitation<'_>) -> Request {
-    let mut request = invitation.opening.request(Method::Invite);
-    let headers = &mut request.headers;
-    headers.set(&crate::sip::header::MaxForwards(invitation.max_forwards));
-    headers.push(HeaderName::Allow, Text::from_static(ALLOW));
-    headers.push(HeaderName::Supported, &Tags::of(&["100rel", "timer"]));
-    if invitation.assert_identity {
-        let mut identity = invitation.opening.from.clone();
-        identity.params.remove("tag");
-        headers.push(HeaderName::PAssertedIdentity, &identity);
-    }
-    session_timer::offer(&mut request, invitation.preference, None);
-    set_sdp(&mut request.headers, &mut request.body, invitation.offer);
-    request
-}
-
-/// Makes a description the body.
-pub fn set_sdp(headers: &mut crate::sip::Headers, body: &mut Bytes, description: &SessionDescription) {
-    headers.set(&ContentType::sdp());
-    *body = Bytes::from(description.to_string());
-}
-
-fn takes_update(headers: &crate::sip::Headers) -> bool {
+/// Whether a peer's Allow names UPDATE.
+pub(super) fn takes_update(headers: &crate::sip::Headers) -> bool {
     headers.option_tags(&HeaderName::Allow).is_ok_and(|allow| allow.allows(&Method::Update))
 }

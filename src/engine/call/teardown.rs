@@ -4,8 +4,9 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::leg::{LegState, Wire};
 use super::model::{Call, CallState};
-use super::sip_leg::Stage;
+use super::sip_leg::{Exchange, Stage};
 use super::timer::Purpose;
+use crate::sip::StatusCode;
 use std::time::Duration;
 
 /// How long a call that is over waits for the worker's figures and the last final responses.
@@ -29,11 +30,17 @@ impl Call {
         fx.books.set(self.id, Purpose::Linger, fx.now.instant, LINGER);
         fx.active_calls = fx.active_calls.saturating_sub(1);
         self.observe("ended", Some(cause.as_str()), fx);
+        self.write_record(false, fx);
     }
 
     /// Lets go of one leg; the call goes on.
     pub(super) fn drop_leg(&mut self, place: u16, cause: Cause, fx: &mut Effects<'_>) {
         self.end_leg(place, cause, LegEnd::ByUs, fx);
+    }
+
+    /// A leg is over by itself: refused, failed, or its party left; the call may go on.
+    pub(super) fn leg_is_over(&mut self, place: u16, cause: Cause, fx: &mut Effects<'_>) {
+        self.end_leg(place, cause, LegEnd::Itself, fx);
     }
 
     fn end_leg(&mut self, place: u16, cause: Cause, told: LegEnd, fx: &mut Effects<'_>) {
@@ -42,16 +49,17 @@ impl Call {
         leg.state = LegState::Ended(cause);
         leg.session.withdraw();
         leg.session.close(fx);
-        for purpose in
-            [Purpose::Refresh(place), Purpose::Expire(place), Purpose::Again(place), Purpose::Away(place)]
-        {
-            fx.books.cancel(id.call, purpose);
-        }
+        fx.books.cancel_leg(id.call, place);
         match &mut leg.wire {
             Wire::Sip(sip) => {
                 if let Some(dialog) = &sip.dialog {
                     fx.books.dialogs.remove(dialog.id());
                 }
+                if let Exchange::Theirs { server, request, .. } = &sip.exchange {
+                    let response = sip.response(request, StatusCode::REQUEST_TERMINATED);
+                    super::send_response(*server, response, fx);
+                }
+                sip.exchange = Exchange::Idle;
                 if told == LegEnd::ByUs || matches!(sip.stage, Stage::Incoming { .. }) {
                     sip.end(cause, fx);
                 } else {

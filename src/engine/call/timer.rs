@@ -15,6 +15,8 @@ pub enum Purpose {
     Expire(u16),
     /// An exchange that met another is tried again (RFC 3261 §14.1).
     Again(u16),
+    /// This leg has not answered our offer for too long.
+    Reply(u16),
     /// The page of this leg has been away for too long.
     Away(u16),
     /// Quality is sampled.

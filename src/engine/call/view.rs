@@ -25,6 +25,7 @@ impl Call {
             held_by_peer: self.is_held_by_peer(place),
             started: self.started.0,
             answered: leg.and_then(|leg| leg.answered).map(|at| at.0),
+            ended_at: ended.and(self.ended).map(|at| at.0),
             ended: ended.map(|cause| cause.as_str().to_owned()),
             ended_text: ended.map(|cause| cause.in_words().to_owned()),
         }
@@ -58,6 +59,7 @@ impl Call {
             CallState::Over(_) => "ended",
             CallState::Up if holds => "held",
             CallState::Up => "up",
+            _ if place != 0 => "ringing",
             CallState::Ringing if self.early.is_some() => "early",
             CallState::Ringing => "ringing",
             CallState::Dialling => "dialling",

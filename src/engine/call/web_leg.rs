@@ -6,6 +6,7 @@ use super::effects::Effects;
 use super::id::CallId;
 use crate::engine::numbering::Extension;
 use crate::engine::web::{Signal, WebEvent, WebSession};
+use crate::sdp::Direction;
 
 /// How many messages are kept for `GET …/signaling?since=`; older ones are forgotten.
 const KEPT: usize = 64;
@@ -17,8 +18,12 @@ pub struct WebLeg {
     pub extension: Extension,
     /// The page's connection; `None` while it is away.
     pub session: Option<WebSession>,
-    /// Whether the gateway's offer or answer was taken: from then on only the page's own ICE counts.
+    /// Whether its connection broke and it may come back; a page that only polls is not away.
+    pub away: bool,
+    /// Whether the microphone is muted at the page.
     pub muted: bool,
+    /// What the page may do by what it was told last: the other party holds it or not.
+    pub told: Direction,
     sent: VecDeque<(u64, Signal)>,
     sequence: u64,
 }
@@ -26,7 +31,15 @@ pub struct WebLeg {
 impl WebLeg {
     /// A leg of a page.
     pub const fn new(extension: Extension, session: Option<WebSession>) -> Self {
-        Self { extension, session, muted: false, sent: VecDeque::new(), sequence: 0 }
+        Self {
+            extension,
+            session,
+            away: false,
+            muted: false,
+            told: Direction::SendRecv,
+            sent: VecDeque::new(),
+            sequence: 0,
+        }
     }
 
     /// Sends signalling; kept for a page that polls or comes back.

@@ -2,11 +2,12 @@
 
 use super::{EXTENSIONS, Engine};
 use crate::engine::admission::Admit;
-use crate::engine::call::{self, Admitted, Party};
+use crate::engine::call::{self, Admitted, InDialog, Party};
 use crate::engine::flow::{Flow, Side};
+use crate::engine::numbering::Extension;
 use crate::engine::output::{Observation, Output};
 use crate::engine::registrar::Allowed;
-use crate::engine::transaction::ServerId;
+use crate::engine::transaction::{ClientId, ServerId};
 use crate::sip::parse::ParseError;
 use crate::sip::{HeaderName, Message, Method, Request, Response, StatusCode, Text, check};
 use crate::time::Now;
@@ -26,7 +27,7 @@ impl Engine {
             }
         }
         if let Message::Request(request) = &message
-            && let Err(refusal) = check::request(request, EXTENSIONS)
+            && let Err(refusal) = check::request(request, EXTENSIONS).and_then(|()| readable(request))
         {
             self.refused("sip", refusal.as_str());
             let tag = self.layer.fresh_tag();
@@ -34,6 +35,10 @@ impl Engine {
                 self.transmit(flow, &response);
             }
             return;
+        }
+        if let Message::Response(response) = &message {
+            let status = response.status.code();
+            self.out.push_back(Output::Observe(Observation::Heard { status }));
         }
         self.layer.receive(now, flow, message);
     }
@@ -51,7 +56,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn refuse_statelessly(&mut self, flow: Flow, message: &Message, status: StatusCode, retry_after: u32) {
+    pub(super) fn refuse_statelessly(
+        &mut self,
+        flow: Flow,
+        message: &Message,
+        status: StatusCode,
+        retry_after: u32,
+    ) {
         let Message::Request(request) = message else { return };
         if request.method == Method::Ack {
             return;
@@ -64,13 +75,11 @@ impl Engine {
 
     pub(super) fn request(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
         if request.to_tag().is_some() && request.method != Method::Register {
-            let copy = request.clone();
-            let mut found = false;
-            self.with_calls(now, |calls, fx| found = calls.in_dialog(server, flow, request, fx));
-            if !found {
-                self.answer(now, server, &copy, StatusCode::CALL_DOES_NOT_EXIST);
-            }
-            return;
+            return self.request_in_dialog(now, server, flow, request);
+        }
+        let forwards = matches!(request.method, Method::Invite | Method::Message);
+        if forwards && request.max_forwards() == Some(0) {
+            return self.answer(now, server, &request, StatusCode::TOO_MANY_HOPS);
         }
         match (&request.method, flow.side) {
             (Method::Register, Side::Site) => self.register(now, server, flow, request),
@@ -79,48 +88,92 @@ impl Engine {
                 let status = request.uri.user().map_or(StatusCode::OK, |user| self.registrar.qualify(&user));
                 self.answer(now, server, &request, status);
             }
-            (Method::Invite, Side::Site) => self.invite_from_site(now, server, flow, request),
-            (Method::Invite, Side::Asterisk) => self.invite_from_asterisk(now, server, flow, request),
-            (Method::Subscribe | Method::Publish, _) => self.answer(now, server, &request, StatusCode::BAD_EVENT),
+            (Method::Invite | Method::Message, Side::Site) => {
+                let Some(extension) = self.authenticated(now, server, flow, &request) else { return };
+                let name = self.registrar.display_name(&extension);
+                let caller = Party { number: extension.to_string(), name };
+                self.call_or_message(now, server, flow, request, caller);
+            }
+            (Method::Invite | Method::Message, Side::Asterisk) => {
+                let caller = asserted_party(&request);
+                self.call_or_message(now, server, flow, request, caller);
+            }
+            (Method::Subscribe | Method::Publish, _) => {
+                self.answer(now, server, &request, StatusCode::BAD_EVENT);
+            }
             _ => self.answer(now, server, &request, StatusCode::METHOD_NOT_ALLOWED),
         }
     }
 
-    pub(super) fn invite_from_site(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
-        match self.registrar.authenticate(now, flow, &request) {
-            Allowed::Yes(extension) => {
-                let name = self.registrar.display_name(&extension);
-                let caller = Party { number: extension.to_string(), name };
-                self.invite(now, server, flow, request, caller);
-            }
-            Allowed::Challenge(response) => self.respond(now, server, *response),
-            Allowed::Refused { response, reason } => {
-                self.refused("registrar", reason);
-                self.admission.note_failure(now, flow, &request);
-                self.respond(now, server, *response);
-            }
+    /// A request in a dialog that comes from elsewhere than the party has to prove that it is the party.
+    fn request_in_dialog(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
+        let mut outcome = InDialog::Unknown;
+        self.with_calls(now, |calls, fx| outcome = calls.in_dialog(server, flow, request.clone(), None, fx));
+        if outcome == InDialog::Stranger && flow.side == Side::Site {
+            self.refused("call", "from-elsewhere");
+            let Some(extension) = self.authenticated(now, server, flow, &request) else { return };
+            self.with_calls(now, |calls, fx| {
+                outcome = calls.in_dialog(server, flow, request.clone(), Some(&extension), fx);
+            });
+        }
+        if outcome != InDialog::Taken {
+            self.answer(now, server, &request, StatusCode::CALL_DOES_NOT_EXIST);
         }
     }
 
-    pub(super) fn invite_from_asterisk(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
-        let asserted = request.headers.addresses(&HeaderName::PAssertedIdentity).ok().and_then(|mut list| {
-            if list.is_empty() { None } else { Some(list.swap_remove(0)) }
-        });
-        let identity = asserted.or_else(|| request.from());
-        let number = identity.as_ref().and_then(|identity| identity.uri.user()).map(|user| user.to_string());
-        let name = identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
-        let caller = Party { number: number.unwrap_or_else(|| "anonymous".to_owned()), name };
-        self.invite(now, server, flow, request, caller);
+    /// Who sends a request of the site; `None` when it was challenged or refused.
+    fn authenticated(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        flow: Flow,
+        request: &Request,
+    ) -> Option<Extension> {
+        match self.registrar.authenticate(now, flow, request) {
+            Allowed::Yes(extension) => return Some(extension),
+            Allowed::Challenge(response) => self.respond(now, server, *response),
+            Allowed::Refused { response, reason } => {
+                self.refused("registrar", reason);
+                self.admission.note_failure(now, flow, request);
+                self.respond(now, server, *response);
+            }
+        }
+        None
     }
 
-    pub(super) fn invite(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, caller: Party) {
-        let Some(dialled) = request.uri.user().and_then(|user| call::dialled_number(&user)) else {
+    fn call_or_message(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, caller: Party) {
+        let user = request.uri.user();
+        let is_ours = |number: &Extension| self.registrar.has_account(number);
+        let numbers = &self.settings.numbers;
+        let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_ours)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
+        if request.method == Method::Message {
+            return self.message_to(now, server, &request, &caller, &dialled);
+        }
         let admitted = Admitted { server, flow, request, caller, dialled };
         self.with_calls(now, |calls, fx| calls.invited(admitted, fx));
     }
 
+    fn message_to(&mut self, now: Now, server: ServerId, request: &Request, from: &Party, number: &str) {
+        let extension = number.parse().ok().filter(|extension| self.registrar.has_account(extension));
+        let Some(extension) = extension else {
+            return self.answer(now, server, request, StatusCode::NOT_FOUND);
+        };
+        let devices = self.registrar.location(&extension);
+        let parties = (from, number, self.settings.realm.as_str());
+        let sent = self.messages.deliver(now, (server, request), parties, &devices, &mut self.layer);
+        if let Err(status) = sent {
+            self.answer(now, server, request, status);
+        }
+    }
+
+    /// A device took a message, refused it, or is silent.
+    pub(super) fn message_answered(&mut self, now: Now, client: ClientId, status: Option<StatusCode>) {
+        if let Some(verdict) = self.messages.answered(client, status) {
+            self.answer(now, verdict.server, &verdict.request, verdict.status);
+        }
+    }
     pub(super) fn answer(&mut self, now: Now, server: ServerId, request: &Request, status: StatusCode) {
         let tag = self.layer.fresh_tag();
         let mut response = Response::to_request(request, status, Some(&tag));
@@ -149,4 +202,20 @@ impl Engine {
     pub(super) fn transmit(&mut self, flow: Flow, response: &Response) {
         self.out.push_back(Output::Transmit { flow, bytes: response.to_bytes() });
     }
+}
+
+/// What changes a session must carry a description that we can read, or none.
+fn readable(request: &Request) -> Result<(), check::Refusal> {
+    let is_session = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
+    if is_session { check::session(request) } else { Ok(()) }
+}
+
+/// Who Asterisk says is calling.
+fn asserted_party(request: &Request) -> Party {
+    let asserted = request.headers.addresses(&HeaderName::PAssertedIdentity).ok();
+    let first = asserted.and_then(|list| list.into_iter().next());
+    let identity = first.or_else(|| request.from());
+    let number = identity.as_ref().and_then(|identity| identity.uri.user()).map(|user| user.to_string());
+    let name = identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
+    Party { number: number.unwrap_or_else(|| "anonymous".to_owned()), name }
 }

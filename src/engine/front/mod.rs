@@ -23,19 +23,23 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::engine::admission::Admission;
 use crate::engine::call::{Books, Calls, Cause, Effects, MediaStock};
 use crate::engine::input::Input;
-use crate::engine::mirror::{Mirror, MirrorToken};
+use crate::engine::message::Messages;
+use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
 use crate::engine::output::{Observation, Output, StoreTicket};
 use crate::engine::registrar::{Accounts, Binding, Registrar};
 use crate::engine::settings::Settings;
+use crate::engine::timers::Timers;
 use crate::engine::transaction::{self, ClientId, Event, Layer};
 use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
-use crate::sip::Request;
-use registrations::Waiting;
 use crate::time::Now;
+use registrations::Waiting;
 
 /// What we understand beyond RFC 3261; a request that requires more gets 420.
-const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path", "gruu", "replaces", "norefersub"];
+const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path"];
+
+/// Room in the tables beyond the limit on calls: emergency calls are not limited.
+const SPARE_CALLS: usize = 16;
 
 /// What an engine starts from.
 pub struct EngineSetup {
@@ -61,6 +65,7 @@ pub struct Engine {
     mirror_clients: HashMap<ClientId, MirrorToken>,
     calls: Calls,
     books: Books,
+    messages: Messages,
     stock: MediaStock,
     random: ChaCha20Rng,
     out: VecDeque<Output>,
@@ -68,6 +73,7 @@ pub struct Engine {
     waiting: HashMap<u64, Waiting>,
     waiting_by_ticket: HashMap<StoreTicket, u64>,
     waiting_sequence: u64,
+    store_timers: Timers<u64>,
 }
 
 impl Engine {
@@ -84,8 +90,10 @@ impl Engine {
             ..transaction::Settings::default()
         };
         let layer = Layer::new(layer_settings, ChaCha20Rng::from_rng(&mut random));
-        let registrar = Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
-        let ends = u32::try_from(settings.calls.max.saturating_mul(4)).unwrap_or(u32::MAX);
+        let registrar =
+            Registrar::new(&settings, accounts, bindings, ChaCha20Rng::from_rng(&mut random), now);
+        let ends = u32::try_from(settings.calls.max.saturating_add(SPARE_CALLS).saturating_mul(4))
+            .unwrap_or(u32::MAX);
         let stock = MediaStock {
             ends: EndIds::new(ends),
             ports: PortPool::new(settings.media.phone_ports.clone(), settings.media.rest),
@@ -93,12 +101,13 @@ impl Engine {
         let mut engine = Self {
             admission: Admission::new(&settings),
             mirror: Mirror::new(&settings, now),
-            books: Books::new(settings.calls.max.saturating_mul(8)),
+            books: Books::new(settings.calls.max.saturating_add(SPARE_CALLS).saturating_mul(8)),
             settings,
             layer,
             registrar,
             mirror_clients: HashMap::new(),
             calls: Calls::default(),
+            messages: Messages::default(),
             stock,
             random,
             out: VecDeque::new(),
@@ -106,8 +115,9 @@ impl Engine {
             waiting: HashMap::new(),
             waiting_by_ticket: HashMap::new(),
             waiting_sequence: 0,
+            store_timers: Timers::default(),
         };
-        engine.mirror.extensions(engine.registrar.registered_extensions(), now);
+        engine.mirror.extensions(engine.registrar.extensions_there(), now);
         engine.turn(now);
         engine
     }
@@ -136,11 +146,20 @@ impl Engine {
                 let changes = self.registrar.set_accounts(accounts, now);
                 self.note_registrations(changes, now);
             }
-            Input::Settings(settings) => self.settings = *settings,
+            Input::Settings(settings) => self.reload(*settings),
             Input::Drain => self.calls.drain(),
             Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
         }
         self.turn(now);
+    }
+
+    /// Sockets, ports and the link to Asterisk are as they were at the start; the rest is in force at once.
+    fn reload(&mut self, mut settings: Settings) {
+        settings.asterisk = self.settings.asterisk;
+        settings.media = self.settings.media.clone();
+        self.admission.set(&settings);
+        self.registrar.set_limits(settings.registrar.clone());
+        self.settings = settings;
     }
 
     /// Lets every deadline pass that is not after `now`.
@@ -148,6 +167,9 @@ impl Engine {
         self.layer.handle_timeout(now);
         let changes = self.registrar.handle_timeout(now);
         self.note_registrations(changes, now);
+        while let Some(key) = self.store_timers.pop(now.instant) {
+            self.store_is_silent(now, key);
+        }
         self.mirror.handle_timeout(now);
         self.with_calls(now, |calls, fx| calls.handle_timeout(fx));
         self.turn(now);
@@ -159,6 +181,7 @@ impl Engine {
             self.layer.poll_timeout(),
             self.registrar.poll_timeout(),
             self.mirror.poll_timeout(),
+            self.store_timers.next(),
             self.books.timers.next(),
         ];
         deadlines.into_iter().flatten().min()
@@ -189,6 +212,11 @@ impl Engine {
         self.layer.live()
     }
 
+    /// What the transaction layer dropped since the start.
+    pub fn transaction_drops(&self) -> &transaction::Drops {
+        self.layer.drops()
+    }
+
     /// Port pairs in use, and all that are bound.
     pub fn ports(&self) -> (usize, usize) {
         (self.stock.ports.in_use(), self.stock.ports.capacity())
@@ -202,16 +230,16 @@ impl Engine {
                 moved = true;
                 self.event(now, event);
             }
-            while let Some((token, request)) = self.mirror.poll_request() {
+            while let Some(request) = self.mirror.poll_request() {
                 moved = true;
-                self.send_mirror(now, token, request);
+                self.send_mirror(now, request);
             }
             while let Some((flow, bytes)) = self.layer.poll_transmit() {
                 moved = true;
                 self.out.push_back(Output::Transmit { flow, bytes });
             }
             if !moved {
-                return;
+                return self.note_reachable();
             }
         }
     }
@@ -224,13 +252,19 @@ impl Engine {
                     && let Some(token) = self.mirror_clients.remove(&client)
                 {
                     self.mirror.response(now, token, &response);
-                    self.note_reachable();
                 }
+            }
+            Event::Response { client, response, .. } if self.messages.owns(client) => {
+                if response.status.is_final() {
+                    self.message_answered(now, client, Some(response.status));
+                }
+            }
+            Event::Failed { client, .. } if self.messages.owns(client) => {
+                self.message_answered(now, client, None);
             }
             Event::Failed { client, .. } if self.mirror_clients.contains_key(&client) => {
                 if let Some(token) = self.mirror_clients.remove(&client) {
                     self.mirror.failed(now, token);
-                    self.note_reachable();
                 }
             }
             other => self.with_calls(now, |calls, fx| calls.transaction_event(other, fx)),
@@ -244,7 +278,9 @@ impl Engine {
                 self.note_registrations(changes, now);
                 let event = WebEvent::Registered { extension: extension.to_string() };
                 self.out.push_back(Output::Web { session, event });
-                self.with_calls(now, |calls, fx| calls.page_opened(&extension, session, fx));
+                if let Some(device) = self.registrar.page_device(session) {
+                    self.with_calls(now, |calls, fx| calls.page_opened(&device, session, fx));
+                }
             }
             WebInput::Closed { session } => {
                 let changes = self.registrar.web_closed(now, session);
@@ -263,12 +299,12 @@ impl Engine {
         self.out.push_back(Output::Reply { ticket, reply });
     }
 
-    fn send_mirror(&mut self, now: Now, token: MirrorToken, request: Request) {
+    fn send_mirror(&mut self, now: Now, request: MirrorRequest) {
+        let MirrorRequest { token, request, patience } = request;
         let Some(flow) = self.mirror.flow() else { return };
-        match self.layer.request(now, flow, request, transaction::RequestOptions::default()) {
-            Ok(client) => {
-                self.mirror_clients.insert(client, token);
-            }
+        let options = transaction::RequestOptions { first_response: patience };
+        match self.layer.request(now, flow, request, options) {
+            Ok(client) => drop(self.mirror_clients.insert(client, token)),
             Err(_) => self.mirror.failed(now, token),
         }
     }
@@ -296,7 +332,11 @@ impl Engine {
             books: &mut self.books,
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),
+            asterisk_silent: false,
         };
         act(&mut self.calls, &mut fx);
+        if fx.asterisk_silent {
+            self.mirror.suspect(now);
+        }
     }
 }

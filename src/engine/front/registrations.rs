@@ -1,5 +1,7 @@
 //! Registrations: answered once they are on flash, and told to Asterisk.
 
+use std::time::Duration;
+
 use super::Engine;
 use crate::engine::flow::Flow;
 use crate::engine::output::{Observation, Output, StoreTicket};
@@ -8,22 +10,27 @@ use crate::engine::transaction::ServerId;
 use crate::sip::Request;
 use crate::time::Now;
 
+/// How long a registration waits for the flash: less than its sender waits for the answer.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// A registration whose answer waits for the flash.
 pub(super) struct Waiting {
     server: ServerId,
     flow: Flow,
     request: Request,
     pending: PendingRegistration,
-    tickets: usize,
+    tickets: Vec<StoreTicket>,
     durable: bool,
 }
 
 impl Engine {
     pub(super) fn register(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
         match self.registrar.register(now, flow, &request) {
-            Registered::Answer { response, failure } => {
-                if let Some(reason) = failure {
+            Registered::Answer { response, refusal, is_guess } => {
+                if let Some(reason) = refusal {
                     self.refused("registrar", reason);
+                }
+                if is_guess {
                     self.admission.note_failure(now, flow, &request);
                 }
                 self.respond(now, server, *response);
@@ -31,18 +38,21 @@ impl Engine {
             Registered::Pending { changes, pending } => {
                 self.waiting_sequence += 1;
                 let key = self.waiting_sequence;
-                let count = changes.len();
+                let mut tickets = Vec::with_capacity(changes.len());
                 for change in changes {
                     self.tickets += 1;
                     let ticket = StoreTicket(self.tickets);
                     self.waiting_by_ticket.insert(ticket, key);
+                    tickets.push(ticket);
                     self.out.push_back(Output::Persist { ticket, change });
                 }
-                let waiting = Waiting { server, flow, request, pending, tickets: count, durable: true };
+                let is_stored = tickets.is_empty();
+                let waiting = Waiting { server, flow, request, pending, tickets, durable: true };
                 self.waiting.insert(key, waiting);
-                if count == 0 {
-                    self.finish_registration(now, key);
+                if is_stored {
+                    return self.finish_registration(now, key);
                 }
+                self.store_timers.set(key, now.instant + STORE_PATIENCE);
             }
         }
     }
@@ -51,23 +61,41 @@ impl Engine {
         let Some(key) = self.waiting_by_ticket.remove(&ticket) else { return };
         let Some(waiting) = self.waiting.get_mut(&key) else { return };
         waiting.durable &= durable;
-        waiting.tickets = waiting.tickets.saturating_sub(1);
-        if waiting.tickets == 0 {
+        waiting.tickets.retain(|one| *one != ticket);
+        if waiting.tickets.is_empty() {
+            self.finish_registration(now, key);
+        }
+    }
+
+    /// The store has not said anything about a registration for too long: the engine goes on in memory.
+    pub(super) fn store_is_silent(&mut self, now: Now, key: u64) {
+        if let Some(waiting) = self.waiting.get_mut(&key) {
+            waiting.durable = false;
             self.finish_registration(now, key);
         }
     }
 
     pub(super) fn finish_registration(&mut self, now: Now, key: u64) {
         let Some(waiting) = self.waiting.remove(&key) else { return };
+        self.store_timers.cancel(&key);
+        for ticket in &waiting.tickets {
+            self.waiting_by_ticket.remove(ticket);
+        }
         if !waiting.durable {
             self.refused("registrar", "not-durable");
         }
+        let devices: Vec<_> = waiting.pending.devices().cloned().collect();
         let (response, changes) = self.registrar.commit(now, waiting.flow, &waiting.request, waiting.pending);
+        for device in devices {
+            if let Some(flow) = self.registrar.flow_of(&device) {
+                self.calls.device_moved(&device, flow);
+            }
+        }
         self.respond(now, waiting.server, response);
         self.note_registrations(changes, now);
     }
 
-    /// Tells what changed, and Asterisk which extensions have devices.
+    /// Tells what changed, and Asterisk which extensions can be rung.
     pub(super) fn note_registrations(&mut self, changes: Vec<Changed>, now: Now) {
         if changes.is_empty() {
             return;
@@ -81,7 +109,7 @@ impl Engine {
             let extension = changed.extension.to_string();
             let change = changed.what.as_str();
             self.out.push_back(Output::Observe(Observation::Registration { change, extension, bindings }));
-            self.mirror.extension(&changed.extension, self.registrar.is_registered(&changed.extension), now);
+            self.mirror.extension(&changed.extension, self.registrar.is_there(&changed.extension), now);
         }
     }
 }

@@ -19,6 +19,7 @@ impl Engine {
         note("ports", self.ports().0);
         note("media ends", self.stock.ends.in_use());
         note("waiting registrations", self.waiting.len() + self.waiting_by_ticket.len());
+        note("messages", self.messages.len());
         note("mirror transactions", self.mirror_clients.len());
         left
     }

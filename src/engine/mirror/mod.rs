@@ -5,27 +5,40 @@
 //! | state | event | do | next |
 //! | --- | --- | --- | --- |
 //! | absent | – | – | absent |
-//! | unknown, down | OPTIONS answered | all extensions are told again, paced | up |
-//! | up | OPTIONS not answered | – | down |
-//! | up | OPTIONS answered late: Asterisk may have restarted | – | up |
+//! | unknown, up | any answer | – | up |
+//! | unknown, up | a probe is not answered | probes follow faster | down, probe lost |
+//! | unknown, up | a call found it silent ([`Mirror::suspect`]) | a probe goes out at once | down |
+//! | down | any answer | – | up |
+//! | down, probe lost | any answer | all extensions are told again, paced | up |
+//! | up | a probe is answered: the extension asked for has no contact | all are told again, paced | up |
+//!
+//! A probe is an OPTIONS; or, when some extension was told, a REGISTER without Contact that asks for its contacts
+//! (RFC 3261 §10.2.3). So an Asterisk that restarted between two probes and lost its contacts is noticed by the next one.
+//! What a probe cannot see heals by the refresh, which comes at half of [`INTERVAL`].
 //!
 //! # Each extension
 //!
 //! | state | event | do | next |
 //! | --- | --- | --- | --- |
-//! | – | its first device came | REGISTER, when it is its turn | wanted |
-//! | wanted | its turn, the link is up | REGISTER | asked |
-//! | asked | 200 | refresh at half of the interval | told |
-//! | asked | anything else | again after a while | wanted |
-//! | told | refresh | REGISTER | asked |
-//! | told, asked | its last device went | REGISTER with Expires 0 | leaving |
+//! | – | its first device came | queue | wanted |
+//! | wanted | its turn, the link is not down | REGISTER | asked |
+//! | asked | 200 | refresh timer | told |
+//! | asked | anything else | retry timer | wanted |
+//! | wanted | retry timer | queue | wanted |
+//! | told | refresh timer | queue | wanted |
+//! | wanted, asked, told | its last device went | queue | leaving |
+//! | leaving | its turn, the link is not down | REGISTER with Expires 0 | leaving |
 //! | leaving | 200 | – | – |
-//! | leaving | its device came back | REGISTER | wanted |
-//! | any | the link came up after being down | – | wanted |
+//! | leaving | anything else | retry timer, which queues it | leaving |
+//! | leaving | its device came back | queue | wanted |
+//! | wanted, asked, told | all are told again | queue | wanted |
 //!
-//! No more than `mirror_rate` requests go out a second, so a whole site that registers at once does not flood Asterisk.
+//! Only the answer to an extension's latest request counts. No more than `mirror_rate` requests go out a second, so a whole
+//! site that registers at once does not flood Asterisk.
 
-use std::collections::{HashMap, VecDeque};
+mod requests;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::call::AsteriskState;
@@ -33,18 +46,28 @@ use super::flow::{Flow, Side};
 use super::numbering::Extension;
 use super::settings::{AsteriskSettings, Settings};
 use super::timers::Timers;
-use crate::sip::header::{CSeq, Expires, MaxForwards};
-use crate::sip::{HeaderName, Method, NameAddr, Request, Response, SipUri, Text, Transport};
+use crate::sip::{HeaderName, Request, Response, Transport};
 use crate::time::Now;
 
 /// How long Asterisk keeps a contact unless it is refreshed.
-const INTERVAL: Duration = Duration::from_secs(300);
+pub const INTERVAL: Duration = Duration::from_secs(120);
 /// After a refused or lost REGISTER.
 const RETRY: Duration = Duration::from_secs(5);
 
 /// Matches a response with its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MirrorToken(u64);
+
+/// A request for Asterisk.
+#[derive(Debug)]
+pub struct MirrorRequest {
+    /// For the answer.
+    pub token: MirrorToken,
+    /// The request.
+    pub request: Request,
+    /// How long to wait for any response, when that is not left to the transaction.
+    pub patience: Option<Duration>,
+}
 
 /// How far an extension is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,13 +82,18 @@ enum State {
 struct Entry {
     state: State,
     queued: bool,
-    cseq: u32,
+    /// Its name in the timers.
+    number: u64,
+    /// Its latest request, until it is answered.
+    latest: Option<MirrorToken>,
 }
 
 /// What a request was about.
 #[derive(Clone, Debug)]
 enum About {
     Probe,
+    /// A probe by asking for this extension's contacts.
+    Query(Extension),
     Extension(Extension),
 }
 
@@ -80,12 +108,13 @@ enum Timer {
 pub struct Mirror {
     link: Option<AsteriskSettings>,
     up: Option<bool>,
+    probe_lost: bool,
     told_reachable: Option<bool>,
-    entries: HashMap<Extension, Entry>,
+    entries: BTreeMap<Extension, Entry>,
     numbers: HashMap<u64, Extension>,
     queue: VecDeque<Extension>,
     asked: HashMap<MirrorToken, About>,
-    requests: VecDeque<(MirrorToken, Request)>,
+    requests: VecDeque<MirrorRequest>,
     timers: Timers<Timer>,
     last: u64,
     boot: u64,
@@ -97,8 +126,9 @@ impl Mirror {
         let mut mirror = Self {
             link: settings.asterisk,
             up: None,
+            probe_lost: false,
             told_reachable: None,
-            entries: HashMap::new(),
+            entries: BTreeMap::new(),
             numbers: HashMap::new(),
             queue: VecDeque::new(),
             asked: HashMap::new(),
@@ -162,44 +192,60 @@ impl Mirror {
         if self.link.is_none() {
             return;
         }
-        let next = match (self.entries.get(extension).map(|entry| entry.state), has_device) {
+        let state = self.entries.get(extension).map(|entry| entry.state);
+        let next = match (state, has_device) {
             (None | Some(State::Leaving), true) => State::Wanted,
             (Some(State::Told | State::Asked | State::Wanted), false) => State::Leaving,
             (None | Some(State::Leaving), false) | (Some(_), true) => return,
         };
-        let entry =
-            self.entries.entry(extension.clone()).or_insert(Entry { state: next, queued: false, cseq: 0 });
-        entry.state = next;
+        if state.is_none() {
+            self.last += 1;
+            let entry = Entry { state: next, queued: false, number: self.last, latest: None };
+            self.numbers.insert(entry.number, extension.clone());
+            self.entries.insert(extension.clone(), entry);
+        }
+        if let Some(entry) = self.entries.get_mut(extension) {
+            entry.state = next;
+            entry.latest = None;
+        }
         self.enqueue(extension.clone(), now);
     }
 
+    /// A call found Asterisk silent: it is taken for down until a probe, which goes out at once, says otherwise.
+    pub fn suspect(&mut self, now: Now) {
+        if self.link.is_some() && self.up != Some(false) {
+            self.up = Some(false);
+            self.timers.set(Timer::Probe, now.instant);
+        }
+    }
+
     /// The next request to send to Asterisk.
-    pub fn poll_request(&mut self) -> Option<(MirrorToken, Request)> {
+    pub fn poll_request(&mut self) -> Option<MirrorRequest> {
         self.requests.pop_front()
     }
 
-    /// Asterisk answered finally.
+    /// Asterisk answered finally. Whatever it says, somebody is there.
     pub fn response(&mut self, now: Now, token: MirrorToken, response: &Response) {
         let is_ok = response.status.is_success();
-        match self.asked.remove(&token) {
-            // Any answer shows that somebody is there.
-            Some(About::Probe) => self.reached(now),
-            Some(About::Extension(extension)) => {
-                self.reached(now);
-                self.answered(now, &extension, is_ok);
+        let Some(about) = self.asked.remove(&token) else { return };
+        self.reached(now);
+        match about {
+            About::Probe => {}
+            About::Query(extension) => {
+                let is_told = self.entries.get(&extension).is_some_and(|entry| entry.state == State::Told);
+                if is_ok && is_told && !response.headers.has(&HeaderName::Contact) {
+                    self.tell_all_again(now);
+                }
             }
-            None => {}
+            About::Extension(extension) => self.answered(now, token, &extension, is_ok),
         }
     }
 
     /// No answer came.
     pub fn failed(&mut self, now: Now, token: MirrorToken) {
         match self.asked.remove(&token) {
-            Some(About::Probe) => self.lost(now),
-            Some(About::Extension(extension)) => {
-                self.lost(now);
-                self.answered(now, &extension, false);
-            }
+            Some(About::Probe | About::Query(_)) => self.lost(now),
+            Some(About::Extension(extension)) => self.answered(now, token, &extension, false),
             None => {}
         }
     }
@@ -211,14 +257,13 @@ impl Mirror {
                 Timer::Probe => self.probe(now),
                 Timer::Pace => self.send_next(now),
                 Timer::Extension(number) => {
-                    if let Some(extension) = self.numbers.remove(&number) {
-                        if let Some(entry) = self.entries.get_mut(&extension)
-                            && entry.state == State::Told
-                        {
-                            entry.state = State::Wanted;
-                        }
-                        self.enqueue(extension, now);
+                    let Some(extension) = self.numbers.get(&number).cloned() else { continue };
+                    if let Some(entry) =
+                        self.entries.get_mut(&extension).filter(|entry| entry.state == State::Told)
+                    {
+                        entry.state = State::Wanted;
                     }
+                    self.enqueue(extension, now);
                 }
             }
         }
@@ -231,37 +276,34 @@ impl Mirror {
 
     fn probe(&mut self, now: Now) {
         let Some(link) = self.link else { return };
-        // A probe that is still out when the next is due was not answered.
-        let overdue: Vec<_> = self
-            .asked
-            .iter()
-            .filter(|(_, about)| matches!(about, About::Probe))
-            .map(|(token, _)| *token)
-            .collect();
-        if !overdue.is_empty() {
-            for token in overdue {
-                self.asked.remove(&token);
-            }
-            self.lost(now);
-        }
-        let target = SipUri::new(None, link.remote.ip().into(), Some(link.remote.port()));
-        let from = SipUri::new(Some("branchline"), link.local.ip().into(), Some(link.local.port()));
-        let request = self.request(Method::Options, &target, &from, &target, 1, "probe");
-        self.ask(About::Probe, request);
-        let wait = if self.up == Some(true) { link.probe_every } else { link.probe_timeout };
-        self.set(Timer::Probe, now, wait);
+        let told = self.entries.iter().find(|(_, entry)| entry.state == State::Told);
+        let about = told.map_or(About::Probe, |(extension, _)| About::Query(extension.clone()));
+        self.ask(about, link, Some(link.probe_timeout));
+        self.set(Timer::Probe, now, link.probe_every);
     }
 
     fn reached(&mut self, now: Now) {
-        let was_up = self.up.replace(true) == Some(true);
-        if was_up {
-            return;
+        self.up = Some(true);
+        if std::mem::take(&mut self.probe_lost) {
+            // Asterisk may have lost what it knew.
+            self.tell_all_again(now);
         }
-        // Asterisk may have lost what it knew.
-        let mut again = Vec::new();
+    }
+
+    fn lost(&mut self, now: Now) {
+        self.up = Some(false);
+        self.probe_lost = true;
+        if let Some(link) = self.link {
+            self.set(Timer::Probe, now, link.probe_timeout);
+        }
+    }
+
+    fn tell_all_again(&mut self, now: Now) {
+        let mut again = Vec::with_capacity(self.entries.len());
         for (extension, entry) in &mut self.entries {
-            if entry.state == State::Told {
+            if entry.state != State::Leaving {
                 entry.state = State::Wanted;
+                entry.latest = None;
             }
             again.push(extension.clone());
         }
@@ -270,35 +312,33 @@ impl Mirror {
         }
     }
 
-    fn lost(&mut self, now: Now) {
-        self.up = Some(false);
-        if let Some(link) = self.link {
-            self.set(Timer::Probe, now, link.probe_timeout);
-        }
-    }
-
-    fn answered(&mut self, now: Now, extension: &Extension, is_ok: bool) {
-        let Some(entry) = self.entries.get_mut(extension) else { return };
+    fn answered(&mut self, now: Now, token: MirrorToken, extension: &Extension, is_ok: bool) {
+        let Some(entry) = self.entries.get_mut(extension).filter(|entry| entry.latest == Some(token)) else {
+            return;
+        };
+        entry.latest = None;
         let wait = match (entry.state, is_ok) {
-            (State::Leaving, true) => {
-                self.entries.remove(extension);
-                return;
-            }
+            (State::Leaving, true) => return self.forget(extension),
             (State::Asked, true) => {
                 entry.state = State::Told;
                 INTERVAL / 2
             }
-            (State::Asked, false) => {
-                entry.state = State::Wanted;
+            (_, _) => {
+                if entry.state == State::Asked {
+                    entry.state = State::Wanted;
+                }
                 RETRY
             }
-            (State::Leaving, false) => RETRY,
-            (State::Wanted | State::Told, _) => return,
         };
-        self.last += 1;
-        let number = self.last;
-        self.numbers.insert(number, extension.clone());
+        let number = entry.number;
         self.set(Timer::Extension(number), now, wait);
+    }
+
+    fn forget(&mut self, extension: &Extension) {
+        if let Some(entry) = self.entries.remove(extension) {
+            self.numbers.remove(&entry.number);
+            self.timers.cancel(&Timer::Extension(entry.number));
+        }
     }
 
     fn enqueue(&mut self, extension: Extension, now: Now) {
@@ -317,66 +357,34 @@ impl Mirror {
         let Some(link) = self.link else { return };
         if self.up == Some(false) {
             // The queue waits until the link is up.
-            self.set(Timer::Pace, now, link.probe_timeout);
-            return;
+            return self.set(Timer::Pace, now, link.probe_timeout);
         }
         let Some(extension) = self.queue.pop_front() else { return };
-        self.send_registration(link, extension);
+        if let Some(entry) = self.entries.get_mut(&extension) {
+            entry.queued = false;
+            self.timers.cancel(&Timer::Extension(entry.number));
+            if matches!(entry.state, State::Wanted | State::Leaving) {
+                if entry.state == State::Wanted {
+                    entry.state = State::Asked;
+                }
+                let token = self.ask(About::Extension(extension.clone()), link, None);
+                if let Some(entry) = self.entries.get_mut(&extension) {
+                    entry.latest = Some(token);
+                }
+            }
+        }
         if !self.queue.is_empty() {
             self.set(Timer::Pace, now, Duration::from_secs(1) / link.mirror_rate.max(1));
         }
     }
 
-    fn send_registration(&mut self, link: AsteriskSettings, extension: Extension) {
-        let Some(entry) = self.entries.get_mut(&extension) else { return };
-        entry.queued = false;
-        entry.cseq += 1;
-        let cseq = entry.cseq;
-        let expires = match entry.state {
-            State::Wanted => INTERVAL.as_secs(),
-            State::Leaving => 0,
-            State::Asked | State::Told => return,
-        };
-        if entry.state == State::Wanted {
-            entry.state = State::Asked;
-        }
-        let user = extension.to_string();
-        let target = SipUri::new(None, link.remote.ip().into(), Some(link.remote.port()));
-        let aor = SipUri::new(Some(&user), link.remote.ip().into(), Some(link.remote.port()));
-        let mut request = self.request(Method::Register, &target, &aor, &aor, cseq, &user);
-        let contact = SipUri::new(Some(&user), link.local.ip().into(), Some(link.local.port()));
-        request.headers.push(HeaderName::Contact, &NameAddr::new(contact));
-        request.headers.set(&Expires(u32::try_from(expires).unwrap_or(300)));
-        self.ask(About::Extension(extension), request);
-    }
-
-    fn ask(&mut self, about: About, request: Request) {
+    fn ask(&mut self, about: About, link: AsteriskSettings, patience: Option<Duration>) -> MirrorToken {
         self.last += 1;
         let token = MirrorToken(self.last);
+        let request = self.write(&about, link);
         self.asked.insert(token, about);
-        self.requests.push_back((token, request));
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        target: &SipUri,
-        from: &SipUri,
-        to: &SipUri,
-        cseq: u32,
-        name: &str,
-    ) -> Request {
-        let mut request = Request::new(method.clone(), target.clone());
-        request.headers.set(&MaxForwards(70));
-        request
-            .headers
-            .push(HeaderName::From, &NameAddr::new(from.clone()).with_tag(&format!("{:x}", self.boot)));
-        request.headers.push(HeaderName::To, &NameAddr::new(to.clone()));
-        request
-            .headers
-            .push(HeaderName::CallId, Text::from(format!("mirror-{name}-{:x}-{:x}", self.boot, self.last)));
-        request.headers.set(&CSeq { number: cseq, method });
-        request
+        self.requests.push_back(MirrorRequest { token, request, patience });
+        token
     }
 
     fn set(&mut self, timer: Timer, now: Now, after: Duration) {

@@ -94,18 +94,18 @@ impl fmt::Display for ExternalNumber {
 /// How a site's numbers look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberPlan {
-    home: CountryCode,
+    home: Option<CountryCode>,
     extension_digits: RangeInclusive<usize>,
     emergency: EmergencyNumbers,
     services: Vec<FeatureCode>,
 }
 
 impl NumberPlan {
-    /// A site in country `home` whose extensions have `extension_digits` digits. `services` are the numbers and
-    /// names, at most 64 of 1 to 16 printable characters, that mean a function although they do not begin with
-    /// `*` or `#`.
+    /// A site in country `home`, where one is set, whose extensions have `extension_digits` digits. `services` are the
+    /// numbers and names, at most 64 of 1 to 16 printable characters, that mean a function although they do not begin
+    /// with `*` or `#`.
     pub fn new<'a>(
-        home: CountryCode,
+        home: Option<CountryCode>,
         extension_digits: RangeInclusive<usize>,
         emergency: EmergencyNumbers,
         services: impl IntoIterator<Item = &'a str>,
@@ -127,8 +127,8 @@ impl NumberPlan {
         Ok(plan)
     }
 
-    /// The site's country.
-    pub const fn home(&self) -> CountryCode {
+    /// The site's country, where one is set.
+    pub const fn home(&self) -> Option<CountryCode> {
         self.home
     }
 
@@ -162,10 +162,43 @@ impl NumberPlan {
         }
     }
 
+    /// The number as this office dials it: of the ways to write an extension the one that `exists`; one of the home
+    /// country without the country; any other number without its separators. What is no number stays as it is.
+    pub fn normalise(&self, user: &str, exists: impl Fn(&Extension) -> bool) -> String {
+        match self.classify(user) {
+            Ok(Dialled::Extension(extension)) => self.in_office(extension, exists).to_string(),
+            Ok(Dialled::Emergency(number)) => number.to_string(),
+            Ok(Dialled::Service(code)) => code.to_string(),
+            Ok(Dialled::External(number)) => number.to_string(),
+            Err(_) => user.to_owned(),
+        }
+    }
+
+    /// The extension as this office calls it: as it was written if it `exists` so, else with or without the home country,
+    /// else, in the home country, without it.
+    pub fn in_office(&self, extension: Extension, exists: impl Fn(&Extension) -> bool) -> Extension {
+        if exists(&extension) {
+            return extension;
+        }
+        let Some(home) = self.home else { return extension };
+        match extension.country() {
+            Some(country) if country == home => {
+                Extension::new(None, extension.local_part()).unwrap_or(extension)
+            }
+            Some(_) => extension,
+            None => extension.in_country(home).ok().filter(exists).unwrap_or(extension),
+        }
+    }
+
     fn emergency_number(&self, written: &Written) -> Option<&EmergencyNumber> {
         self.emergency.find(&written.digits).or_else(|| {
-            let (country, local) = CountryCode::split(&written.digits).filter(|_| written.international)?;
-            self.emergency.find(local).filter(|_| country == self.home)
+            let (country, local) = if written.international {
+                CountryCode::split(&written.digits)?
+            } else {
+                let (group, local) = written.first_group()?;
+                (group.parse().ok()?, local)
+            };
+            self.emergency.find(local).filter(|_| Some(country) == self.home)
         })
     }
 
@@ -199,7 +232,7 @@ mod tests {
 
     fn plan() -> NumberPlan {
         let emergency = EmergencyNumbers::new(["100", "1722"]).unwrap();
-        NumberPlan::new(CountryCode::new(32).unwrap(), 3..=5, emergency, ["600", "echo"]).unwrap()
+        NumberPlan::new(CountryCode::new(32), 3..=5, emergency, ["600", "echo"]).unwrap()
     }
 
     /// The kind and the canonical text.
@@ -249,9 +282,39 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_dialled_as_the_office_calls_it() {
+        let ours = ["1001", "32-1002"];
+        let dials = |user: &str| plan().normalise(user, |one| ours.contains(&one.as_str()));
+        for (user, number) in [
+            ("1001", "1001"),
+            ("32-1001", "1001"),
+            ("+321001", "1001"),
+            ("1002", "32-1002"),
+            ("32-1002", "32-1002"),
+            ("+32 1002", "32-1002"),
+            ("32-1003", "1003"),
+            ("33-1001", "33-1001"),
+            ("1-800-123-4567", "1-8001234567"),
+            ("+32 2 555 12 34", "+3225551234"),
+            ("02-555.12.34", "025551234"),
+            ("1-1-2", "112"),
+            ("32-112", "112"),
+            ("*97", "*97"),
+            ("600", "600"),
+            ("echo", "echo"),
+            ("alice", "alice"),
+        ] {
+            assert_eq!(dials(user), number, "{user}");
+        }
+        let anywhere = NumberPlan { home: None, ..plan() };
+        assert_eq!(anywhere.normalise("32-1001", |_| false), "32-1001");
+        assert_eq!(anywhere.normalise("1002", |one| one.as_str() == "32-1002"), "1002");
+    }
+
+    #[test]
     fn a_plan_cannot_hide_emergency_numbers_and_is_bounded() {
         let new = |services: Vec<&'static str>| {
-            NumberPlan::new(CountryCode::new(1).unwrap(), 3..=4, EmergencyNumbers::default(), services)
+            NumberPlan::new(CountryCode::new(1), 3..=4, EmergencyNumbers::default(), services)
         };
         assert_eq!(new(vec!["911"]), Err(NumberError::Emergency("911".to_owned())));
         assert!(matches!(new(vec!["two words"]), Err(NumberError::NotAFeatureCode(_))));

@@ -78,10 +78,7 @@ impl Registrar {
         let tag = format!("{:016x}", self.random.next_u64());
         let mut response =
             Response::to_request(request, StatusCode::PROXY_AUTHENTICATION_REQUIRED, Some(&tag));
-        let salt = self.random.next_u64();
-        for challenge in self.authenticator.challenges(now.wall, salt, stale) {
-            response.headers.push(HeaderName::ProxyAuthenticate, &challenge);
-        }
+        self.add_challenges(now, request, stale, &HeaderName::ProxyAuthenticate, &mut response);
         Box::new(response)
     }
 }

@@ -6,6 +6,7 @@
 //! | `binding` | [`Binding`]: one device |
 //! | `table` | all bindings, bounded, with their expiry |
 //! | `register` | REGISTER: challenge, refuse, or prepare and commit |
+//! | `challenge` | which digests a device is offered |
 //! | `authenticate` | requests other than REGISTER |
 //! | `pages` | browsers as devices |
 //!
@@ -16,7 +17,7 @@
 //! | – | REGISTER accepted and on flash | put; `registered` | reachable |
 //! | reachable | REGISTER of the same device | put; `refreshed`, or `replaced` on another flow | reachable |
 //! | reachable | its connection closed | `flow-lost` | away |
-//! | away | REGISTER of the same device | put; `refreshed` | reachable |
+//! | away | REGISTER of the same device | put; `replaced`; its calls follow it | reachable |
 //! | any | expires 0, `*` | remove; `unregistered` | – |
 //! | any | its time has come | remove; `expired` | – |
 //! | any | the password changed, the account is gone | remove; `credentials-changed` | – |
@@ -27,12 +28,10 @@
 mod account;
 mod authenticate;
 mod binding;
+mod challenge;
 mod pages;
 mod register;
 mod table;
-
-#[cfg(test)]
-mod tests;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -50,6 +49,7 @@ use super::flow::{ClientIdentity, ConnectionId, Flow};
 use super::numbering::Extension;
 use super::output::Change;
 use super::settings::{RegistrarSettings, Settings};
+use super::web::WebSession;
 use crate::sip::StatusCode;
 use crate::sip::digest::{Authenticator, NonceKey};
 use crate::time::Now;
@@ -109,6 +109,8 @@ pub struct Registrar {
     random: ChaCha20Rng,
     table: Table,
     identities: HashMap<ConnectionId, ClientIdentity>,
+    /// New bindings that were accepted and wait for the flash, by extension.
+    reserved: HashMap<Extension, usize>,
 }
 
 /// One line of `branchline registrations`.
@@ -148,14 +150,27 @@ impl Registrar {
         let authenticator =
             Authenticator::new(&settings.realm, NonceKey::new(secret), limits.nonce_lifetime, capacity);
         let mut table = Table::default();
-        for binding in bindings.into_iter().take(limits.max_bindings) {
+        for mut binding in bindings.into_iter().take(limits.max_bindings) {
             let is_known = accounts.get(&binding.key.extension).is_some();
             if is_known && binding.expires > now.wall {
+                // A connection's number means nothing in another process.
+                if let Reach::Sip { flow, .. } = &mut binding.reach {
+                    flow.connection = None;
+                }
                 table.put(binding, now);
             }
         }
         let realm = settings.realm.clone();
-        Self { realm, limits, accounts, authenticator, random, table, identities: HashMap::new() }
+        Self {
+            realm,
+            limits,
+            accounts,
+            authenticator,
+            random,
+            table,
+            identities: HashMap::new(),
+            reserved: HashMap::new(),
+        }
     }
 
     /// Whether the extension is one of ours.
@@ -175,14 +190,46 @@ impl Registrar {
         reachable
     }
 
+    /// The device of this extension that is reached on this flow.
+    pub fn device_on(&self, extension: &Extension, flow: Flow) -> Option<BindingKey> {
+        let is_there = |binding: &&Binding| match &binding.reach {
+            Reach::Sip { flow: known, .. } if flow.connection.is_some() => {
+                known.connection == flow.connection
+            }
+            Reach::Sip { flow: known, .. } => {
+                known.remote == flow.remote && known.transport == flow.transport
+            }
+            Reach::Web(_) => false,
+        };
+        self.table.of(extension).find(is_there).map(|binding| binding.key.clone())
+    }
+
+    /// The device that this page is.
+    pub fn page_device(&self, session: WebSession) -> Option<BindingKey> {
+        self.table.of_page(session)
+    }
+
+    /// On which flow a device is reached now.
+    pub fn flow_of(&self, device: &BindingKey) -> Option<Flow> {
+        match &self.table.get(device)?.reach {
+            Reach::Sip { flow, .. } => Some(*flow),
+            Reach::Web(_) => None,
+        }
+    }
+
     /// Whether the extension has a device, reachable or for the moment away.
     pub fn is_registered(&self, extension: &Extension) -> bool {
         self.table.has(extension)
     }
 
-    /// The extensions that have a device.
-    pub fn registered_extensions(&self) -> Vec<Extension> {
-        self.table.extensions().cloned().collect()
+    /// Whether the extension has a device that can be rung now: what Asterisk is told.
+    pub fn is_there(&self, extension: &Extension) -> bool {
+        self.table.of(extension).any(|one| self.is_reachable(one))
+    }
+
+    /// The extensions that have such a device.
+    pub fn extensions_there(&self) -> Vec<Extension> {
+        self.table.extensions().filter(|extension| self.is_there(extension)).cloned().collect()
     }
 
     /// Bindings in all.
@@ -198,8 +245,7 @@ impl Registrar {
     /// What to tell Asterisk when it asks (OPTIONS) whether an extension can be reached.
     pub fn qualify(&self, user: &str) -> StatusCode {
         let Ok(extension) = user.parse::<Extension>() else { return StatusCode::OK };
-        let is_reachable = self.table.of(&extension).any(|one| self.is_reachable(one));
-        if is_reachable { StatusCode::OK } else { StatusCode::NOT_FOUND }
+        if self.is_there(&extension) { StatusCode::OK } else { StatusCode::NOT_FOUND }
     }
 
     /// All bindings, for people.
@@ -221,7 +267,7 @@ impl Registrar {
         let Some(connection) = flow.connection else { return Vec::new() };
         self.identities.remove(&connection);
         let mut changes = Vec::new();
-        for key in self.table.on_connection(connection) {
+        for key in self.table.leave_connection(connection) {
             if let Some(Binding { reach: Reach::Sip { flow, .. }, .. }) = self.table.get_mut(&key) {
                 flow.connection = None;
                 changes.push(Changed { extension: key.extension, what: What::FlowLost, forget: None });
@@ -240,6 +286,11 @@ impl Registrar {
             self.table.iter().filter(|one| is_stale(&one.key.extension)).map(|one| one.key.clone()).collect();
         self.accounts = accounts;
         stale.into_iter().filter_map(|key| self.drop_binding(&key, What::CredentialsChanged)).collect()
+    }
+
+    /// The limits changed. Bindings that are there stay.
+    pub fn set_limits(&mut self, limits: RegistrarSettings) {
+        self.limits = limits;
     }
 
     /// Lets every deadline pass that is not after `now`.

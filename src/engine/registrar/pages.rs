@@ -5,14 +5,15 @@ use std::time::Duration;
 use super::binding::{Binding, BindingKey, DeviceKey, Reach};
 use super::{Changed, Registrar, What, forgotten};
 use crate::engine::numbering::Extension;
-use crate::engine::web::WebSession;
+use crate::engine::web::{ReachView, WebSession};
 use crate::time::Now;
 
 /// Longer than any connection; a page's binding ends with its connection.
 const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 impl Registrar {
-    /// A page is there. The same browser's older page is replaced.
+    /// A page is there. The same browser's older page is replaced. Nothing changes when the extension has as many devices
+    /// as it may: the page can call, but is not called.
     pub fn web_opened(
         &mut self,
         now: Now,
@@ -21,11 +22,14 @@ impl Registrar {
         instance: &str,
         user_agent: &str,
     ) -> Vec<Changed> {
-        if !self.has_account(extension) || self.table.of(extension).count() >= self.limits.per_extension {
+        let key = BindingKey { extension: extension.clone(), device: DeviceKey::Web(cut(instance)) };
+        let is_known = self.table.get(&key).is_some();
+        let has_room = self.table.of(extension).count() < self.limits.per_extension
+            && self.table.len() < self.limits.max_bindings;
+        if !self.has_account(extension) || !(is_known || has_room) {
             return Vec::new();
         }
-        let key = BindingKey { extension: extension.clone(), device: DeviceKey::Web(cut(instance)) };
-        let what = if self.table.get(&key).is_some() { What::Replaced } else { What::Registered };
+        let what = if is_known { What::Replaced } else { What::Registered };
         let binding = Binding {
             key,
             reach: Reach::Web(Some(session)),
@@ -38,6 +42,15 @@ impl Registrar {
         };
         self.table.put(binding, now);
         vec![Changed { extension: extension.clone(), what, forget: None }]
+    }
+
+    /// Whether calls reach an extension, for the office's directory.
+    pub fn reach(&self, extension: &Extension) -> ReachView {
+        ReachView {
+            registered: self.is_registered(extension),
+            reachable: self.is_there(extension),
+            devices: self.table.of(extension).count(),
+        }
     }
 
     /// A page is gone.

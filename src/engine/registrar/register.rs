@@ -35,8 +35,10 @@ pub enum Registered {
     Answer {
         /// The answer.
         response: Box<Response>,
-        /// The stable word of a failure that counts against the source.
-        failure: Option<&'static str>,
+        /// Why it is refused, as a stable word.
+        refusal: Option<&'static str>,
+        /// Whether it was a wrong digest, which counts against the source.
+        is_guess: bool,
     },
     /// Answer once these changes are on flash.
     Pending {
@@ -53,6 +55,15 @@ pub struct PendingRegistration {
     extension: Extension,
     put: Vec<Binding>,
     remove: Vec<BindingKey>,
+    /// How many of `put` are new devices.
+    new: usize,
+}
+
+impl PendingRegistration {
+    /// The devices that it makes or refreshes.
+    pub fn devices(&self) -> impl Iterator<Item = &BindingKey> {
+        self.put.iter().map(|binding| &binding.key)
+    }
 }
 
 /// Why a REGISTER is refused.
@@ -77,6 +88,9 @@ impl Registrar {
         };
         match self.wishes(now, flow, request, &extension) {
             Ok(pending) => {
+                if pending.new > 0 {
+                    *self.reserved.entry(extension).or_default() += pending.new;
+                }
                 let put = pending.put.iter().map(|binding| Change::PutBinding(Box::new(binding.clone())));
                 let remove = pending.remove.iter().map(|key| Change::RemoveBinding(key.clone()));
                 Registered::Pending { changes: put.chain(remove).collect(), pending }
@@ -93,7 +107,8 @@ impl Registrar {
         request: &Request,
         pending: PendingRegistration,
     ) -> (Response, Vec<Changed>) {
-        let PendingRegistration { extension, put, remove } = pending;
+        let PendingRegistration { extension, put, remove, new } = pending;
+        self.release(&extension, new);
         let mut changes = Vec::new();
         for key in remove {
             if self.table.remove(&key).is_some() {
@@ -140,7 +155,7 @@ impl Registrar {
     ) -> Result<PendingRegistration, Refusal> {
         let malformed = |_| Refusal::new(StatusCode::BAD_REQUEST, "bad-contact");
         let mut pending =
-            PendingRegistration { extension: extension.clone(), put: Vec::new(), remove: Vec::new() };
+            PendingRegistration { extension: extension.clone(), put: Vec::new(), remove: Vec::new(), new: 0 };
         let general = request.headers.read::<Expires>().ok().flatten().map(|expires| expires.0);
         match request.contacts().map_err(malformed)? {
             Contacts::Star if general == Some(0) => {
@@ -153,7 +168,7 @@ impl Registrar {
                 }
             }
         }
-        self.has_room(extension, &pending)?;
+        pending.new = self.has_room(extension, &pending)?;
         Ok(pending)
     }
 
@@ -175,13 +190,7 @@ impl Registrar {
             return Ok(());
         }
         if asked < self.limits.min_expires {
-            let least = self.limits.min_expires.as_secs().to_string();
-            let header = Some((HeaderName::MinExpires, least));
-            return Err(Refusal {
-                status: StatusCode::INTERVAL_TOO_BRIEF,
-                reason: "interval-too-brief",
-                header,
-            });
+            return Err(Refusal::new(StatusCode::INTERVAL_TOO_BRIEF, "interval-too-brief"));
         }
         let created = self.table.get(&key).map_or(now.wall, |known| known.created);
         let path = request.headers.addresses(&HeaderName::Path);
@@ -227,18 +236,29 @@ impl Registrar {
         Ok(keys)
     }
 
-    fn has_room(&self, extension: &Extension, pending: &PendingRegistration) -> Result<(), Refusal> {
+    /// How many new devices the request makes, if there is room for them beside those that wait for the flash.
+    fn has_room(&self, extension: &Extension, pending: &PendingRegistration) -> Result<usize, Refusal> {
         let is_new = |binding: &&Binding| self.table.get(&binding.key).is_none();
         let new = pending.put.iter().filter(is_new).count();
         let left = self.table.of(extension).filter(|one| !pending.remove.contains(&one.key)).count();
-        if new > 0 && left + new > self.limits.per_extension {
+        let waiting = self.reserved.get(extension).copied().unwrap_or(0);
+        if new > 0 && left + new + waiting > self.limits.per_extension {
             return Err(Refusal::new(StatusCode::FORBIDDEN, "too-many-devices"));
         }
-        if self.table.len() + new > self.limits.max_bindings {
+        if new > 0 && self.table.len() + new + self.reserved.len() > self.limits.max_bindings {
             let header = Some((HeaderName::RetryAfter, "60".to_owned()));
             return Err(Refusal { status: StatusCode::SERVICE_UNAVAILABLE, reason: "bindings-full", header });
         }
-        Ok(())
+        Ok(new)
+    }
+
+    fn release(&mut self, extension: &Extension, count: usize) {
+        if let Some(reserved) = self.reserved.get_mut(extension) {
+            *reserved = reserved.saturating_sub(count);
+            if *reserved == 0 {
+                self.reserved.remove(extension);
+            }
+        }
     }
 
     fn kind_of_change(&self, binding: &Binding) -> What {
@@ -280,7 +300,7 @@ impl Registrar {
             let least = u32::try_from(self.limits.min_expires.as_secs()).unwrap_or(u32::MAX);
             response.headers.set(&MinExpires(least));
         }
-        Registered::Answer { response: Box::new(response), failure: Some(refusal.reason) }
+        Registered::Answer { response: Box::new(response), refusal: Some(refusal.reason), is_guess: false }
     }
 
     fn challenge_register(
@@ -291,11 +311,8 @@ impl Registrar {
         failure: Option<&'static str>,
     ) -> Registered {
         let mut response = self.response(request, StatusCode::UNAUTHORIZED);
-        let salt = self.random.next_u64();
-        for challenge in self.authenticator.challenges(now.wall, salt, stale) {
-            response.headers.push(HeaderName::WwwAuthenticate, &challenge);
-        }
-        Registered::Answer { response: Box::new(response), failure }
+        self.add_challenges(now, request, stale, &HeaderName::WwwAuthenticate, &mut response);
+        Registered::Answer { response: Box::new(response), refusal: failure, is_guess: failure.is_some() }
     }
 
     fn response(&mut self, request: &Request, status: StatusCode) -> Response {

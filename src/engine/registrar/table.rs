@@ -20,6 +20,7 @@ pub(super) struct Table {
     bindings: HashMap<Extension, BTreeMap<DeviceKey, (Number, Binding)>>,
     numbers: HashMap<Number, BindingKey>,
     by_connection: HashMap<ConnectionId, Vec<Number>>,
+    by_page: HashMap<WebSession, BindingKey>,
     timers: Timers<Number>,
     last: u64,
     len: usize,
@@ -69,6 +70,9 @@ impl Table {
         if let Reach::Sip { flow: Flow { connection: Some(connection), .. }, .. } = &binding.reach {
             self.by_connection.entry(*connection).or_default().push(number);
         }
+        if let Reach::Web(Some(session)) = &binding.reach {
+            self.by_page.insert(*session, binding.key.clone());
+        }
         self.numbers.insert(number, binding.key.clone());
         let devices = self.bindings.entry(binding.key.extension.clone()).or_default();
         devices.insert(binding.key.device.clone(), (number, binding));
@@ -83,6 +87,9 @@ impl Table {
         }
         self.numbers.remove(&number);
         self.timers.cancel(&number);
+        if let Reach::Web(Some(session)) = &binding.reach {
+            self.by_page.remove(session);
+        }
         if let Reach::Sip { flow: Flow { connection: Some(connection), .. }, .. } = &binding.reach
             && let Some(numbers) = self.by_connection.get_mut(connection)
         {
@@ -95,17 +102,15 @@ impl Table {
         Some(binding)
     }
 
-    /// The bindings made on a connection.
-    pub(super) fn on_connection(&self, connection: ConnectionId) -> Vec<BindingKey> {
-        let numbers = self.by_connection.get(&connection).into_iter().flatten();
-        numbers.filter_map(|number| self.numbers.get(number).cloned()).collect()
+    /// The connection is gone: the bindings that were made on it.
+    pub(super) fn leave_connection(&mut self, connection: ConnectionId) -> Vec<BindingKey> {
+        let numbers = self.by_connection.remove(&connection).unwrap_or_default();
+        numbers.into_iter().filter_map(|number| self.numbers.get(&number).cloned()).collect()
     }
 
     /// The binding of a page.
     pub(super) fn of_page(&self, session: WebSession) -> Option<BindingKey> {
-        self.iter()
-            .find(|binding| binding.reach == Reach::Web(Some(session)))
-            .map(|binding| binding.key.clone())
+        self.by_page.get(&session).cloned()
     }
 
     /// The next binding whose time has come; it is removed.

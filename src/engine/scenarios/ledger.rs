@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::media::end::Flow as MediaFlow;
-use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand};
+use crate::media::end::{EndCodec, Flow as MediaFlow};
+use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, PayloadMap};
 
 /// What is known of an open end.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub(super) struct OpenEnd {
     port: Option<LocalPort>,
     /// What flows.
     pub(super) flow: Option<MediaFlow>,
+    /// What its session agreed.
+    pub(super) codec: EndCodec,
+    /// Which payload types it passes on, as which.
+    pub(super) map: PayloadMap,
     /// To whom it is bridged.
     pub(super) peer: Option<EndId>,
     /// Whether it was told where its peer is.
@@ -25,6 +29,8 @@ pub(super) struct Ledger {
     /// Open ends.
     pub(super) ends: HashMap<EndId, OpenEnd>,
     ice: HashSet<EndId>,
+    /// Candidates that were passed on.
+    pub(super) candidates: usize,
     opened: usize,
     closed: usize,
 }
@@ -33,7 +39,8 @@ impl Ledger {
     /// Takes an order of the engine; returns the end that it closes.
     pub(super) fn media(&mut self, command: &MediaCommand) -> Option<EndId> {
         if let MediaCommand::Open { end, local, .. } = command {
-            let taken = matches!(local, LocalPort::Phone(_)) && self.ends.values().any(|open| open.port == Some(*local));
+            let taken = matches!(local, LocalPort::Phone(_))
+                && self.ends.values().any(|open| open.port == Some(*local));
             assert!(!taken, "{local:?} carries two ends");
             let open = OpenEnd { port: Some(*local), ..OpenEnd::default() };
             assert!(self.ends.insert(*end, open).is_none(), "{end:?} opened twice");
@@ -41,17 +48,22 @@ impl Ledger {
             return None;
         }
         let end = command.end();
-        let known = self.ends.get_mut(&end).unwrap_or_else(|| panic!("{command:?} for an end that is not open"));
+        let known =
+            self.ends.get_mut(&end).unwrap_or_else(|| panic!("{command:?} for an end that is not open"));
         match command {
             MediaCommand::SetRemote { .. } => known.has_remote = true,
             MediaCommand::SetFlow { flow, .. } => known.flow = Some(*flow),
+            MediaCommand::SetCodec { codec, .. } => known.codec = codec.clone(),
             MediaCommand::SendDtmf { digits, .. } => {
                 known.digits.extend(digits.iter().map(|digit| digit.as_char()));
             }
-            MediaCommand::Bridge { b, .. } => {
+            MediaCommand::Bridge { b, a_to_b, b_to_a, .. } => {
                 known.peer = Some(*b);
-                let other = self.ends.get_mut(b).unwrap_or_else(|| panic!("bridged to {b:?}, which is not open"));
+                known.map = a_to_b.clone();
+                let other =
+                    self.ends.get_mut(b).unwrap_or_else(|| panic!("bridged to {b:?}, which is not open"));
                 other.peer = Some(end);
+                other.map = b_to_a.clone();
             }
             MediaCommand::Close { .. } => {
                 self.ends.remove(&end);
@@ -66,12 +78,17 @@ impl Ledger {
     /// Takes an order about ICE and DTLS.
     pub(super) fn connectivity(&mut self, command: &ConnectivityCommand) {
         match command {
-            ConnectivityCommand::Open { end, .. } => assert!(self.ice.insert(*end), "ICE of {end:?} opened twice"),
-            ConnectivityCommand::Close { end } => assert!(self.ice.remove(end), "ICE of {end:?} closed twice"),
+            ConnectivityCommand::Open { end, .. } => {
+                assert!(self.ice.insert(*end), "ICE of {end:?} opened twice")
+            }
+            ConnectivityCommand::Close { end } => {
+                assert!(self.ice.remove(end), "ICE of {end:?} closed twice")
+            }
             ConnectivityCommand::SetRemote { end, .. }
             | ConnectivityCommand::AddCandidate { end, .. }
             | ConnectivityCommand::Restart { end, .. } => {
                 assert!(self.ice.contains(end), "{command:?} for an end without ICE");
+                self.candidates += usize::from(matches!(command, ConnectivityCommand::AddCandidate { .. }));
             }
         }
     }

@@ -3,9 +3,33 @@
 //! Each file is one behaviour; each test reads like a script of the wire. After every step the media orders must
 //! balance; at the end of each scenario nothing may be left in any table, and nobody may be sent anything more.
 
+mod asterisk_down;
+mod caller_id;
+mod cancelling;
 mod descriptions;
+mod digits;
 mod direct;
+mod early_media;
+mod failing;
+mod flows;
+mod forged;
+mod forking;
+mod holding;
+mod late_offers;
 mod ledger;
+mod limits;
+mod messages;
+mod mirroring;
+mod page_calls;
+mod numbers;
 mod pages;
 mod phones;
+mod records;
+mod registering;
+mod reinviting;
+mod returning;
+mod ringing;
+mod session_timers;
+mod through_asterisk;
+mod vanishing;
 mod world;

@@ -1,7 +1,8 @@
 //! Scripted pages: what a browser asks by REST and is told on `/ws/auth`.
 
 use super::descriptions::browser;
-use super::world::World;
+use super::phones::Line;
+use super::world::{Peer, World};
 use crate::engine::Input;
 use crate::engine::call::CallId;
 use crate::engine::web::{
@@ -32,6 +33,18 @@ impl World {
         page
     }
 
+    /// The same browser connects again.
+    pub(super) fn page_again(&mut self, page: &Page) -> Page {
+        self.page(&page.number, &page.instance)
+    }
+
+    /// Leaves out what was told about quality.
+    pub(super) fn drains_quality(&mut self, page: &Page) {
+        if let Some(events) = self.told.get_mut(&page.session) {
+            events.retain(|event| !matches!(event, WebEvent::Quality { .. }));
+        }
+    }
+
     /// The page's connection is gone.
     pub(super) fn leaves(&mut self, page: &Page) {
         self.feed(Input::Web(WebInput::Closed { session: page.session }));
@@ -39,9 +52,19 @@ impl World {
 
     /// The page asks; the answer.
     pub(super) fn asks(&mut self, page: &Page, request: WebRequest) -> WebReply {
+        self.asks_as(&page.number, Some(page.session), request)
+    }
+
+    /// Who signed in asks, perhaps without a page's connection; the answer.
+    pub(super) fn asks_as(
+        &mut self,
+        number: &str,
+        session: Option<WebSession>,
+        request: WebRequest,
+    ) -> WebReply {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let (caller, session) = (Self::extension(&page.number), Some(page.session));
+        let caller = Self::extension(number);
         self.feed(Input::Web(WebInput::Request { ticket, caller, session, request }));
         let (answered, reply) = self.replies.pop_front().expect("a reply");
         assert_eq!(answered, ticket);
@@ -105,6 +128,20 @@ impl World {
             WebReply::Call(view) => view,
             other => panic!("not ended: {other:?}"),
         }
+    }
+
+    /// A call from a page to a phone that is up.
+    pub(super) fn page_talks(&mut self, page: &Page, phone: Peer) -> (CallId, Line) {
+        let number = self.peers[phone.0].number.clone();
+        let call = self.dials(page, &number).id;
+        let mut b = self.rung(phone);
+        self.answers(&b, 180, "");
+        self.sees(page, "ringing");
+        self.answers(&b, 200, &super::descriptions::audio(5000));
+        self.asked(&mut b, "ACK");
+        self.is_answered(page);
+        self.sees(page, "up");
+        (call, b)
     }
 
     /// Nothing was told to the page.

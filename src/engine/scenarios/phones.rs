@@ -39,8 +39,19 @@ impl World {
 
     /// A phone registers: the challenge, the answer to it; returns the final response.
     pub(super) fn registers(&mut self, phone: Peer, expires: u32) -> Response {
+        if self.peers[phone.0].flow.connection.is_some() && expires == 3600 {
+            return self.registers_again(phone);
+        }
         let contact = self.contact_of(phone);
         self.registers_contact(phone, &format!("{contact};expires={expires}"), "")
+    }
+
+    /// A phone registers again on the connection that it has now, as the same device.
+    pub(super) fn registers_again(&mut self, phone: Peer) -> Response {
+        let place = phone.0;
+        let number = self.peers[place].number.clone();
+        let contact = format!("<sip:{number}@device{place}.invalid;transport=tcp>;expires=3600");
+        self.registers_contact(phone, &contact, "")
     }
 
     /// The same with this Contact and further headers.
@@ -51,7 +62,14 @@ impl World {
     }
 
     /// The same with these credentials.
-    pub(super) fn registers_as(&mut self, phone: Peer, user: &str, password: &str, contact: &str, more: &str) -> Response {
+    pub(super) fn registers_as(
+        &mut self,
+        phone: Peer,
+        user: &str,
+        password: &str,
+        contact: &str,
+        more: &str,
+    ) -> Response {
         let number = self.peers[phone.0].number.clone();
         let first = self.register_text(phone, &number, contact, more);
         self.wire(phone, &first);
@@ -60,9 +78,22 @@ impl World {
             return challenge;
         }
         let proof = proof(&challenge, "REGISTER", "sip:branchline", user, password, 1);
-        let second = self.register_text(phone, &number, contact, &format!("{more}Authorization: {proof}\r\n"));
+        let second =
+            self.register_text(phone, &number, contact, &format!("{more}Authorization: {proof}\r\n"));
         self.wire(phone, &second);
         self.last_response(phone)
+    }
+
+    /// A phone registers with the right credentials; the answer is left in its inbox. The REGISTER that was sent.
+    pub(super) fn registers_unanswered(&mut self, phone: Peer, number: &str) -> String {
+        let contact = self.contact_of(phone);
+        let first = self.register_text(phone, number, &contact, "");
+        self.wire(phone, &first);
+        let challenge = self.last_response(phone);
+        let proof = proof(&challenge, "REGISTER", "sip:branchline", number, &format!("pw-{number}"), 1);
+        let second = self.register_text(phone, number, &contact, &format!("Authorization: {proof}\r\n"));
+        self.wire(phone, &second);
+        second
     }
 
     pub(super) fn register_text(&mut self, phone: Peer, number: &str, contact: &str, more: &str) -> String {
@@ -86,7 +117,9 @@ impl World {
 
     pub(super) fn contact_of(&self, phone: Peer) -> String {
         let wire = &self.peers[phone.0];
-        let transport = if wire.flow.transport == Transport::Udp { String::new() } else {
+        let transport = if wire.flow.transport == Transport::Udp {
+            String::new()
+        } else {
             format!(";transport={}", wire.flow.transport.uri_token())
         };
         format!("<sip:{}@{}{transport}>", wire.number, wire.flow.remote)
@@ -94,12 +127,15 @@ impl World {
 
     /// Request line and Via, with a branch of its own.
     pub(super) fn head(&mut self, phone: Peer, method: &str, uri: &str) -> String {
+        let hops = self.hops;
+        self.branches += 1;
+        let branch = self.branches;
         let wire = &mut self.peers[phone.0];
         wire.sequence += 1;
         let via = wire.flow.transport.via_token();
         format!(
-            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {};branch=z9hG4bK-{}-{};rport\r\nMax-Forwards: 70\r\n",
-            wire.flow.remote, phone.0, wire.sequence
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{via} {};branch=z9hG4bK-{}-{branch};rport\r\nMax-Forwards: {hops}\r\n",
+            wire.flow.remote, phone.0
         )
     }
 
@@ -111,22 +147,11 @@ impl World {
     /// The same with further headers.
     pub(super) fn calls_with(&mut self, phone: Peer, number: &str, body: &str, more: &str) -> Line {
         let place = phone.0;
-        let sequence = self.peers[place].sequence;
         let own = self.peers[place].number.clone();
-        let mut line = Line {
-            peer: phone,
-            call_id: format!("call-{place}-{sequence}"),
-            local: format!("\"X\" <sip:{own}@branchline>;tag=a{place}x{sequence}"),
-            remote: format!("<sip:{number}@branchline>"),
-            target: format!("sip:{number}@branchline"),
-            cseq: 0,
-            invite: Request::new(Method::Invite, Uri::parse(&"sip:x@y".into()).unwrap()),
-        };
+        let mut line = self.line(phone, &own, number);
         self.invites(&mut line, body, more);
         let inbox = &mut self.peers[place].inbox;
-        let is_challenge = |message: &Message| {
-            matches!(message, Message::Response(response) if response.status.code() == 407 && response.call_id().is_some_and(|id| **id == *line.call_id))
-        };
+        let is_challenge = |message: &Message| matches!(message, Message::Response(response) if response.status.code() == 407 && response.call_id().is_some_and(|id| **id == *line.call_id));
         if let Some(at) = inbox.iter().position(is_challenge) {
             let Some(Message::Response(challenge)) = inbox.remove(at) else { unreachable!() };
             self.acks_refusal(&line, &challenge);
@@ -137,10 +162,34 @@ impl World {
         line
     }
 
+    /// A call with this From, which leaves a challenge unanswered.
+    pub(super) fn calls_unanswered(&mut self, phone: Peer, number: &str, from: &str, body: &str) -> Line {
+        let mut line = self.line(phone, from, number);
+        self.invites(&mut line, body, PLAIN);
+        line
+    }
+
+    /// A line on which nothing was said yet.
+    pub(super) fn line(&mut self, phone: Peer, from: &str, number: &str) -> Line {
+        let place = phone.0;
+        let sequence = self.peers[place].sequence;
+        Line {
+            peer: phone,
+            call_id: format!("call-{place}-{sequence}"),
+            local: format!("\"X\" <sip:{from}@branchline>;tag=a{place}x{sequence}"),
+            remote: format!("<sip:{number}@branchline>"),
+            target: format!("sip:{number}@branchline"),
+            cseq: 0,
+            invite: Request::new(Method::Invite, Uri::parse(&"sip:x@y".into()).unwrap()),
+        }
+    }
+
     /// An INVITE or re-INVITE on a line.
     pub(super) fn invites(&mut self, line: &mut Line, body: &str, more: &str) {
         let text = self.request_text(line, "INVITE", body, more);
-        let Ok(Message::Request(request)) = crate::sip::parse::parse(text.clone().into()) else { panic!("{text}") };
+        let Ok(Message::Request(request)) = crate::sip::parse::parse(text.clone().into()) else {
+            panic!("{text}")
+        };
         line.invite = request;
         self.wire(line.peer, &text);
     }
@@ -157,13 +206,33 @@ impl World {
         }
         let head = self.head(line.peer, method, &line.target);
         let contact = self.contact_of(line.peer);
-        let kind = if body.is_empty() || more.contains("Content-Type") { "" } else { "Content-Type: application/sdp\r\n" };
-        let allow = "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE\r\n";
-        let contact = if matches!(method, "INVITE" | "UPDATE") { format!("Contact: {contact}\r\n{allow}") } else { String::new() };
+        let kind = if body.is_empty() || more.contains("Content-Type") {
+            ""
+        } else {
+            "Content-Type: application/sdp\r\n"
+        };
+        let allow = self.allow();
+        let contact = if matches!(method, "INVITE" | "UPDATE") {
+            format!("Contact: {contact}\r\n{allow}")
+        } else {
+            String::new()
+        };
         format!(
             "{head}From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} {method}\r\n{contact}{more}{kind}Content-Length: {}\r\n\r\n{body}",
-            line.local, line.remote, line.call_id, line.cseq, body.len()
+            line.local,
+            line.remote,
+            line.call_id,
+            line.cseq,
+            body.len()
         )
+    }
+
+    fn allow(&self) -> &'static str {
+        if self.allow_update {
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE\r\n"
+        } else {
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK\r\n"
+        }
     }
 
     /// The next message of this call.
@@ -221,12 +290,14 @@ impl World {
     /// A phone must now be called.
     pub(super) fn rung(&mut self, phone: Peer) -> Line {
         let inbox = &mut self.peers[phone.0].inbox;
-        let is_new = |message: &Message| {
-            matches!(message, Message::Request(request) if request.method == Method::Invite && request.to_tag().is_none())
-        };
+        let is_new = |message: &Message| matches!(message, Message::Request(request) if request.method == Method::Invite && request.to_tag().is_none());
         let at = inbox.iter().position(is_new);
         let Some(Message::Request(invite)) = at.and_then(|at| inbox.remove(at)) else {
-            panic!("{} was not called: {:?}", self.peers[phone.0].number, self.peers[phone.0].inbox.front().map(first_line));
+            panic!(
+                "{} was not called: {:?}",
+                self.peers[phone.0].number,
+                self.peers[phone.0].inbox.front().map(first_line)
+            );
         };
         let sequence = self.peers[phone.0].sequence;
         Line {
@@ -260,9 +331,12 @@ impl World {
         let contact = self.contact_of(line.peer);
         let cseq = request.headers.get(&HeaderName::CSeq).unwrap();
         let from = request.headers.get(&HeaderName::From).unwrap();
-        text.push_str(&format!("From: {from}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq}\r\n", line.local, line.call_id));
+        text.push_str(&format!(
+            "From: {from}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq}\r\n",
+            line.local, line.call_id
+        ));
         if matches!(request.method, Method::Invite | Method::Update) && status < 300 {
-            text.push_str(&format!("Contact: {contact}\r\nAllow: INVITE, ACK, CANCEL, BYE, INFO, PRACK, UPDATE\r\n"));
+            text.push_str(&format!("Contact: {contact}\r\n{}", self.allow()));
         }
         if !body.is_empty() {
             text.push_str("Content-Type: application/sdp\r\n");
@@ -309,7 +383,8 @@ impl World {
             matches!(message, Message::Response(response) if response.cseq().is_some_and(|cseq| cseq.method == *method)
                 && response.call_id().is_some_and(|id| **id == *line.call_id) && response.status.code() == status)
         };
-        let Some(Message::Response(response)) = inbox.iter().position(fits).and_then(|at| inbox.remove(at)) else {
+        let Some(Message::Response(response)) = inbox.iter().position(fits).and_then(|at| inbox.remove(at))
+        else {
             let got: Vec<_> = inbox.iter().map(first_line).collect();
             panic!("expected {status} to {method:?} among {got:?}");
         };
@@ -400,12 +475,26 @@ impl World {
 }
 
 fn describe(message: Option<&Message>) -> String {
-    message.map_or_else(|| "nothing".to_owned(), |message| String::from_utf8_lossy(&message.to_bytes()).into_owned())
+    message.map_or_else(
+        || "nothing".to_owned(),
+        |message| String::from_utf8_lossy(&message.to_bytes()).into_owned(),
+    )
 }
 
 /// The credentials that answer a challenge, SHA-256 preferred.
-pub(super) fn proof(response: &Response, method: &str, uri: &str, user: &str, password: &str, nc: u32) -> String {
-    let name = if response.status.code() == 401 { HeaderName::WwwAuthenticate } else { HeaderName::ProxyAuthenticate };
+pub(super) fn proof(
+    response: &Response,
+    method: &str,
+    uri: &str,
+    user: &str,
+    password: &str,
+    nc: u32,
+) -> String {
+    let name = if response.status.code() == 401 {
+        HeaderName::WwwAuthenticate
+    } else {
+        HeaderName::ProxyAuthenticate
+    };
     let challenges = response.headers.challenges(&name);
     let challenge = client::choose(&challenges).unwrap();
     proof_of(challenge, method, uri, user, password, nc)
@@ -422,7 +511,13 @@ pub(super) fn proof_of(
 ) -> String {
     let keys = UserKeys::new(user, "branchline", password);
     let uri = Uri::parse(&uri.to_owned().into()).unwrap();
-    let method = if method == "REGISTER" { Method::Register } else { Method::Invite };
+    let method = match method {
+        "REGISTER" => Method::Register,
+        "INVITE" => Method::Invite,
+        "MESSAGE" => Method::Message,
+        "UPDATE" => Method::Update,
+        other => panic!("{other} is not known to the script"),
+    };
     client::answer(challenge, user, &keys, (&method, &uri), "c0ffee", nc).unwrap().to_string()
 }
 

@@ -1,6 +1,6 @@
 //! The world around one engine: virtual time, peers, a store, a media worker, Asterisk's registrar.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -36,6 +36,8 @@ pub(super) struct Wire {
     /// The connection is gone: what is sent there fails.
     pub(super) gone: bool,
     pub(super) sequence: u32,
+    /// What it was sent: a transaction layer takes each message once.
+    seen: HashSet<Bytes>,
 }
 
 /// How the store behaves.
@@ -77,12 +79,20 @@ pub(super) struct World {
     pub(super) unreported: Vec<EndId>,
     pub(super) inputs: VecDeque<Input>,
     pub(super) tickets: u64,
+    /// Max-Forwards of what peers send.
+    pub(super) hops: u8,
+    pub(super) branches: u64,
+    /// Whether phones say that they take UPDATE.
+    pub(super) allow_update: bool,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
 pub(super) fn accounts() -> Accounts {
     let names = ["Ann", "Bob", "Cid", "Dan", "Eve", "Fay"];
-    (1001..).zip(names).map(|(number, name)| account(&number.to_string(), name, &format!("pw-{number}"))).collect()
+    (1001..)
+        .zip(names)
+        .map(|(number, name)| account(&number.to_string(), name, &format!("pw-{number}")))
+        .collect()
 }
 
 /// One account.
@@ -143,6 +153,9 @@ impl World {
             unreported: vec![],
             inputs: VecDeque::new(),
             tickets: 0,
+            hops: 70,
+            branches: 0,
+            allow_update: true,
         };
         world.peer("asterisk", flow);
         world.step();
@@ -150,7 +163,14 @@ impl World {
     }
 
     pub(super) fn peer(&mut self, number: &str, flow: Flow) -> Peer {
-        let wire = Wire { number: number.to_owned(), flow, inbox: VecDeque::new(), gone: false, sequence: 0 };
+        let wire = Wire {
+            number: number.to_owned(),
+            flow,
+            inbox: VecDeque::new(),
+            gone: false,
+            sequence: 0,
+            seen: HashSet::new(),
+        };
         self.peers.push(wire);
         Peer(self.peers.len() - 1)
     }
@@ -283,8 +303,10 @@ impl World {
 
     fn deliver(&mut self, flow: Flow, bytes: Bytes) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        let message = parse::parse(bytes).unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
-        let found = self.peers.iter().position(|wire| wire.flow.side == flow.side && same_way(wire.flow, flow));
+        let message = parse::parse(bytes.clone())
+            .unwrap_or_else(|error| panic!("unreadable output {error:?}:\n{text}"));
+        let found =
+            self.peers.iter().position(|wire| wire.flow.side == flow.side && same_way(wire.flow, flow));
         let Some(place) = found else { panic!("sent to a stranger at {flow:?}:\n{text}") };
         if self.peers[place].gone {
             return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
@@ -295,7 +317,9 @@ impl World {
         {
             return self.asterisk_hears(request);
         }
-        self.peers[place].inbox.push_back(message);
+        if self.peers[place].seen.insert(bytes) {
+            self.peers[place].inbox.push_back(message);
+        }
     }
 
     fn asterisk_hears(&mut self, request: &Request) {
@@ -324,7 +348,9 @@ impl World {
             }
         }
         if self.contacts.get(&user).is_some_and(|until| until.instant > self.now.instant) {
-            response.headers.push(crate::sip::HeaderName::Contact, format!("<sip:{user}@127.0.0.1:5070>;expires=60"));
+            response
+                .headers
+                .push(crate::sip::HeaderName::Contact, format!("<sip:{user}@127.0.0.1:5070>;expires=60"));
         }
     }
 
@@ -382,7 +408,8 @@ impl World {
     /// Nobody was sent anything that the script does not mention.
     pub(super) fn is_quiet(&self) {
         for wire in &self.peers {
-            let unread: Vec<_> = wire.inbox.iter().filter(|message| !is_trying(message)).map(first_line).collect();
+            let unread: Vec<_> =
+                wire.inbox.iter().filter(|message| !is_trying(message)).map(first_line).collect();
             assert!(unread.is_empty(), "{} was also sent {unread:?}", wire.number);
         }
     }

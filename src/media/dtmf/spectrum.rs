@@ -8,13 +8,14 @@ use std::f32::consts::TAU;
 
 use super::Digit;
 use super::tone::{HIGH, LOW};
-use crate::media::g711::{PEAK_0_DBM0, SAMPLE_RATE};
+use crate::media::g711::{PEAK_0_DBM0, SAMPLES_A_SECOND};
 
 /// Samples in a step: 5 ms.
 pub(super) const STEP: usize = 40;
+const STEP_LENGTH: f32 = 40.0;
 
 /// Samples in a window.
-const WINDOW: f32 = 3.0 * STEP as f32;
+const WINDOW: f32 = 3.0 * STEP_LENGTH;
 
 /// Frequencies that are listened to.
 const TONES: usize = 8;
@@ -113,8 +114,8 @@ impl Spectrum {
             before: Bins::default(),
         };
         for (n, frequency) in LOW.into_iter().chain(HIGH).enumerate() {
-            let turn = TAU * frequency / SAMPLE_RATE as f32;
-            let step_turn = turn * STEP as f32;
+            let turn = TAU * frequency / SAMPLES_A_SECOND;
+            let step_turn = turn * STEP_LENGTH;
             (spectrum.turn.im[n], spectrum.turn.re[n]) = turn.sin_cos();
             (spectrum.step_turn.im[n], spectrum.step_turn.re[n]) = step_turn.sin_cos();
             spectrum.drift[n] = (step_turn * TOLERANCE).tan();
@@ -132,7 +133,7 @@ impl Spectrum {
     /// Takes the next step; gives the key whose tone fills the window.
     pub(super) fn hear(&mut self, samples: &[f32; STEP]) -> Option<Heard> {
         let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
-        let is_silent = energy < SILENCE * STEP as f32;
+        let is_silent = energy < SILENCE * STEP_LENGTH;
         let step = if is_silent { Bins::default() } else { self.goertzel(samples) };
         let older = self.steps[1].times(&self.step_turn).plus(&self.steps[0]);
         let window = older.times(&self.step_turn).plus(&step);
@@ -191,8 +192,8 @@ impl Spectrum {
         }
         // A window of three steps shows sin²x/x² of a tone that runs ahead by 2x/3 in a step.
         let x = 1.5 * across.atan2(along);
-        let part = x.sin() / x;
-        Some(if x.abs() < 0.01 { shown } else { shown / (part * part) })
+        let part = if x.abs() < 0.01 { 1.0 } else { x.sin() / x };
+        Some(shown / (part * part))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::f32::consts::TAU;
 
 use super::Digit;
-use crate::media::g711::{Law, PEAK_0_DBM0, SAMPLE_RATE};
+use crate::media::g711::{Law, PEAK_0_DBM0, SAMPLES_A_SECOND};
 
 /// The rows of the keypad, in Hz.
 pub const LOW: [f32; 4] = [697.0, 770.0, 852.0, 941.0];
@@ -35,7 +35,7 @@ impl Digit {
 /// Writes a part of a key's tone: the samples from `from` on, counted from the tone's start. Silence for the hook flash.
 pub fn write_tone(digit: Digit, from: u16, law: Law, payload: &mut [u8]) {
     let Some(tone) = digit.tone() else { return payload.fill(law.silence()) };
-    let radians = tone.map(|frequency| TAU * frequency / SAMPLE_RATE as f32);
+    let radians = tone.map(|frequency| TAU * frequency / SAMPLES_A_SECOND);
     for (n, code) in (from..=u16::MAX).zip(payload) {
         let sines = radians.iter().zip(LEVELS).map(|(radians, level)| level * (radians * f32::from(n)).sin());
         *code = law.encode((sines.sum::<f32>() * PEAK_0_DBM0) as i16);

@@ -17,6 +17,7 @@ impl Relay {
         let done = match command {
             MediaCommand::Open { end, local, security } => self.open(now, end, local, security),
             MediaCommand::SetRemote { end, remote, source } => self.set_remote(end, remote, source),
+            MediaCommand::AllowSource { end, address } => self.table.allow_source(end, address),
             MediaCommand::SetCrypto { end, keys } => self.set_crypto(end, &keys),
             MediaCommand::SetCodec { end, codec } => self.change(end, |open| open.set_codec(codec)),
             MediaCommand::Bridge { a, b, a_to_b, b_to_a } => self.bridge(now, [a, b], [a_to_b, b_to_a]),

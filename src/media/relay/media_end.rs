@@ -88,6 +88,8 @@ pub(super) struct MediaEnd {
     pub(super) received_ratings: Ratings,
     pub(super) life: Life,
     pub(super) drops: DropCounts,
+    /// Further addresses of a browser that ICE has validated; the table finds the end by them.
+    pub(super) sources: Vec<SocketAddr>,
     source: SourceRule,
     latched: Option<Latched>,
     latched_rtcp: Option<SocketAddr>,
@@ -121,6 +123,7 @@ impl MediaEnd {
             received_ratings: Ratings::default(),
             life: Life { rtp: now, any: now, silent: false },
             drops: DropCounts::default(),
+            sources: Vec::new(),
             source: SourceRule::Exact,
             latched: None,
             latched_rtcp: None,
@@ -222,7 +225,7 @@ impl MediaEnd {
     /// Takes an RTCP packet in: source and protection.
     pub(super) fn open_rtcp(&mut self, from: SocketAddr, packet: &mut Packet) -> Result<(), DropReason> {
         let remote = self.remote.ok_or(DropReason::UnknownSource)?;
-        let named = from == remote.rtcp_address() || from == remote.rtp;
+        let named = from == remote.rtcp_address() || from == remote.rtp || self.sources.contains(&from);
         let admitted = named
             || match self.rule() {
                 SourceRule::Exact => false,
@@ -321,7 +324,7 @@ impl MediaEnd {
         let movable =
             self.latched.is_none_or(|latched| now.saturating_duration_since(latched.last) >= LATCH_HOLDS);
         match self.rule() {
-            SourceRule::Exact if from == remote.rtp => Ok(false),
+            SourceRule::Exact if from == remote.rtp || self.sources.contains(&from) => Ok(false),
             SourceRule::Exact => Err(DropReason::WrongSource),
             _ if from == current => Ok(self.latched.is_none()),
             SourceRule::SameHost if movable && from.ip() == remote.rtp.ip() => Ok(true),

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 
 use super::media_end::MediaEnd;
-use crate::media::end::{EndId, Remote};
+use crate::media::end::{EndId, MAX_SOURCES, Remote};
 use crate::media::event::{DropReason, RefusalReason};
 use crate::media::ports::{LocalPort, PortPair, SocketId};
 
-/// Bounded by its capacity; addresses only by what signalling and ICE named, two for each end.
+/// Bounded by its capacity; addresses only by what signalling and ICE named, a few for each end.
 ///
 /// The maps are keyed by what peers may choose, so they hash with the standard library's keyed hash.
 pub(super) struct EndTable {
@@ -85,6 +85,11 @@ impl EndTable {
         if let Some(remote) = removed.remote {
             self.forget_addresses(removed.local, &remote, end.index());
         }
+        for address in &removed.sources {
+            if self.webrtc.get(address) == Some(&end.index()) {
+                self.webrtc.remove(address);
+            }
+        }
         if let LocalPort::Phone(PortPair(pair)) = removed.local
             && let Some(phone) = self.phones.get_mut(usize::from(pair))
         {
@@ -95,7 +100,8 @@ impl EndTable {
 
     /// From now on packets from `remote` on the end's shared socket are its own, whoever named them before.
     pub(super) fn name_remote(&mut self, end: EndId, remote: Remote) -> Option<&mut MediaEnd> {
-        let (local, old) = self.get(end).map(|open| (open.local, open.remote))?;
+        let (local, old, sources) =
+            self.get(end).map(|open| (open.local, open.remote, open.sources.clone()))?;
         if let Some(old) = old {
             self.forget_addresses(local, &old, end.index());
         }
@@ -105,10 +111,25 @@ impl EndTable {
             LocalPort::Phone(_) => None,
         };
         if let Some(addresses) = addresses {
+            // A former remote stays a source if ICE has validated it.
+            addresses.extend(sources.into_iter().map(|source| (source, end.index())));
             addresses.insert(remote.rtp, end.index());
             addresses.insert(remote.rtcp_address(), end.index());
         }
         self.get(end)
+    }
+
+    /// Packets from `address` on the browsers' socket are the end's too.
+    pub(super) fn allow_source(&mut self, end: EndId, address: SocketAddr) -> Result<(), RefusalReason> {
+        let open = self.get(end).ok_or(RefusalReason::UnknownEnd)?;
+        if open.local != LocalPort::WebRtc || open.sources.len() >= MAX_SOURCES {
+            return Err(RefusalReason::NoMoreSources);
+        }
+        if !open.sources.contains(&address) {
+            open.sources.push(address);
+        }
+        self.webrtc.insert(address, end.index());
+        Ok(())
     }
 
     fn forget_addresses(&mut self, local: LocalPort, remote: &Remote, index: usize) {

@@ -42,8 +42,12 @@ impl Relay {
                 end.close_interval();
                 self.reports_due.push_back(index);
             }
-            event.into_iter().for_each(|press| self.event_ended(index, press));
-            tone.into_iter().for_each(|press| self.tone_ended(index, press));
+            if let Some(press) = event {
+                self.event_ended(index, press);
+            }
+            if let Some(press) = tone {
+                self.tone_ended(index, press);
+            }
         }
     }
 

@@ -80,6 +80,12 @@ pub enum EndEvent {
         /// Keys of both directions, with the profile.
         keys: Box<SrtpKeys>,
     },
+    /// ICE has shown that the peer is at this address too: its media may come from there, before and after it
+    /// nominates another (RFC 8445 §12.2).
+    PathValidated {
+        /// The address.
+        remote: SocketAddr,
+    },
     /// Media goes to another address of the peer from now on; the keys stay.
     PathChanged {
         /// The peer's new address.
@@ -296,6 +302,7 @@ impl WebRtcEnd {
                         self.events.push_back(EndEvent::PathChanged { remote });
                     }
                 }
+                IceEvent::Validated(remote) => self.events.push_back(EndEvent::PathValidated { remote }),
                 IceEvent::Failed(why) => self.events.push_back(EndEvent::Failed(why)),
             }
         }

@@ -42,7 +42,9 @@ impl Peer {
             while let Some(out) = self.table.poll_transmit() {
                 self.socket.send_to(&out.bytes, out.to).unwrap();
             }
-            if let Some((_, event)) = self.table.poll_event() {
+            if let Some((_, event)) = self.table.poll_event()
+                && !matches!(event, EndEvent::PathValidated { .. })
+            {
                 return event;
             }
             if let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
@@ -117,7 +119,12 @@ impl Site {
     }
 
     fn event(&self) -> ConnectivityEvent {
-        self.events.recv_timeout(Duration::from_secs(10)).unwrap()
+        loop {
+            let event = self.events.recv_timeout(Duration::from_secs(10)).unwrap();
+            if !matches!(event, ConnectivityEvent::End { event: EndEvent::PathValidated { .. }, .. }) {
+                return event;
+            }
+        }
     }
 
     fn stop(self) {

@@ -82,11 +82,11 @@ pub struct CallView {
     pub caller: String,
     /// Who is called.
     pub callee: String,
-    /// `ringing`, `up`, `held`, `ending`.
+    /// `ringing`, `up`, `held`.
     pub state: String,
     /// When it began; milliseconds since 1970 UTC.
     pub started_ms: u64,
-    /// Its legs, the caller's first.
+    /// Its legs, the caller's first; those that have given up are not among them.
     pub legs: Vec<LegView>,
 }
 
@@ -94,8 +94,12 @@ pub struct CallView {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LegView {
-    /// `udp`, `tcp`, `tls`, `wss`, `page` or `asterisk`.
-    pub transport: String,
+    /// The party's number.
+    pub number: String,
+    /// `udp`, `tcp`, `tls`, `ws`, `wss`, `web` or `asterisk`.
+    pub by: String,
+    /// Since when it talks, or rings; milliseconds since 1970 UTC.
+    pub since_ms: u64,
     /// The codec that was agreed.
     pub codec: Option<String>,
     /// Mean opinion score of what arrives from there.

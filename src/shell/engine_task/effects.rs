@@ -196,6 +196,7 @@ impl Effects {
         let (metrics, health) = (&self.outlets.metrics, &self.outlets.health);
         match observation {
             Observation::Answered { method, status } => metrics.request(method, result_of(status)),
+            Observation::Heard { status } => metrics.response(class_of(status)),
             Observation::Refused { room, reason } => {
                 metrics.dropped(room, reason);
                 debug!(room, reason, "refused");
@@ -247,8 +248,14 @@ const fn result_of(status: u16) -> &'static str {
         487 => "487",
         488 => "488",
         503 => "503",
+        other => class_of(other),
+    }
+}
+
+const fn class_of(status: u16) -> &'static str {
+    match status {
         100..=199 => "1xx",
-        201..=299 => "2xx",
+        200..=299 => "2xx",
         300..=399 => "3xx",
         400..=499 => "4xx",
         500..=599 => "5xx",

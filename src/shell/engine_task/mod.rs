@@ -97,13 +97,7 @@ pub struct Inlets {
 }
 
 /// Runs the loop until [`Order::Finish`], or until nobody can order anything any more.
-pub async fn run(
-    engine: Engine,
-    inlets: Inlets,
-    outlets: Outlets,
-    heartbeat: Heartbeat,
-    glance: Glance,
-) {
+pub async fn run(engine: Engine, inlets: Inlets, outlets: Outlets, heartbeat: Heartbeat, glance: Glance) {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let alarm = Alarm { due: None, sleep: Box::pin(sleep(BEAT)) };
@@ -262,3 +256,6 @@ impl Turning {
 
 /// What became of a change that was to be written.
 type Settled = (StoreTicket, bool);
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::engine::call::AsteriskState;
+use crate::engine::transaction::DropReason;
 
 /// Counts and states; cheap to copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Overview {
     pub registrations: usize,
     /// Server and client transactions.
     pub transactions: (usize, usize),
+    /// What the transaction layer dropped since the start, in the order of [`DropReason::ALL`].
+    pub transaction_drops: [u64; DropReason::ALL.len()],
     /// Port pairs that carry a call, and all.
     pub ports: (usize, usize),
     /// SIP connections.
@@ -31,6 +34,7 @@ impl Overview {
             lingering: !engine.calls().is_empty(),
             registrations: engine.registrar().len(),
             transactions: engine.transactions(),
+            transaction_drops: DropReason::ALL.map(|reason| engine.transaction_drops().of(reason)),
             ports: engine.ports(),
             connections,
             asterisk: engine.mirror().state(),
@@ -44,6 +48,7 @@ impl Overview {
             lingering: false,
             registrations: 0,
             transactions: (0, 0),
+            transaction_drops: [0; DropReason::ALL.len()],
             ports: (0, 0),
             connections: 0,
             asterisk: AsteriskState::Absent,

@@ -1,12 +1,12 @@
 //! Calls and registrations as `branchline calls` and `branchline registrations` show them.
 
 use crate::engine::Engine;
-use crate::engine::call::{Call, CallState, Leg, Wire};
-use crate::engine::flow::Side;
+use crate::engine::call::{Call, CallState, Leg};
 use crate::shell::control::{CallView, LegView, RegistrationView};
 
 pub(super) fn calls(engine: &Engine) -> Vec<CallView> {
-    let mut calls: Vec<CallView> = engine.calls().iter().map(call).collect();
+    let active = engine.calls().iter().filter(|call| call.is_active());
+    let mut calls: Vec<CallView> = active.map(call).collect();
     calls.sort_by(|a, b| (a.started_ms, &a.id).cmp(&(b.started_ms, &b.id)));
     calls
 }
@@ -28,10 +28,9 @@ pub(super) fn registrations(engine: &Engine) -> Vec<RegistrationView> {
 
 fn call(call: &Call) -> CallView {
     let state = match call.state {
-        CallState::Dialling | CallState::Ringing => "ringing",
         CallState::Up if call.legs.iter().any(|leg| leg.state.is_live() && leg.holds()) => "held",
         CallState::Up => "up",
-        CallState::Over(_) => "ending",
+        CallState::Dialling | CallState::Ringing | CallState::Over(_) => "ringing",
     };
     CallView {
         id: call.id.to_string(),
@@ -44,17 +43,14 @@ fn call(call: &Call) -> CallView {
 }
 
 fn leg(leg: &Leg) -> LegView {
-    let transport = match &leg.wire {
-        Wire::Web(_) => "page",
-        Wire::Sip(sip) if sip.flow.side == Side::Asterisk => "asterisk",
-        Wire::Sip(sip) => sip.flow.transport.uri_token(),
-    };
     let audio = leg.session.agreed().and_then(|agreed| agreed.audio());
-    let received = leg.session.report().map(|report| &report.received);
+    let quality = leg.quality.map(|quality| quality.from);
     LegView {
-        transport: transport.to_owned(),
+        number: leg.party.number.clone(),
+        by: leg.by().to_owned(),
+        since_ms: leg.answered.unwrap_or(leg.started).0,
         codec: audio.map(|audio| audio.codec.name.clone()),
-        mos: received.and_then(|stream| stream.mos),
-        loss_percent: received.and_then(|stream| stream.interval_loss).map(|loss| loss * 100.0),
+        mos: quality.and_then(|from| from.mos),
+        loss_percent: quality.filter(|from| from.mos.is_some()).map(|from| from.loss_percent),
     }
 }

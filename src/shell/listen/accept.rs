@@ -16,7 +16,7 @@ use tracing::{debug, warn};
 
 use super::identity::{CertificateKey, Standing, client_identity};
 use super::places::Place;
-use super::{Arrival, CloseReason, Line, Limits, Revocations, Shared, stopped, stream};
+use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped, stream};
 use crate::config::Network;
 use crate::engine::flow::{ClientIdentity, Flow, Side};
 use crate::sip::Transport;
@@ -142,8 +142,7 @@ impl Connection {
             Ok(Err(error)) => return metrics.handshake("sip", handshake_failure(&error)),
             Err(_) => return metrics.handshake("sip", "timeout"),
         };
-        let resumed = stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
-        metrics.handshake("sip", if resumed { "resumed" } else { "full" });
+        metrics.handshake("sip", handshake_kind(stream.get_ref().1));
         let chain = stream.get_ref().1.peer_certificates();
         let shown = chain.and_then(|chain| chain.first()).and_then(|leaf| client_identity(leaf));
         let shown = shown.map(|(identity, key)| (identity, key, revocations));
@@ -214,24 +213,35 @@ fn tune(stream: &TcpStream) {
     }
 }
 
+/// The label of a handshake that succeeded.
+pub(in crate::shell) fn handshake_kind(connection: &rustls::ServerConnection) -> &'static str {
+    match connection.handshake_kind() {
+        Some(rustls::HandshakeKind::Resumed) => "resumed",
+        _ => "full",
+    }
+}
+
 /// The label of a handshake that failed.
-fn handshake_failure(error: &std::io::Error) -> &'static str {
+pub(in crate::shell) fn handshake_failure(error: &std::io::Error) -> &'static str {
     let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         return "closed";
     };
     match error {
         rustls::Error::NoCertificatesPresented => "no-client-certificate",
         rustls::Error::InvalidCertificate(reason) => match reason {
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => "client-certificate-expired",
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+                "client-certificate-expired"
+            }
             CertificateError::Revoked => "client-certificate-revoked",
             CertificateError::UnknownIssuer => "client-certificate-unknown-issuer",
-            CertificateError::ExpiredRevocationList | CertificateError::ExpiredRevocationListContext { .. } => {
-                "revocation-list-expired"
-            }
+            CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => "revocation-list-expired",
             _ => "client-certificate-invalid",
         },
         rustls::Error::AlertReceived(
-            AlertDescription::UnknownCA | AlertDescription::BadCertificate | AlertDescription::CertificateUnknown,
+            AlertDescription::UnknownCA
+            | AlertDescription::BadCertificate
+            | AlertDescription::CertificateUnknown,
         ) => "our-certificate-refused",
         rustls::Error::AlertReceived(_) => "alert",
         rustls::Error::PeerIncompatible(_) => "incompatible",

@@ -41,6 +41,7 @@ use crate::sip::Message;
 use crate::sip::parse::ParseError;
 
 pub use accept::{Acceptor, Security, serve};
+pub(super) use accept::{handshake_failure, handshake_kind};
 pub use close::CloseReason;
 pub use identity::{Revocations, client_identity, revocations};
 pub use places::{Place, Places};
@@ -153,7 +154,6 @@ impl ConnectionNames {
 async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
-
 
 #[cfg(test)]
 mod tests;

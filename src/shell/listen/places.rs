@@ -45,7 +45,12 @@ impl NoPlace {
 
 impl Places {
     /// Takes a place for `address`.
-    pub fn take(self: &Arc<Self>, address: IpAddr, total: usize, per_source: usize) -> Result<Place, NoPlace> {
+    pub fn take(
+        self: &Arc<Self>,
+        address: IpAddr,
+        total: usize,
+        per_source: usize,
+    ) -> Result<Place, NoPlace> {
         let source = Source::of(address);
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.total >= total {

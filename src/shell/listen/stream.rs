@@ -54,26 +54,44 @@ pub(super) struct Setup {
 
 /// Serves the connection until it is over.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: S, setup: Setup) -> CloseReason {
-    let Setup { flow, inlet, limits, outgoing, mut close, mut standing, mut stop } = setup;
-    let mut patience = Patience::new(&limits, standing.as_ref());
+    let Setup { flow, inlet, limits, outgoing, close, standing, stop } = setup;
     let mut wire = Wire::new(socket, outgoing);
+    let around = Around { flow, inlet, limits, close, standing, stop };
+    let reason = converse(&mut wire, around).await;
+    let sends_the_rest = matches!(reason, CloseReason::Engine(_) | CloseReason::Stop);
+    drop(timeout(GOODBYE, wire.say_goodbye(sends_the_rest)).await);
+    reason
+}
+
+/// What a connection is told from outside, and whom it tells.
+struct Around {
+    flow: Flow,
+    inlet: Inlet,
+    limits: Limits,
+    close: oneshot::Receiver<FlowFailure>,
+    standing: Option<Standing>,
+    stop: watch::Receiver<bool>,
+}
+
+/// Reads and writes until there is a reason to end.
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(wire: &mut Wire<S>, around: Around) -> CloseReason {
+    let Around { flow, inlet, limits, mut close, mut standing, mut stop } = around;
+    let mut patience = Patience::new(&limits, standing.as_ref());
     let mut arrival = None;
     let mut alarm = pin!(sleep_until(patience.due()));
-    let reason = loop {
+    loop {
         if arrival.is_none() {
             arrival = match wire.next_message(&limits) {
-                Ok(Some(bytes)) => Some(Arrival::Sip { flow, message: parse(bytes) }),
-                Ok(None) => None,
-                Err(reason) => break reason,
+                Ok(message) => message.map(|bytes| Arrival::Sip { flow, message: parse(bytes) }),
+                Err(reason) => return reason,
             };
-            patience.note(&wire, arrival.is_some());
+            patience.note(wire, arrival.is_some());
         }
         if let Some(waiting) = arrival.take() {
-            match inlet.try_send(waiting) {
+            arrival = match inlet.try_send(waiting) {
                 Ok(()) => continue,
-                Err(mpsc::error::TrySendError::Full(waiting)) => arrival = Some(waiting),
-                Err(mpsc::error::TrySendError::Closed(_)) => break CloseReason::Stop,
-            }
+                Err(refused) => Some(refused.into_inner()),
+            };
         }
         if patience.due() < alarm.deadline() {
             alarm.as_mut().reset(patience.due());
@@ -81,30 +99,26 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: S, setup: Set
         let reading = arrival.is_none();
         tokio::select! {
             biased;
-            asked = &mut close => break asked.map_or(CloseReason::Stop, CloseReason::Engine),
-            () = stopped(&mut stop) => break CloseReason::Stop,
+            asked = &mut close => return asked.map_or(CloseReason::Stop, CloseReason::Engine),
+            () = stopped(&mut stop) => return CloseReason::Stop,
             moved = std::future::poll_fn(|cx| wire.poll(cx, reading)) => match moved {
                 Ok(Moved::Received) => patience.heard(),
-                Ok(Moved::Wrote) => patience.note(&wire, false),
-                Err(reason) => break reason,
+                Ok(Moved::Wrote) => patience.note(wire, !reading),
+                Err(reason) => return reason,
             },
             permit = inlet.reserve(), if !reading => match (permit, arrival.take()) {
                 (Ok(permit), Some(waiting)) => permit.send(waiting),
-                _ => break CloseReason::Stop,
+                _ => return CloseReason::Stop,
             },
-            () = revoked(&mut standing) => break CloseReason::CertificateRevoked,
+            () = revoked(&mut standing) => return CloseReason::CertificateRevoked,
             () = alarm.as_mut() => {
-                patience.note(&wire, false);
-                if let Some(reason) = patience.over(standing.as_ref()) {
-                    break reason;
+                if let Some(reason) = patience.over(wire, !reading, standing.as_ref()) {
+                    return reason;
                 }
                 alarm.as_mut().reset(patience.due());
             }
         }
-    };
-    let sends_the_rest = matches!(reason, CloseReason::Engine(_) | CloseReason::Stop);
-    drop(timeout(GOODBYE, wire.say_goodbye(sends_the_rest)).await);
-    reason
+    }
 }
 
 async fn revoked(standing: &mut Option<Standing>) {
@@ -295,10 +309,10 @@ impl Patience {
         patience
     }
 
-    /// Takes over where the wire stands; `cut`: a whole message was just taken out.
-    fn note<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &Wire<S>, cut: bool) {
+    /// Takes over where the wire stands; `excused`: a whole message was just taken out, or we are not reading.
+    fn note<S: AsyncRead + AsyncWrite + Unpin>(&mut self, wire: &Wire<S>, excused: bool) {
         self.stalled = wire.stalled;
-        if cut || !wire.framer.mid_message() {
+        if excused || !wire.framer.mid_message() {
             self.incomplete = None;
         } else {
             self.incomplete.get_or_insert_with(Instant::now);
@@ -315,9 +329,15 @@ impl Patience {
         slow.chain(self.look).chain([self.heard + self.idle]).min().unwrap_or(self.heard + self.idle)
     }
 
-    /// Why it is over, if it is.
-    fn over(&mut self, standing: Option<&Standing>) -> Option<CloseReason> {
+    /// Why it is over, if it is. See [`Patience::note`].
+    fn over<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        wire: &Wire<S>,
+        excused: bool,
+        standing: Option<&Standing>,
+    ) -> Option<CloseReason> {
         let now = Instant::now();
+        self.note(wire, excused);
         if standing.is_some_and(|standing| standing.not_after <= clock::wall().seconds()) {
             return Some(CloseReason::CertificateExpired);
         }

@@ -61,8 +61,8 @@ mod tests {
         assert!(is_stun(&request));
         let answer = answer(&request, "192.0.2.1:32853".parse().unwrap()).unwrap();
         let expected = [
-            1, 1, 0, 12, 0x21, 0x12, 0xA4, 0x42, b'a', b'b', b'c', b'd', b'e', b'f', b'g', b'h', b'i', b'j', b'k',
-            b'l', 0, 0x20, 0, 8, 0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43,
+            1, 1, 0, 12, 0x21, 0x12, 0xA4, 0x42, b'a', b'b', b'c', b'd', b'e', b'f', b'g', b'h', b'i', b'j',
+            b'k', b'l', 0, 0x20, 0, 8, 0, 1, 0xa1, 0x47, 0xe1, 0x12, 0xa6, 0x43,
         ];
         assert_eq!(answer, expected, "as in RFC 5769 §2.2");
     }

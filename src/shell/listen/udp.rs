@@ -13,8 +13,8 @@ use bytes::Bytes;
 use nix::cmsg_space;
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage, recvmsg,
-    sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrLike, SockaddrStorage,
+    recvmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::SockRef;
 use tokio::io::Interest;
@@ -163,7 +163,8 @@ impl UdpListener {
 impl UdpSender {
     /// Whether datagrams from `local` leave by this socket.
     pub fn serves(&self, local: SocketAddr) -> bool {
-        local.port() == self.local.port() && (local.ip() == self.local.ip().to_canonical() || self.is_wildcard())
+        local.port() == self.local.port()
+            && (local.ip() == self.local.ip().to_canonical() || self.is_wildcard())
     }
 
     /// Sends without waiting, from the address `local` of this box. An error of the kind `WouldBlock` means that

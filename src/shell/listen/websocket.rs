@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::accept::{Connection, canonical, closed};
 use super::identity::{Standing, client_identity};
-use super::{Arrival, CloseReason, Line, Limits, Revocations, Shared, stopped};
+use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped};
 use crate::api::{SipFrame, SipSocket, SipSocketError};
 use crate::engine::flow::{Flow, FlowFailure, Side};
 use crate::shell::clock;

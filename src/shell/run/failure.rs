@@ -50,7 +50,10 @@ impl Failure {
 
     /// A task ended that must not.
     pub(super) fn task(name: &str, how: &str) -> Self {
-        Self { what: format!("the task \"{name}\" {how}; the daemon ends so that it is started anew"), code: SOFTWARE }
+        Self {
+            what: format!("the task \"{name}\" {how}; the daemon ends so that it is started anew"),
+            code: SOFTWARE,
+        }
     }
 
     /// For the process.

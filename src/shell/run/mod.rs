@@ -14,14 +14,21 @@
 //! | file | what is there |
 //! | --- | --- |
 //! | `start` | from a configuration to a daemon that serves |
+//! | `listeners` | listeners being opened |
+//! | `loading` | what lies on flash |
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
-//! | `pulse` | heartbeats and figures of the workers |
+//! | `pulse`, `figures` | heartbeats and figures of the engine and the workers |
+//! | `mirror_files` | what Asterisk reads of our extensions |
 //! | `session_key` | the key of the pages' tokens |
 //! | `failure` | what failed, and the exit code |
 
 mod failure;
+mod figures;
+mod listeners;
+mod loading;
+mod mirror_files;
 mod pulse;
 mod session_key;
 mod sockets;
@@ -36,16 +43,19 @@ use std::time::Duration;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, timeout};
 use tracing::{error, info};
 
 use super::control::{ControlQuery, ControlReply, ControlRequest, ControlServer};
 use super::daemon::Daemon;
 use super::drain::drain;
 use super::engine_task::{Order, Question};
+use super::listen::Limits;
+use super::settings::engine_settings;
 use super::signals::{Signals, Wish};
 use super::systemd;
 use crate::cli::RunOrder;
+use crate::observe::Condition;
 use failure::Failure;
 use start::Serving;
 
@@ -53,6 +63,8 @@ use start::Serving;
 const QUESTIONS: usize = 16;
 /// How often certificates are looked at.
 const LOOK_AT_CERTIFICATES: Duration = Duration::from_secs(3600);
+/// How often our own certificate and revocation list are renewed where it is time, and the others read again.
+const RENEW_CERTIFICATES: Duration = Duration::from_secs(12 * 3600);
 /// How often systemd is told how we are.
 const TELL_STATUS: Duration = Duration::from_secs(5);
 /// How often the daemon's own loop shows that it turns.
@@ -64,7 +76,8 @@ const TASKS_END: Duration = Duration::from_secs(5);
 
 /// Runs the daemon until it is told to stop. Returns the process's exit code.
 pub fn run(order: RunOrder) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("shell").build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&Failure::system(error)),
     };
@@ -72,9 +85,7 @@ pub fn run(order: RunOrder) -> ExitCode {
     let path = order.config.paths.control_socket();
     let control = match runtime.block_on(async { ControlServer::bind(&path) }) {
         Ok(control) => control,
-        Err(error) => {
-            return failed(&Failure::socket(&path.display().to_string(), "[paths] runtime-dir", &error));
-        }
+        Err(error) => return failed(&Failure::system(format!("{}: {error}", path.display()))),
     };
     let mut daemon = match Daemon::open(order) {
         Ok(daemon) => daemon,
@@ -125,6 +136,7 @@ async fn serve(
 ) -> Result<(), Failure> {
     let mut certificates = interval(LOOK_AT_CERTIFICATES);
     certificates.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut renewal = interval_at(Instant::now() + RENEW_CERTIFICATES, RENEW_CERTIFICATES);
     let (mut status, mut beat) = (interval(TELL_STATUS), interval(BEAT));
     status.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -136,6 +148,10 @@ async fn serve(
             },
             Some(query) = asked.recv() => answer(daemon, serving, query).await,
             _ = certificates.tick() => daemon.look_at_certificates(),
+            _ = renewal.tick() => {
+                daemon.renew_certificates();
+                serving.revocations.reload(daemon);
+            }
             _ = status.tick() => systemd::status(&serving.board.line()),
             _ = beat.tick() => serving.heartbeat.beat(),
             failure = serving.tasks.unexpected_end() => return Err(failure),
@@ -177,7 +193,9 @@ async fn attend(daemon: &mut Daemon, serving: &Serving, asked: &mut mpsc::Receiv
 
 /// Ends the listeners, then the engine, then the workers.
 async fn stop(serving: Serving) {
-    let Serving { tasks, engine, stop, workers, .. } = serving;
+    let Serving { tasks, engine, stop, workers, watchdog, .. } = serving;
+    // What is being stopped stops turning.
+    drop(watchdog);
     // The listeners' tasks hold the other end.
     let _ = stop.send(true);
     tasks.finish(TASKS_END).await;
@@ -203,21 +221,31 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
     serving.board.change(|view| "reloading".clone_into(&mut view.state));
     let mut done = daemon.reload();
     serving.revocations.reload(daemon);
-    let extensions = reload_accounts(daemon, serving).await;
-    done = format!("{done}; {extensions} extensions");
+    serving.limits.send_replace(Limits::from(&daemon.config.sip.limits));
+    let settings = engine_settings(&daemon.config, &serving.bound);
+    order(serving, Order::Settings(Box::new(settings))).await;
+    let accounts = reload_accounts(daemon, serving).await;
+    done = format!("{done}; {}", accounts.unwrap_or_else(|error| error));
     info!("reloaded: {done}");
     serving.board.change(|view| *view = daemon.status());
     systemd::ready(&serving.board.line());
     done
 }
 
-/// Puts the accounts of the store in force. Returns how many there are.
-async fn reload_accounts(daemon: &Daemon, serving: &Serving) -> usize {
-    let accounts = start::load_accounts(&daemon.store, &daemon.config.sip.realm).await;
+/// Puts the accounts of the store in force. Says how many there are, or why the former stay.
+async fn reload_accounts(daemon: &Daemon, serving: &Serving) -> Result<String, String> {
+    let accounts = match loading::accounts(daemon).await {
+        Ok(accounts) => accounts,
+        Err(error) => {
+            error!(reason = error.as_str(), "the accounts cannot be read, the former stay: {error}");
+            return Err(format!("the accounts cannot be read, the former stay: {error}"));
+        }
+    };
     let count = accounts.len();
+    mirror_files::write(&daemon.config, &accounts, &daemon.health).await;
     serving.accounts.replace(accounts.clone());
     order(serving, Order::Accounts(accounts)).await;
-    count
+    Ok(format!("{count} extensions"))
 }
 
 async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
@@ -227,9 +255,17 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
         ControlRequest::Registrations => {
             ask(serving, Question::Registrations).await.map_or_else(busy, ControlReply::Registrations)
         }
-        ControlRequest::Reload => ControlReply::Done(reload(daemon, serving).await),
+        ControlRequest::Reload => {
+            let words = reload(daemon, serving).await;
+            let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
+            if refused.iter().any(|condition| daemon.health.is_raised(*condition)) {
+                ControlReply::Refused(words)
+            } else {
+                ControlReply::Done(words)
+            }
+        }
         ControlRequest::ReloadAccounts => {
-            ControlReply::Done(format!("{} extensions", reload_accounts(daemon, serving).await))
+            reload_accounts(daemon, serving).await.map_or_else(ControlReply::Refused, ControlReply::Done)
         }
     };
     // Whoever asked may have gone.

@@ -7,9 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::media::event::DropReason;
-use crate::media::relay::RelayCounts;
-use crate::observe::{Condition, Health, Metrics, PacketDirection};
+use super::figures::Figures;
+use crate::observe::{Condition, Health, Metrics};
 use crate::shell::connectivity::ConnectivityStatus;
 use crate::shell::engine_task::Overview;
 use crate::shell::media::Pulse;
@@ -34,7 +33,7 @@ pub(super) async fn run(watched: Watched, mut stop: watch::Receiver<bool>) {
     let mut beat = interval(PERIOD);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut turned = (0, 0);
-    let mut counted = RelayCounts::default();
+    let figures = Figures::new(&watched.metrics);
     loop {
         tokio::select! {
             _ = beat.tick() => {}
@@ -46,22 +45,8 @@ pub(super) async fn run(watched: Watched, mut stop: watch::Receiver<bool>) {
             watched.heartbeat.beat();
             turned = turns;
         }
-        let counts = watched.media.counts();
-        count(&watched.metrics, &counted, &counts);
-        counted = counts;
         look_at_limits(&watched);
-    }
-}
-
-/// Adds what was counted since the last time.
-fn count(metrics: &Metrics, before: &RelayCounts, now: &RelayCounts) {
-    metrics.media_packets(PacketDirection::In).inc_by(now.received.saturating_sub(before.received));
-    metrics.media_packets(PacketDirection::Out).inc_by(now.sent.saturating_sub(before.sent));
-    for reason in DropReason::ALL {
-        let more = now.drops.get(*reason).saturating_sub(before.drops.get(*reason));
-        if more > 0 {
-            metrics.media_drops(reason.as_str()).inc_by(more);
-        }
+        figures.show(&watched);
     }
 }
 
@@ -69,6 +54,7 @@ fn look_at_limits(watched: &Watched) {
     let overview = *watched.overview.borrow();
     watched.metrics.set_registrations(overview.registrations);
     watched.metrics.set_calls_active(overview.calls);
+    watched.metrics.set_ports_in_use(overview.ports.0);
     let set = |condition, raised: bool, words: &str| {
         if raised && !watched.health.is_raised(condition) {
             watched.health.raise(condition, words);

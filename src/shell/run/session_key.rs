@@ -26,7 +26,11 @@ pub(super) fn load_or_make(directory: &Path) -> Result<SessionKey, Failure> {
     let key = Zeroizing::new(random()?);
     let kept = std::fs::create_dir_all(directory).and_then(|()| replace_file(&path, &*key, 0o600));
     if let Err(error) = kept {
-        warn!(reason = "session-key", "{}: {error}; pages must sign in again after a restart", path.display());
+        warn!(
+            reason = "session-key",
+            "{}: {error}; pages must sign in again after a restart",
+            path.display()
+        );
     }
     Ok(SessionKey::new(*key))
 }

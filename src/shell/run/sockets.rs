@@ -44,9 +44,8 @@ impl Sockets {
         for listen in &config.sip.listen {
             sip.push((listen.clone(), sip_socket(listen, &mut activated)?));
         }
-        let https = config.https.as_ref().map(|https| {
-            tcp(&mut activated, "https", https.address, "[https] address")
-        });
+        let https =
+            config.https.as_ref().map(|https| tcp(&mut activated, "https", https.address, "[https] address"));
         let asterisk = config.asterisk.as_ref().map(|asterisk| {
             UdpSocket::bind(asterisk.local).map_err(|error| {
                 Failure::socket(&format!("udp {}", asterisk.local), "[asterisk] local", &error)
@@ -63,6 +62,21 @@ impl Sockets {
             warn!(reason = "socket-not-used", "systemd hands over a socket \"{name}\" that no listener has");
         }
         Ok(sockets)
+    }
+
+    /// Where we listen, for people: `tls 0.0.0.0:5061`.
+    pub(super) fn listeners(&self) -> Vec<String> {
+        let sip = self.sip.iter().map(|(listen, socket)| {
+            let local = match socket {
+                SipSocket::Udp(socket) => socket.local_addr(),
+                SipSocket::Tcp(socket) => socket.local_addr(),
+            };
+            (listen.transport.as_str(), local)
+        });
+        let web = self.https.iter().map(|socket| ("https", socket.local_addr()));
+        let metrics = self.metrics.iter().map(|socket| ("metrics", socket.local_addr()));
+        let bound = sip.chain(web).chain(metrics).filter_map(|(name, local)| Some((name, local.ok()?)));
+        bound.map(|(name, local)| format!("{name} {local}")).collect()
     }
 }
 
@@ -90,7 +104,12 @@ fn sip_socket(listen: &Listen, activated: &mut Activated) -> Result<SipSocket, F
     bound.map(SipSocket::Udp).map_err(|error| Failure::socket(&format!("udp {address}"), &key, &error))
 }
 
-fn tcp(activated: &mut Activated, name: &str, address: SocketAddr, key: &str) -> Result<TcpListener, Failure> {
+fn tcp(
+    activated: &mut Activated,
+    name: &str,
+    address: SocketAddr,
+    key: &str,
+) -> Result<TcpListener, Failure> {
     if let Some(socket) = activated.take_tcp(name)? {
         return Ok(socket);
     }
@@ -107,7 +126,11 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-fn metrics(config: &Config, activated: &mut Activated, health: &Health) -> Result<Option<TcpListener>, Failure> {
+fn metrics(
+    config: &Config,
+    activated: &mut Activated,
+    health: &Health,
+) -> Result<Option<TcpListener>, Failure> {
     let Some(wanted) = &config.metrics else { return Ok(None) };
     if let Some(socket) = activated.take_tcp("metrics")? {
         return Ok(Some(socket));

@@ -1,20 +1,18 @@
 //! From a configuration to a daemon that serves: sockets, then workers, then the engine, then listeners.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
-use tracing::{info, warn};
 
 use super::failure::Failure;
-use super::sockets::{SipSocket, Sockets};
+use super::listeners::{Listeners, Web};
+use super::loading::{Loaded, RevocationLists};
+use super::sockets::Sockets;
 use super::tasks::Tasks;
 use super::vitals::Board;
-use super::{pulse, random, session_key};
-use crate::api::{self, Api, ApiMetrics, LineCapacity, Parts};
-use crate::config::{Config, Network, Transport};
-use crate::engine::flow::Side;
-use crate::engine::registrar::{Accounts, Binding};
+use super::{mirror_files, pulse, random};
+use crate::api::{self, LineCapacity};
+use crate::config::Config;
 use crate::engine::{Engine, EngineSetup};
 use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
@@ -23,12 +21,10 @@ use crate::shell::connectivity::{Connectivity, ConnectivitySetup};
 use crate::shell::daemon::Daemon;
 use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
 use crate::shell::flows::Flows;
-use crate::shell::https::{self, HttpsLimits};
-use crate::shell::listen::{self, Acceptor, Limits, Revocations, Shared, UdpListener};
+use crate::shell::listen::{self, Limits};
 use crate::shell::media::MediaWorker;
 use crate::shell::pki;
 use crate::shell::settings::{self, AccountBook, Bound};
-use crate::shell::store::{AccountRow, Store};
 use crate::shell::systemd::{Heartbeat, Watchdog};
 
 /// Messages of listeners that may wait for the engine.
@@ -37,8 +33,6 @@ const ARRIVALS: usize = 4096;
 const EVENTS: usize = 4096;
 /// Questions and orders that may wait for the engine.
 const QUESTIONS: usize = 64;
-/// Upgraded WebSockets that may wait for a task.
-const UPGRADED: usize = 64;
 
 /// A daemon that serves.
 pub(super) struct Serving {
@@ -47,12 +41,16 @@ pub(super) struct Serving {
     pub(super) accounts: Arc<AccountBook>,
     pub(super) board: Arc<Board>,
     pub(super) revocations: RevocationLists,
+    /// What new connections and datagrams are held to.
+    pub(super) limits: watch::Sender<Limits>,
+    /// What became of the sockets.
+    pub(super) bound: Bound,
     /// Ends the listeners.
     pub(super) stop: watch::Sender<bool>,
     pub(super) workers: Workers,
     /// Beats while the daemon's own loop turns.
     pub(super) heartbeat: Heartbeat,
-    pub(super) _watchdog: Watchdog,
+    pub(super) watchdog: Watchdog,
 }
 
 /// The engine's task, which outlives the listeners, and how it is spoken to.
@@ -71,25 +69,19 @@ pub(super) struct Workers {
     pub(super) connectivity: Arc<Connectivity>,
 }
 
-/// What the lists in force revoke; read by open connections.
-pub(super) struct RevocationLists {
-    sip: watch::Sender<Revocations>,
-    https: watch::Sender<Revocations>,
-}
-
 /// Starts everything. Must be called within the runtime.
 pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     let config = &daemon.config;
     let sockets = Sockets::open(config, &daemon.health)?;
     let identity = dtls_identity(config)?;
     let bound = bound(&sockets, &identity);
+    let names = sockets.listeners();
     let Sockets { sip, asterisk, https, metrics, media } = sockets;
-    let loaded = Loaded::read(daemon).await;
-    let accounts = Arc::new(AccountBook::default());
-    accounts.replace(loaded.accounts.clone());
+    let loaded = Loaded::read(daemon).await?;
+    mirror_files::write(config, &loaded.accounts, &daemon.health).await;
+    let accounts = loaded.book();
     let (workers, events) = start_workers(config, media, &bound, identity)?;
     let (line, port) = api::line::line(LineCapacity::default());
-
     let (stop, stopping) = watch::channel(false);
     let (inlet, arrivals) = mpsc::channel(ARRIVALS);
     let revocations = RevocationLists::read(daemon);
@@ -98,98 +90,44 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     listeners.open_asterisk(config, asterisk)?;
     let wires = Wires { senders: listeners.senders.clone(), arrivals, events, port };
     let engine = start_engine(daemon, &bound, loaded, &workers, wires)?;
-    let board = Arc::new(Board {
-        health: daemon.health.clone(),
-        metrics: daemon.metrics.clone(),
-        overview: engine.overview.clone(),
-        accounts: Arc::clone(&accounts),
-        ground: Mutex::new(daemon.status()),
-    });
+    let board = Arc::new(board(daemon, &engine, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;
-    let mut tasks = listeners.tasks;
+    let Listeners { mut tasks, limits, .. } = listeners;
     let heartbeat = Heartbeat::default();
     let watchdog = start_watching(daemon, &engine, &workers, heartbeat.clone(), &mut tasks, stopping);
-    let serving = Serving {
+    Ok(Serving {
         tasks,
         engine,
         accounts,
         board,
         revocations,
+        limits,
+        bound,
         stop,
         workers,
         heartbeat,
-        _watchdog: watchdog,
-    };
-    Ok(serving)
-}
-
-impl RevocationLists {
-    fn read(daemon: &Daemon) -> Self {
-        let of = |endpoint: &Option<pki::TlsEndpoint>| watch::Sender::new(read_revocations(endpoint.as_ref()));
-        Self { sip: of(&daemon.sip_tls), https: of(&daemon.https_tls) }
-    }
-
-    /// Reads the lists again; connections whose certificates they name are closed.
-    pub(super) fn reload(&self, daemon: &Daemon) {
-        self.sip.send_replace(read_revocations(daemon.sip_tls.as_ref()));
-        self.https.send_replace(read_revocations(daemon.https_tls.as_ref()));
-    }
-}
-
-/// The accounts in the store that can be used.
-pub(super) async fn load_accounts(store: &Store, realm: &str) -> Accounts {
-    let rows: Vec<AccountRow> = store.accounts().await.unwrap_or_else(|error| {
-        warn!(reason = error.as_str(), "the accounts cannot be read: {error}");
-        Vec::new()
-    });
-    let read = rows.iter().filter_map(|row| {
-        let account = settings::account(row, realm);
-        account.inspect_err(|flaw| warn!(reason = flaw.as_str(), "an extension is left out; give it a new password")).ok()
-    });
-    read.collect()
-}
-
-fn read_revocations(endpoint: Option<&pki::TlsEndpoint>) -> Revocations {
-    let Some(path) = endpoint.and_then(|endpoint| endpoint.files().crl.as_deref()) else {
-        return Revocations::default();
-    };
-    listen::revocations(path).unwrap_or_else(|error| {
-        warn!(reason = "revocation-list", "{error}");
-        Revocations::default()
+        watchdog,
     })
 }
 
-/// What survived.
-struct Loaded {
-    accounts: Accounts,
-    bindings: Vec<Binding>,
-}
-
-impl Loaded {
-    async fn read(daemon: &Daemon) -> Self {
-        let accounts = load_accounts(&daemon.store, &daemon.config.sip.realm).await;
-        let bindings = load_bindings(&daemon.store).await;
-        info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
-        Self { accounts, bindings }
+fn board(daemon: &Daemon, engine: &EngineEnd, accounts: &Arc<AccountBook>, listeners: Vec<String>) -> Board {
+    Board {
+        health: daemon.health.clone(),
+        metrics: daemon.metrics.clone(),
+        overview: engine.overview.clone(),
+        accounts: Arc::clone(accounts),
+        listeners,
+        ground: Mutex::new(daemon.status()),
     }
-}
-
-async fn load_bindings(store: &Store) -> Vec<Binding> {
-    let rows = store.bindings().await.unwrap_or_else(|error| {
-        warn!(reason = error.as_str(), "the registrations cannot be read: {error}");
-        Vec::new()
-    });
-    let read = rows.into_iter().filter_map(|row| {
-        settings::binding(row).inspect_err(|flaw| warn!(reason = flaw.as_str(), "a registration is left out")).ok()
-    });
-    read.collect()
 }
 
 fn dtls_identity(config: &Config) -> Result<Arc<DtlsIdentity>, Failure> {
     let keys = pki::load_or_make_dtls_keys(&config.paths.pki(), clock::wall())?;
     let identity = DtlsIdentity::new(keys.certificate, &keys.key);
-    identity.map(Arc::new).map_err(|error| Failure::configuration(format!("{}: {error}", config.paths.pki().display())))
+    identity
+        .map(Arc::new)
+        .map_err(|error| Failure::configuration(format!("{}: {error}", config.paths.pki().display())))
 }
 
 fn bound(sockets: &Sockets, identity: &DtlsIdentity) -> Bound {
@@ -224,7 +162,9 @@ fn start_workers(
         addresses: settings::announced(config, bound),
         full_ice: config.media.ice == crate::config::Ice::Full,
         max_ends: settings::max_ends(config),
-        sink: Box::new(move |event| ice_sender.try_send(event).map_err(mpsc::error::TrySendError::into_inner)),
+        sink: Box::new(move |event| {
+            ice_sender.try_send(event).map_err(mpsc::error::TrySendError::into_inner)
+        }),
     });
     let connectivity = Arc::new(connectivity.map_err(Failure::system)?);
     let inlet = connectivity.inlet();
@@ -267,14 +207,9 @@ fn start_engine(
         metrics: daemon.metrics.clone(),
         health: daemon.health.clone(),
     };
-    let inlets = Inlets {
-        orders: ordered,
-        media: events.media,
-        connectivity: events.connectivity,
-        pages: port.inputs,
-        arrivals,
-        questions: questioned,
-    };
+    let WorkerEvents { media, connectivity } = events;
+    let (orders_in, questions_in, pages) = (ordered, questioned, port.inputs);
+    let inlets = Inlets { orders: orders_in, media, connectivity, pages, arrivals, questions: questions_in };
     let engine = Engine::new(EngineSetup {
         settings: settings::engine_settings(&daemon.config, bound),
         accounts: loaded.accounts,
@@ -315,132 +250,4 @@ fn start_watching(
         (Condition::ShellStalled, shell),
     ];
     Watchdog::start(parts, daemon.health.clone())
-}
-
-/// What the HTTP listeners need.
-struct Web {
-    line: api::EngineLine,
-    book: Arc<AccountBook>,
-    board: Arc<Board>,
-    https: Option<std::net::TcpListener>,
-    metrics: Option<std::net::TcpListener>,
-}
-
-/// Listeners being opened.
-struct Listeners {
-    tasks: Tasks,
-    shared: Shared,
-    senders: Vec<listen::UdpSender>,
-}
-
-impl Listeners {
-    fn new(daemon: &Daemon, inlet: listen::Inlet, stop: watch::Receiver<bool>) -> Self {
-        let limits = watch::channel(Limits::from(&daemon.config.sip.limits)).1;
-        let metrics = daemon.metrics.clone();
-        let shared = Shared { inlet, limits, places: Arc::default(), names: Arc::default(), metrics, stop };
-        Self { tasks: Tasks::default(), shared, senders: Vec::new() }
-    }
-
-    fn open_sip(
-        &mut self,
-        daemon: &Daemon,
-        sockets: Vec<(crate::config::Listen, SipSocket)>,
-        revocations: &RevocationLists,
-    ) -> Result<(), Failure> {
-        for (listen, socket) in sockets {
-            info!(name = listen.name, transport = listen.transport.as_str(), address = %listen.address, "listening");
-            match socket {
-                SipSocket::Udp(socket) => self.open_udp("sip-udp", socket, Side::Site, listen.networks)?,
-                SipSocket::Tcp(socket) => {
-                    let security = match (&daemon.sip_tls, listen.transport) {
-                        (Some(endpoint), Transport::Tls) => listen::Security::Tls {
-                            config: endpoint.subscribe(),
-                            revocations: revocations.sip.subscribe(),
-                        },
-                        _ => listen::Security::Clear,
-                    };
-                    let acceptor = Acceptor {
-                        listener: into_tokio(socket)?,
-                        side: Side::Site,
-                        networks: listen.networks,
-                        security,
-                        shared: self.shared.clone(),
-                    };
-                    self.tasks.start("sip-tcp", listen::serve(acceptor));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn open_asterisk(&mut self, config: &Config, socket: Option<std::net::UdpSocket>) -> Result<(), Failure> {
-        let (Some(socket), Some(asterisk)) = (socket, &config.asterisk) else { return Ok(()) };
-        let only: Network = asterisk.address.ip().to_string().parse().map_err(Failure::configuration)?;
-        self.open_udp("sip-asterisk", socket, Side::Asterisk, vec![only])
-    }
-
-    fn open_udp(
-        &mut self,
-        name: &'static str,
-        socket: std::net::UdpSocket,
-        side: Side,
-        networks: Vec<Network>,
-    ) -> Result<(), Failure> {
-        let listener = UdpListener::new(socket, side, networks).map_err(Failure::system)?;
-        self.senders.push(listener.sender());
-        self.tasks.start(name, listener.serve(self.shared.clone()));
-        Ok(())
-    }
-
-    fn open_web(
-        &mut self,
-        daemon: &Daemon,
-        web: Web,
-        revocations: &RevocationLists,
-    ) -> Result<(), Failure> {
-        let config = &daemon.config;
-        let key = session_key::load_or_make(Path::new(&config.paths.state))?;
-        let metrics = ApiMetrics::default();
-        daemon.metrics.register(|registry| metrics.register(registry));
-        let (upgraded, websockets) = mpsc::channel(UPGRADED);
-        let api = Api::new(Parts {
-            settings: settings::api_settings(config, key),
-            accounts: web.book,
-            vitals: web.board,
-            line: web.line,
-            sip: Some(upgraded),
-            metrics: metrics.clone(),
-            shutdown: self.shared.stop.clone(),
-        });
-        let limits = HttpsLimits {
-            connections: config.sip.limits.connections,
-            connections_per_source: config.sip.limits.connections_per_source,
-            ..HttpsLimits::default()
-        };
-        let stop = self.shared.stop.clone();
-        if let (Some(socket), Some(endpoint)) = (web.https, &daemon.https_tls) {
-            let security = https::Security::Tls(endpoint.subscribe());
-            let router = api::router(api.clone());
-            let serving =
-                https::serve(into_tokio(socket)?, security, router, limits, metrics.clone(), stop.clone());
-            self.tasks.start("https", serving);
-        }
-        if let Some(socket) = web.metrics {
-            let router = api::metrics_router(api.clone());
-            let serving = https::serve(into_tokio(socket)?, https::Security::Clear, router, limits, metrics, stop);
-            self.tasks.start("metrics", serving);
-        }
-        let serving = listen::serve_websockets(websockets, revocations.https.subscribe(), self.shared.clone());
-        self.tasks.start("sip-websocket", async move {
-            serving.await;
-            // Without HTTPS nobody else holds the sender, and the task would end before the daemon does.
-            drop(api);
-        });
-        Ok(())
-    }
-}
-
-fn into_tokio(socket: std::net::TcpListener) -> Result<tokio::net::TcpListener, Failure> {
-    socket.set_nonblocking(true).map_err(Failure::system)?;
-    tokio::net::TcpListener::from_std(socket).map_err(Failure::system)
 }

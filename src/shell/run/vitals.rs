@@ -20,6 +20,8 @@ pub(super) struct Board {
     pub(super) metrics: Metrics,
     pub(super) overview: watch::Receiver<Overview>,
     pub(super) accounts: Arc<AccountBook>,
+    /// Where we listen, as bound: `tls 0.0.0.0:5061`.
+    pub(super) listeners: Vec<String>,
     /// What changes at a reload only, and the daemon's state.
     pub(super) ground: Mutex<StatusView>,
 }
@@ -35,6 +37,7 @@ impl Board {
             extensions: self.accounts.len(),
             registrations: overview.registrations,
             calls: overview.calls,
+            listeners: self.listeners.clone(),
             conditions: self.health.snapshot().into_iter().map(Into::into).collect(),
             ..ground
         }
@@ -56,7 +59,16 @@ impl Board {
         let wrong: Vec<&str> = raised.map(|report| report.name).collect();
         let wrong = if wrong.is_empty() { String::new() } else { format!("; {}", wrong.join(", ")) };
         let (calls, devices) = (overview.calls, overview.registrations);
-        format!("{calls} {}, {devices} {}{asterisk}{wrong}", of(calls, "call"), of(devices, "device"))
+        format!(
+            "{}: {calls} {}, {devices} {}{asterisk}{wrong}",
+            self.office(),
+            of(calls, "call"),
+            of(devices, "device")
+        )
+    }
+
+    fn office(&self) -> String {
+        self.ground.lock().unwrap_or_else(PoisonError::into_inner).office.clone()
     }
 }
 

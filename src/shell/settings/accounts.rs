@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::api::{Authenticate, WebAccount};
+use crate::api::{Authenticate, Directory, Entry, WebAccount};
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::{Account, Accounts};
 
@@ -14,6 +14,7 @@ pub struct AccountBook(RwLock<Arc<Page>>);
 #[derive(Debug, Default)]
 struct Page {
     accounts: Accounts,
+    entries: Arc<[Entry]>,
     by_token: HashMap<[u8; 32], Extension>,
 }
 
@@ -21,7 +22,9 @@ impl AccountBook {
     /// Puts other accounts in force.
     pub fn replace(&self, accounts: Accounts) {
         let by_token = accounts.iter().map(|one| (one.token_hash, one.extension.clone())).collect();
-        let page = Arc::new(Page { accounts, by_token });
+        let mut entries: Vec<_> = accounts.iter().map(entry).collect();
+        entries.sort_by(|one, other| one.extension.cmp(&other.extension));
+        let page = Arc::new(Page { accounts, entries: entries.into(), by_token });
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = page;
     }
 
@@ -50,6 +53,17 @@ impl Authenticate for AccountBook {
         let page = self.page();
         page.by_token.get(sha256).and_then(|extension| page.accounts.get(extension)).map(web_account)
     }
+}
+
+impl Directory for AccountBook {
+    fn entries(&self) -> Arc<[Entry]> {
+        Arc::clone(&self.page().entries)
+    }
+}
+
+fn entry(account: &Account) -> Entry {
+    let name = account.display_name.clone().unwrap_or_default();
+    Entry { extension: account.extension.clone(), name }
 }
 
 fn web_account(account: &Account) -> WebAccount {

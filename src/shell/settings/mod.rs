@@ -10,13 +10,15 @@ mod accounts;
 mod rows;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 pub use accounts::AccountBook;
 pub use rows::{RowFlaw, account, binding, binding_row, write_of};
 
 use crate::api;
-use crate::config::{Config, Ice};
+use crate::config::{Config, CountryCode, Ice};
+use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
 use crate::engine::settings::{
     AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
 };
@@ -30,8 +32,15 @@ const MAX_BINDINGS: usize = 20_000;
 const MAX_TRANSACTIONS: usize = 20_000;
 /// Calls of one extension at once.
 const CALLS_PER_EXTENSION: usize = 10;
+/// Digits of extensions: a number of so few behind a plus and a country code is one of an office there, and none of the
+/// public network.
+const EXTENSION_DIGITS: RangeInclusive<usize> = 2..=5;
 /// How long a page may be away in mid-call.
 const WEB_GRACE: Duration = Duration::from_secs(20);
+/// The same while its call rings: somebody listens to the ringing.
+const WEB_RING_GRACE: Duration = Duration::from_secs(5);
+/// On loopback Asterisk answers an INVITE within milliseconds; a silent one delays a call by no more than this.
+const FIRST_RESPONSE: Duration = Duration::from_secs(1);
 /// Longest silence of Asterisk before it counts as down.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(4);
 /// Registrations a second that Asterisk is told after a restart.
@@ -65,13 +74,16 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             max: config.calls.max,
             per_extension: CALLS_PER_EXTENSION,
             ring_timeout: config.calls.ring_timeout,
+            ring_step: config.calls.ring_step,
             max_duration: config.calls.max_duration,
             session_expires: config.calls.session_expires,
             min_se: config.calls.min_session_expires,
             web_grace: WEB_GRACE,
+            web_ring_grace: WEB_RING_GRACE,
         },
         media: media(config, bound),
         asterisk: asterisk(config, bound),
+        numbers: number_plan(config),
         lock_out: LockOutSettings {
             failures: limits.lockout_failures,
             window: limits.lockout_window,
@@ -103,7 +115,8 @@ pub fn api_settings(config: &Config, session_key: api::SessionKey) -> api::Setti
         Ice::Full => api::IceMode::Full,
     };
     let codecs = OfficeCodecs::default().codecs();
-    let codecs = codecs.iter().filter(|codec| codec.encoding().is_audio()).map(|codec| codec.name.clone()).collect();
+    let codecs =
+        codecs.iter().filter(|codec| codec.encoding().is_audio()).map(|codec| codec.name.clone()).collect();
     api::Settings {
         realm: config.sip.realm.clone(),
         origins: config.https.as_ref().map(|https| https.origins.clone()).unwrap_or_default(),
@@ -111,6 +124,7 @@ pub fn api_settings(config: &Config, session_key: api::SessionKey) -> api::Setti
         ice,
         codecs,
         session_key,
+        numbers: number_plan(config),
         limits: api::Limits::default(),
     }
 }
@@ -156,6 +170,14 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
     }
 }
 
+/// How the office's numbers look. Whatever the configuration says, 112 and 911 are emergency numbers.
+fn number_plan(config: &Config) -> NumberPlan {
+    let emergency = config.numbers.emergency.iter().map(String::as_str);
+    let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
+    let home = config.office.country_code.as_ref().map(CountryCode::number);
+    NumberPlan::new(home, EXTENSION_DIGITS, emergency, []).expect("invariant: a plan without services is within bounds")
+}
+
 fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
     let (asterisk, local) = (config.asterisk.as_ref()?, bound.asterisk?);
     Some(AsteriskSettings {
@@ -164,6 +186,7 @@ fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {
         probe_every: asterisk.probe,
         probe_timeout: PROBE_TIMEOUT.min(asterisk.probe),
         mirror_rate: MIRROR_RATE,
+        first_response: FIRST_RESPONSE,
     })
 }
 
@@ -175,3 +198,5 @@ fn facing_the_world() -> IpAddr {
         .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |local| local.ip())
 }
 
+#[cfg(test)]
+mod tests;

@@ -32,6 +32,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::api::{FoundRecord, Records};
+use crate::engine::call::CallId;
 use crate::observe::{Health, Metrics};
 
 pub use receipt::{Receipt, StoreError};
@@ -177,6 +179,13 @@ impl Store {
             Err(TrySendError::Full(_)) => Receipt::refused(StoreError::QueueFull),
             Err(TrySendError::Disconnected(_)) => Receipt::refused(StoreError::Closed),
         }
+    }
+}
+
+impl Records for Store {
+    fn call(&self, id: CallId) -> FoundRecord<'_> {
+        let receipt = Self::call(self, id.to_string());
+        Box::pin(async { receipt.await.ok().flatten().map(|row| row.document) })
     }
 }
 

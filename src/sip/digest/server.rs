@@ -77,10 +77,17 @@ impl Authenticator {
         &self.realm
     }
 
-    /// The challenges to send, the better one first (RFC 8760 §2.4). `salt` must be random.
-    pub fn challenges(&self, now: WallTime, salt: u64, stale: bool) -> [Challenge; 2] {
+    /// The challenges to send, one for each of `offered`, in that order: the preferred one first (RFC 8760
+    /// §2.4). `salt` must be random.
+    pub fn challenges(
+        &self,
+        now: WallTime,
+        salt: u64,
+        stale: bool,
+        offered: &[Algorithm],
+    ) -> impl Iterator<Item = Challenge> {
         let nonce = Text::from(self.key.issue(&self.realm, now, salt));
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| Challenge {
+        offered.iter().map(move |algorithm| Challenge {
             realm: self.realm.clone(),
             nonce: nonce.clone(),
             opaque: Some(Text::from_static("branchline")),

@@ -286,8 +286,18 @@ impl Baresip {
 
     /// What the latest recording holds; the call may still be up.
     pub fn recorded(&self) -> Outcome<Recorded> {
-        let received = Wav::read(&self.latest("-dec.wav")?)?;
-        let sent = Wav::read(&self.latest("-enc.wav")?)?;
+        self.recorded_last(Duration::MAX)
+    }
+
+    /// The same for the end of the recording.
+    pub fn recorded_last(&self, time: Duration) -> Outcome<Recorded> {
+        let end = |suffix: &str| {
+            let mut wav = Wav::read(&self.latest(suffix)?)?;
+            let wanted = (time.as_secs_f64() * f64::from(wav.rate)) as usize;
+            wav.samples.drain(..wav.samples.len().saturating_sub(wanted));
+            Ok::<_, Failure>(wav)
+        };
+        let (received, sent) = (end("-dec.wav")?, end("-enc.wav")?);
         let length = |wav: &Wav| Duration::from_secs_f64(wav.samples.len() as f64 / f64::from(wav.rate));
         Ok(Recorded {
             heard: tone::measure(&received.samples, received.rate),

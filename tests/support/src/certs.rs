@@ -83,6 +83,12 @@ impl Authority {
     }
 }
 
+/// The base64 SHA-256 of the public key of a private key's PEM file.
+pub fn spki_of(key: &Path) -> Outcome<String> {
+    let key = KeyPair::from_pem(&std::fs::read_to_string(key)?)?;
+    Ok(base64(&Sha256::digest(key.subject_public_key_info())))
+}
+
 fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

@@ -10,6 +10,10 @@
 //! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
 //! | [`machine`] | a container with a real systemd, booted by `scripts/systemd-root` |
 //! | [`tone`] | tones made and measured: frequency, level, gaps |
+//! | [`office`] | Branchline's daemon and an Asterisk behind it, with accounts and devices |
+//! | [`phone_page`] | Branchline's phone page, as a person uses it |
+//! | [`cases`] | many short scripts in one office |
+//! | [`device`] | any of these devices under one set of verbs |
 //! | [`certs`] | a certificate authority and certificates for one test |
 //! | [`process`] | child processes that end with the test |
 //! | [`ports`] | ports that nobody else uses |
@@ -20,11 +24,15 @@
 pub mod asterisk;
 pub mod baresip;
 pub mod browser;
+pub mod cases;
 pub mod certs;
+pub mod device;
 mod failure;
 pub mod g711;
 pub mod machine;
+pub mod office;
 pub mod phone;
+pub mod phone_page;
 pub mod ports;
 pub mod process;
 pub mod sipp;

@@ -3,12 +3,14 @@
 //! It has a network of its own, and runs what is put into its file tree before the boot. It ends with the test,
 //! however the test ends: the script stops it when our end of its standard input is closed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use nix::sched::{CloneFlags, setns};
 
 use crate::asterisk::script;
 use crate::process::Scratch;
@@ -145,6 +147,19 @@ impl Machine {
         let mut nsenter = self.nsenter(&["--net"]);
         nsenter.arg(program);
         nsenter
+    }
+
+    /// Runs a script of ours in its network: whatever socket the script opens is one of the machine's.
+    pub fn run_in_network<T: Send>(&self, script: impl AsyncFnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+        let network = File::open(format!("/proc/{}/ns/net", self.init))?;
+        std::thread::scope(|scope| {
+            // A network belongs to a thread, and to the threads that it starts.
+            let thread = scope.spawn(|| {
+                setns(network, CloneFlags::CLONE_NEWNET)?;
+                tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(script())
+            });
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// Runs a command inside until what it prints satisfies `is_right`; that output.

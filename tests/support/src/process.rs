@@ -4,10 +4,11 @@ use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use tokio::time::sleep;
 
@@ -140,39 +141,56 @@ fn run_kill(signal: &str, target: &str) -> Outcome {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("cannot send {signal} to {target}"))) }
 }
 
-/// A thread of another process that stands still until this is dropped.
+/// Threads of another process that stand still until this is dropped.
 ///
-/// It is traced by a thread of ours, which is what holds it; its process is left to end as it will.
+/// They are traced by a thread of ours, which is what holds them; their process is left to end as it will.
 #[derive(Debug)]
 pub struct Frozen {
-    release: Option<std::sync::mpsc::Sender<()>>,
+    release: Option<Sender<()>>,
     tracer: Option<std::thread::JoinHandle<()>>,
 }
 
-/// Stops the thread called `name` of the process `pid`, and no other of it. Needs root.
-pub fn freeze_thread(pid: u32, name: &str) -> Outcome<Frozen> {
-    let mut found = None;
+/// Stops the threads called `name` of the process `pid`, and no others of it. Needs root.
+pub fn freeze_threads(pid: u32, name: &str) -> Outcome<Frozen> {
+    let mut threads = Vec::new();
     for entry in std::fs::read_dir(format!("/proc/{pid}/task"))? {
         let entry = entry?;
         if std::fs::read_to_string(entry.path().join("comm"))?.trim_end() == name {
-            found = entry.file_name().to_string_lossy().parse::<i32>().ok();
+            threads.push(Pid::from_raw(entry.file_name().to_string_lossy().parse()?));
         }
     }
-    let thread = found.ok_or_else(|| Failure::new(format!("process {pid} has no thread {name}")))?;
-    let (release, released) = std::sync::mpsc::channel();
-    let (said, outcome) = std::sync::mpsc::channel();
+    if threads.is_empty() {
+        return Err(Failure::new(format!("process {pid} has no thread {name}")));
+    }
+    let (release, released) = channel();
+    let (said, outcome) = channel();
     let tracer = std::thread::spawn(move || {
-        let thread = Pid::from_raw(thread);
-        let attached = ptrace::attach(thread).and_then(|()| waitpid(thread, Some(WaitPidFlag::__WALL)));
-        let held = attached.is_ok();
-        let _ = said.send(attached);
-        if held {
-            let _ = released.recv();
-            let _ = ptrace::detach(thread, None);
+        let held = threads.iter().try_for_each(|thread| attach(*thread));
+        let is_held = held.is_ok();
+        let _ = said.send(held);
+        if is_held {
+            hold(threads, &released);
         }
     });
     outcome.recv()??;
     Ok(Frozen { release: Some(release), tracer: Some(tracer) })
+}
+
+fn attach(thread: Pid) -> nix::Result<()> {
+    ptrace::attach(thread)?;
+    waitpid(thread, Some(WaitPidFlag::__WALL)).map(drop)
+}
+
+/// Holds the threads until told to release them or until they are dead. Their process can only end once the tracer
+/// has seen the end of each of them.
+fn hold(mut threads: Vec<Pid>, released: &Receiver<()>) {
+    let flags = WaitPidFlag::__WALL | WaitPidFlag::WNOHANG;
+    while !threads.is_empty() && released.recv_timeout(POLL) == Err(RecvTimeoutError::Timeout) {
+        threads.retain(|thread| matches!(waitpid(*thread, Some(flags)), Ok(WaitStatus::StillAlive)));
+    }
+    for thread in threads {
+        let _ = ptrace::detach(thread, None);
+    }
 }
 
 impl Drop for Frozen {

@@ -67,7 +67,12 @@ fn a_key_whose_end_is_lost_is_told_by_the_timer() {
 fn durations_are_told_in_the_other_sides_clock() {
     let mut bench = Bench::phone_call(None);
     let event = DtmfPayload { payload_type: pt(101), clock_rate: 48000 };
-    let codec = EndCodec { kind: CodecKind::Opus, clock_rate: 48000, dtmf: [event].into_iter().collect(), ..EndCodec::default() };
+    let codec = EndCodec {
+        kind: CodecKind::Opus,
+        clock_rate: 48000,
+        dtmf: [event].into_iter().collect(),
+        ..EndCodec::default()
+    };
     bench.command(MediaCommand::SetCodec { end: TRUNK, codec });
     let mut packet = press(&mut Peer::new(1), 1).remove(0);
     bench.arrive(PHONE_SOCKET, PHONE_ADDRESS, &mut packet);

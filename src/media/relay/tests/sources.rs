@@ -186,3 +186,30 @@ proptest! {
         bench.run(Duration::from_secs(12));
     }
 }
+
+#[test]
+fn a_browser_is_heard_from_every_address_that_ice_has_validated_and_from_no_other() {
+    let (browser_keys, phone_keys) = (keys(3), keys(9));
+    let mut bench = Bench::new();
+    bench.open(PHONE, LocalPort::Phone(PortPair(1)), PHONE_ADDRESS, Some(&phone_keys));
+    bench.open(BROWSER, LocalPort::WebRtc, BROWSER_ADDRESS, Some(&browser_keys));
+    let map = PayloadMap::new().with(pt(0), pt(0));
+    bench.command(MediaCommand::Bridge { a: PHONE, b: BROWSER, a_to_b: map.clone(), b_to_a: map });
+    let (wifi, cable) = ("198.51.100.7:50002", "203.0.113.7:50004");
+    let mut browser = Peer::with_keys(2, &browser_keys);
+    browser.payload_type = 0;
+    assert_eq!(dropped(&mut bench, SocketId::WebRtc, wifi, &mut browser), DropReason::UnknownSource);
+    bench.command(MediaCommand::AllowSource { end: BROWSER, address: at(wifi) });
+    let phone = (SocketId::PhoneRtp(PortPair(1)), PHONE_ADDRESS);
+    bench.carried((SocketId::WebRtc, wifi, &mut browser), phone);
+    bench.carried((SocketId::WebRtc, BROWSER_ADDRESS, &mut browser), phone);
+    // A nomination moves what we send; the former addresses stay good.
+    let remote = Remote::muxed(at(cable));
+    bench.command(MediaCommand::AllowSource { end: BROWSER, address: at(BROWSER_ADDRESS) });
+    bench.command(MediaCommand::SetRemote { end: BROWSER, remote, source: SourceRule::Exact });
+    for from in [cable, wifi, BROWSER_ADDRESS] {
+        bench.carried((SocketId::WebRtc, from, &mut browser), phone);
+    }
+    bench.command(MediaCommand::Close { end: BROWSER });
+    assert_eq!(dropped(&mut bench, SocketId::WebRtc, wifi, &mut browser), DropReason::UnknownSource);
+}

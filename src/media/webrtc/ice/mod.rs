@@ -60,6 +60,8 @@ const MAX_OUT: usize = 128;
 pub(super) enum IceEvent {
     /// Send to this address from now on.
     Selected(SocketAddr),
+    /// The peer proved to be at this address too: media may come from there (RFC 8445 §12.2).
+    Validated(SocketAddr),
     /// There is no path, or none any more.
     Failed(EndFailure),
 }
@@ -192,11 +194,17 @@ impl IceAgent {
         if self.phase == Phase::Failed {
             return Err(PacketDrop::EndGone);
         }
-        match message.class {
+        let known = self.paths.is_validated(from);
+        let taken = match message.class {
             BindingClass::Request => self.handle_request(now, from, message),
             BindingClass::Indication => Ok(()),
             BindingClass::Success | BindingClass::Error(_) => self.handle_response(now, from, message),
+        };
+        // The answer to our own check may come before the peer's first check.
+        if !known && self.paths.is_validated(from) {
+            self.events.push_back(IceEvent::Validated(from));
         }
+        taken
     }
 
     /// Carries out what is due.

@@ -73,6 +73,7 @@ struct Rig {
     browser: Browser,
     wire: Wire,
     events: Vec<EndEvent>,
+    validated: Vec<SocketAddr>,
     drops: Vec<PacketDrop>,
 }
 
@@ -95,7 +96,16 @@ impl Rig {
         let ours = credentials(1);
         let (ufrag, password) = (ours.ufrag().to_owned(), ours.password().to_owned());
         browser.agent.start_connectivity_checks(now, browser_controls, ufrag, password).unwrap();
-        Self { now, base: now, table, browser, wire: Wire::new(seed), events: Vec::new(), drops: Vec::new() }
+        Self {
+            now,
+            base: now,
+            table,
+            browser,
+            wire: Wire::new(seed),
+            events: Vec::new(),
+            validated: Vec::new(),
+            drops: Vec::new(),
+        }
     }
 
     fn signal(&mut self, credentials: IceCredentials, fingerprint: Fingerprint, setup: SetupRole) {
@@ -181,6 +191,11 @@ impl Rig {
                 self.wire.send(self.now, Datagram { from: self.browser.address, to, bytes });
             }
         }
-        self.events.extend(std::iter::from_fn(|| self.table.poll_event()).map(|(_, event)| event));
+        while let Some((_, event)) = self.table.poll_event() {
+            match event {
+                EndEvent::PathValidated { remote } => self.validated.push(remote),
+                other => self.events.push(other),
+            }
+        }
     }
 }

@@ -63,13 +63,15 @@ fn a_lite_end_follows_each_nomination() {
     let wifi = browser_address(40);
     rig.table.handle_packet(rig.now, wifi, &check(1, 2, 1, false)).unwrap();
     rig.flush();
-    assert_eq!(rig.events.len(), 1, "a check alone changes nothing");
+    assert_eq!(rig.events.len(), 1, "a check alone does not move our media");
+    assert_eq!(rig.validated.last(), Some(&wifi), "but the browser's may come from there");
     rig.table.handle_packet(rig.now, wifi, &check(1, 2, 2, true)).unwrap();
     rig.flush();
     assert_eq!(rig.events.last(), Some(&EndEvent::PathChanged { remote: wifi }));
     rig.table.handle_packet(rig.now, wifi, &check(1, 2, 3, true)).unwrap();
     rig.flush();
     assert_eq!(rig.events.len(), 2, "a repeated nomination is no news");
+    assert_eq!(rig.validated.iter().filter(|address| **address == wifi).count(), 1);
 }
 
 #[test]

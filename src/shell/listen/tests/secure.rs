@@ -75,9 +75,9 @@ fn connector(ca: &Path, shown: Option<(CertificateDer<'static>, PrivateKeyDer<'s
     }))
 }
 
-fn shown(issued: &Issued) -> Option<(CertificateDer<'static>, PrivateKeyDer<'static>)> {
+fn shown(issued: &Issued) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
     let certificate = CertificateDer::from_pem_file(&issued.certificate).unwrap();
-    Some((certificate, PrivateKeyDer::from_pem_file(&issued.key).unwrap()))
+    (certificate, PrivateKeyDer::from_pem_file(&issued.key).unwrap())
 }
 
 async fn dial(bench: &Bench, connector: &TlsConnector) -> std::io::Result<TlsStream<TcpStream>> {
@@ -123,13 +123,13 @@ async fn a_client_certificate_says_who_it_is_and_its_lack_is_refused_where_requi
     let ca = site.ca.certificate();
     assert!(is_refused(&bench, &connector(&ca, None)).await);
     bench.counted("result=\"no-client-certificate\"", 1).await;
-    let _phone = dial(&bench, &connector(&ca, shown(&site.phone("phone-1")))).await.unwrap();
+    let _phone = dial(&bench, &connector(&ca, Some(shown(&site.phone("phone-1"))))).await.unwrap();
     let (_, identity, _line) = bench.opened().await;
     let identity = identity.expect("an identity");
     assert_eq!(identity.common_name, "phone-1");
     assert!(identity.not_after > clock::wall().seconds());
     let stranger = Site::new("stranger", ClientCertificates::Off);
-    assert!(is_refused(&bench, &connector(&ca, shown(&stranger.phone("phone-1")))).await);
+    assert!(is_refused(&bench, &connector(&ca, Some(shown(&stranger.phone("phone-1"))))).await);
     bench.counted("result=\"client-certificate-unknown-issuer\"", 1).await;
 }
 
@@ -138,7 +138,8 @@ async fn a_revoked_phone_is_closed_and_does_not_come_back() {
     let mut site = Site::new("revoked", ClientCertificates::Required);
     let mut bench = Bench::stream(limits(), site.security()).await;
     let ca = site.ca.certificate();
-    let (good, bad) = (connector(&ca, shown(&site.phone("good"))), connector(&ca, shown(&site.phone("bad"))));
+    let (good, bad) =
+        (connector(&ca, Some(shown(&site.phone("good")))), connector(&ca, Some(shown(&site.phone("bad")))));
     let _good_phone = dial(&bench, &good).await.unwrap();
     let (good_flow, _, _good_line) = bench.opened().await;
     let _bad_phone = dial(&bench, &bad).await.unwrap();
@@ -161,7 +162,10 @@ async fn a_revoked_phone_is_closed_and_does_not_come_back() {
 }
 
 /// A CA of our own making and a certificate that ends in `life`.
-fn short_lived(directory: &Path, life: Duration) -> (PathBuf, CertificateDer<'static>, PrivateKeyDer<'static>) {
+fn short_lived(
+    directory: &Path,
+    life: Duration,
+) -> (PathBuf, CertificateDer<'static>, PrivateKeyDer<'static>) {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.distinguished_name.push(DnType::CommonName, "Brief CA");
@@ -182,7 +186,8 @@ fn short_lived(directory: &Path, life: Duration) -> (PathBuf, CertificateDer<'st
 async fn a_certificate_that_ends_while_connected_ends_the_connection() {
     let mut site = Site::new("expires", ClientCertificates::Off);
     let (ca, certificate, key) = short_lived(&site.directory, Duration::from_secs(2));
-    let files = TlsFiles { clients: ClientCertificates::Required, ca, crl: None, ..site.endpoint.files().clone() };
+    let files =
+        TlsFiles { clients: ClientCertificates::Required, ca, crl: None, ..site.endpoint.files().clone() };
     site.endpoint.reload(files).unwrap();
     let mut bench = Bench::stream(limits(), site.security()).await;
     let connector = connector(&site.ca.certificate(), Some((certificate, key)));
@@ -236,7 +241,7 @@ async fn handshakes_that_stall_or_are_none_end_by_name() {
 async fn thousands_rest_while_one_talks() {
     const WANTED: usize = 2000;
     let (_, hard) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap();
-    drop(nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard));
+    nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE, hard, hard).unwrap();
     // Both ends are ours.
     let count = WANTED.min(usize::try_from(hard).unwrap_or(WANTED).saturating_sub(200) / 2);
     let site = Site::new("thousands", ClientCertificates::Off);

@@ -203,13 +203,13 @@ async fn what_was_queued_is_sent_before_the_engine_closes() {
 #[tokio::test]
 async fn connections_are_bounded_in_all_and_per_source_and_by_network() {
     let mut bench = clear(Limits { connections: 3, connections_per_source: 2, ..limits() }).await;
-    let (_a, _b) = (bench.dial().await, bench.dial().await);
+    let both = (bench.dial().await, bench.dial().await);
     let (_first, _second) = (bench.opened().await, bench.opened().await);
     let mut third = bench.dial().await;
     assert_eq!(read_to_end(&mut third).await, b"");
     bench.counted("reason=\"connections-of-source\"", 1).await;
     assert_eq!(bench.shared.places.taken(), 2);
-    drop((_a, _b));
+    drop(both);
     assert_eq!(bench.closed().await, FlowFailure::Closed);
 
     let mut elsewhere = Bench::new(limits(), 4);

@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::harness::{Bench, PATIENCE, limits, options};
-use crate::api::{self, Api, ApiMetrics, HealthView, LineCapacity, Parts, Vitals};
+use crate::api::{self, Api, ApiMetrics, FoundRecord, HealthView, LineCapacity, Parts, Records, Vitals};
 use crate::config::Config;
+use crate::engine::call::CallId;
 use crate::engine::flow::FlowFailure;
 use crate::shell::https::{self, HttpsLimits};
 use crate::shell::listen::{Limits, serve_websockets};
@@ -33,6 +34,12 @@ impl Vitals for Well {
     }
 }
 
+impl Records for Well {
+    fn call(&self, _: CallId) -> FoundRecord<'_> {
+        Box::pin(async { None })
+    }
+}
+
 /// A plain HTTP listener whose `/sip` leads to the bench.
 async fn websockets(limits: Limits) -> (Bench, watch::Sender<bool>) {
     let mut bench = Bench::new(limits, 64);
@@ -43,6 +50,8 @@ async fn websockets(limits: Limits) -> (Bench, watch::Sender<bool>) {
     let api = Api::new(Parts {
         settings: api_settings(&Config::default(), api::SessionKey::new([0; 32])),
         accounts: Arc::new(AccountBook::default()),
+        directory: Arc::new(AccountBook::default()),
+        records: Arc::new(Well),
         vitals: Arc::new(Well),
         line,
         sip: Some(upgraded),
@@ -96,7 +105,7 @@ impl Client {
         if length < 126 {
             frame.push(0x80 | u8::try_from(length).unwrap());
         } else {
-            frame.push(0x80 | 126);
+            frame.push(0xfe);
             frame.extend_from_slice(&length.to_be_bytes());
         }
         frame.extend_from_slice(&[0; 4]);

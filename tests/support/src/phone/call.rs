@@ -142,6 +142,15 @@ impl Call {
         }
     }
 
+    /// Waits until the call is refused, with whatever code; returns the response.
+    pub async fn refused_by_any(&mut self) -> Outcome<Message> {
+        match self.wait("a refusal", RINGING, final_response).await? {
+            Ok(response) if response.code() >= 300 => Ok(response),
+            Ok(response) => Err(self.dialog.line.failure(&format!("got {}", response.start))),
+            Err(why) => Err(Failure::new(why)),
+        }
+    }
+
     /// Waits until the far end hangs up; returns its BYE.
     pub async fn ended(&mut self) -> Outcome<Message> {
         self.ended_within(SOON).await

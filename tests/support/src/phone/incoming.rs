@@ -63,6 +63,11 @@ impl IncomingCall {
         self.invite.get("P-Asserted-Identity").or_else(|| self.invite.get("From")).unwrap_or_default()
     }
 
+    /// The media that [`Self::progress`] opens before the answer.
+    pub fn media(&self) -> &Media {
+        self.call.media()
+    }
+
     /// Sends 180.
     pub fn ring(&self) {
         let response = self.invite.response(180, "Ringing").with("Contact", self.call.dialog.line.contact());

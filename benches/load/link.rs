@@ -1,4 +1,4 @@
-//! A phone's way to the server: a UDP socket, or a TLS connection that is kept.
+//! A phone's way to the server: a UDP socket, or a TLS connection that is kept, with a WebSocket in it or without.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,64 +16,74 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::order::Transport;
+use crate::websocket::WebSocket;
+
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How links are opened.
 #[derive(Clone)]
 pub(crate) struct Dial {
     target: SocketAddr,
-    tls: Option<TlsConnector>,
+    transport: Transport,
+    tls: TlsConnector,
 }
 
 impl Dial {
-    pub(crate) fn new(target: SocketAddr, tls: bool) -> Self {
-        let tls = tls.then(|| TlsConnector::from(Arc::new(client_config())));
-        Self { target, tls }
+    pub(crate) fn new(target: SocketAddr, transport: Transport) -> Self {
+        Self { target, transport, tls: TlsConnector::from(Arc::new(client_config())) }
     }
 
     pub(crate) async fn open(&self) -> io::Result<Link> {
-        match &self.tls {
-            None => {
-                let socket = UdpSocket::bind((self.target.ip().is_ipv4().then_some("127.0.0.1").unwrap_or("::1"), 0)).await?;
-                socket.connect(self.target).await?;
-                let local = socket.local_addr()?;
-                Ok(Link { local, way: Way::Udp(socket) })
-            }
-            Some(connector) => {
-                let stream = TcpStream::connect(self.target).await?;
-                stream.set_nodelay(true)?;
-                let local = stream.local_addr()?;
-                let name = ServerName::from(self.target.ip());
-                let stream = connector.connect(name, stream).await?;
-                Ok(Link { local, way: Way::Tls(Box::new((stream, Framer::new(Side::Dialled)))) })
-            }
+        if self.transport == Transport::Udp {
+            let local = if self.target.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
+            let socket = UdpSocket::bind(local).await?;
+            socket.connect(self.target).await?;
+            return Ok(Link {
+                local: socket.local_addr()?,
+                transport: self.transport,
+                way: Way::Udp(socket),
+            });
         }
+        let stream = TcpStream::connect(self.target).await?;
+        stream.set_nodelay(true)?;
+        let local = stream.local_addr()?;
+        let stream = self.tls.connect(ServerName::from(self.target.ip()), stream).await?;
+        let way = match self.transport {
+            Transport::Wss => Way::Web(Box::new(WebSocket::open(stream, self.target).await?)),
+            _ => Way::Tls(Box::new((stream, Framer::new(Side::Dialled)))),
+        };
+        Ok(Link { local, transport: self.transport, way })
     }
 }
 
 /// An open link.
 pub(crate) struct Link {
     pub(crate) local: SocketAddr,
+    pub(crate) transport: Transport,
     way: Way,
 }
 
 enum Way {
     Udp(UdpSocket),
     Tls(Box<(TlsStream<TcpStream>, Framer)>),
+    Web(Box<WebSocket>),
 }
 
 impl Link {
-    pub(crate) fn transport(&self) -> &'static str {
-        match self.way {
-            Way::Udp(_) => "UDP",
-            Way::Tls(_) => "TLS",
-        }
-    }
-
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.way {
             Way::Udp(socket) => socket.send(bytes).await.map(drop),
             Way::Tls(stream) => stream.0.write_all(bytes).await,
+            Way::Web(socket) => socket.send(bytes).await,
+        }
+    }
+
+    /// Says goodbye, as TLS wants it.
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
+        match &mut self.way {
+            Way::Tls(stream) => stream.0.shutdown().await,
+            Way::Udp(_) | Way::Web(_) => Ok(()),
         }
     }
 
@@ -91,10 +101,13 @@ impl Link {
                 let length = socket.recv(&mut buffer).await?;
                 parse::parse(Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default())).map_err(bad)
             }
+            Way::Web(socket) => parse::parse(socket.receive().await?).map_err(bad),
             Way::Tls(stream) => {
                 let (stream, framer) = stream.as_mut();
                 loop {
-                    if let Some(frame) = framer.poll().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))? {
+                    if let Some(frame) =
+                        framer.poll().map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?
+                    {
                         if let Frame::Message(bytes) = frame {
                             return parse::parse(bytes).map_err(bad);
                         }
@@ -114,8 +127,10 @@ impl Link {
 
 fn client_config() -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth();
+    let builder = ClientConfig::builder_with_provider(provider);
+    let builder = builder.with_safe_default_protocol_versions().expect("invariant: ring has these");
+    let mut config =
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone)).with_no_client_auth();
     config.resumption = rustls::client::Resumption::disabled();
     config
 }

@@ -1,0 +1,247 @@
+//! The beginning of a call: who may, what it wants of media, whom to ring.
+
+use super::calls::Calls;
+use super::carriage::Carriage;
+use super::cause::Cause;
+use super::effects::Effects;
+use super::id::{CallId, LegId};
+use super::invitation::our_contact;
+use super::leg::{Leg, LegState, Party, Wire};
+use super::model::{Call, CallState, CallerOffer};
+use super::plan::{Plan, Question, plan};
+use super::session::LegSession;
+use super::sip_leg::SipLeg;
+use super::web_leg::WebLeg;
+use crate::engine::dialog::Dialog;
+use crate::engine::dialog::session_timer::{self, Verdict};
+use crate::engine::flow::{Flow, Side};
+use crate::engine::numbering::Extension;
+use crate::engine::registrar::BindingKey;
+use crate::engine::transaction::ServerId;
+use crate::engine::web::{WebRefusal, WebReply, WebSession};
+use crate::sdp::{Direction, SessionDescription, remote_audio};
+use crate::sip::{Request, Response, StatusCode};
+
+/// An INVITE that was let in.
+#[derive(Debug)]
+pub struct Admitted {
+    /// Its transaction.
+    pub server: ServerId,
+    /// Where the caller is.
+    pub flow: Flow,
+    /// The INVITE.
+    pub request: Request,
+    /// Who calls, as authenticated or as Asterisk vouches.
+    pub caller: Party,
+    /// What was dialled.
+    pub dialled: String,
+}
+
+impl Calls {
+    /// A phone or Asterisk calls.
+    pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
+        let Admitted { server, flow, request, caller, dialled } = admitted;
+        let tag = fx.layer.fresh_tag();
+        let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
+            Ok(dialog) => dialog,
+            Err(refusal) => {
+                fx.refused("dialog", refusal.as_str());
+                let response = Response::to_request(&request, refusal.status(), Some(&tag));
+                return super::send_response(server, response, fx);
+            }
+        };
+        if let Verdict::TooSmall(least) = session_timer::judge(&request, super::refresh::preference(fx)) {
+            let mut response =
+                Response::to_request(&request, StatusCode::SESSION_INTERVAL_TOO_SMALL, Some(&tag));
+            response.headers.set(&least);
+            return super::send_response(server, response, fx);
+        }
+        let device = caller.number.parse().ok().and_then(|number| fx.registrar.device_on(&number, flow));
+        let dialog_id = dialog.id().clone();
+        let setup = Setup {
+            side: flow.side,
+            caller,
+            device: device.filter(|_| flow.side == Side::Site),
+            dialled,
+            max_forwards: request.max_forwards().unwrap_or(70),
+            session: LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx),
+            offer: caller_offer(&request, Carriage::of_flow(&flow), fx),
+            wire: Wire::Sip(Box::new(SipLeg::incoming(flow, server, request, dialog))),
+        };
+        let call = self.begin(setup, fx, |id, fx| {
+            fx.books.note_server(server, id);
+            fx.books.dialogs.insert(&dialog_id, id).map_err(|_| Cause::Limit)
+        });
+        self.settle(call, fx);
+    }
+
+    /// A page dials.
+    pub(super) fn dialled_by_page(
+        &mut self,
+        caller: &Extension,
+        session: Option<WebSession>,
+        to: &str,
+        offer: &str,
+        fx: &mut Effects<'_>,
+    ) -> WebReply {
+        let is_ours = |number: &Extension| fx.registrar.has_account(number);
+        let Some(dialled) = super::dialled_number(to, &fx.settings.numbers, is_ours) else {
+            return WebReply::Refused(WebRefusal::BadNumber);
+        };
+        let party = Party { number: caller.to_string(), name: fx.registrar.display_name(caller) };
+        match self.has_room(Side::Site, &party.number, &dialled, fx) {
+            Ok(()) => {}
+            Err(Cause::Shutdown) => return WebReply::Refused(WebRefusal::Draining),
+            Err(cause) => {
+                fx.refused("call", cause.as_str());
+                return WebReply::Refused(WebRefusal::Limit);
+            }
+        }
+        let description = SessionDescription::parse(offer.as_bytes()).ok();
+        let Some(opening) = description.and_then(|offer| read_offer(offer, Carriage::Browser, fx)) else {
+            return WebReply::Refused(WebRefusal::BadDescription);
+        };
+        let setup = Setup {
+            side: Side::Site,
+            caller: party,
+            device: session.and_then(|session| fx.registrar.page_device(session)),
+            dialled,
+            max_forwards: 70,
+            wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
+            session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
+            offer: Ok(opening),
+        };
+        let call = self.begin(setup, fx, |_, _| Ok(()));
+        let reply = WebReply::Call(call.view(0));
+        self.settle(call, fx);
+        reply
+    }
+
+    /// Makes the call and its first attempt, or refuses it by its own leg A. `note` enters leg A in the books.
+    fn begin(
+        &mut self,
+        mut setup: Setup,
+        fx: &mut Effects<'_>,
+        note: impl FnOnce(LegId, &mut Effects<'_>) -> Result<(), Cause>,
+    ) -> Box<Call> {
+        let offer = std::mem::replace(&mut setup.offer, Ok(CallerOffer::Late));
+        let planned = self.has_room(setup.side, &setup.caller.number, &setup.dialled, fx).and_then(|()| {
+            let offer = offer?;
+            let question = Question {
+                number: &setup.dialled,
+                side: setup.side,
+                asterisk: fx.asterisk,
+                registrar: fx.registrar,
+            };
+            Ok((plan(&question)?, offer))
+        });
+        let id = CallId(fx.random_u64());
+        let noted = note(LegId { call: id, place: 0 }, fx);
+        let (plan, offer, refusal) = match noted.and(planned) {
+            Ok((plan, offer)) => (plan, offer, None),
+            Err(cause) => (Plan::default(), CallerOffer::Late, Some(cause)),
+        };
+        let mut call = Box::new(new_call(id, setup, plan, offer, fx));
+        self.active += 1;
+        fx.active_calls = self.active;
+        call.observe("started", None, fx);
+        match refusal {
+            Some(cause) => call.end(cause, None, fx),
+            None => call.ring_next(fx),
+        }
+        call
+    }
+
+    /// Whether one more call is allowed. Emergency calls always are. An extension's limit is for what its devices dial;
+    /// what Asterisk places on its behalf, or on an outsider's, counts only among all.
+    fn has_room(&self, side: Side, number: &str, dialled: &str, fx: &Effects<'_>) -> Result<(), Cause> {
+        if fx.settings.numbers.emergency().contains(dialled) {
+            return Ok(());
+        }
+        if self.draining {
+            return Err(Cause::Shutdown);
+        }
+        let limits = &fx.settings.calls;
+        let is_own = |call: &&Box<Call>| {
+            let caller = call.legs.first().map(|leg| leg.party.number.as_str());
+            call.is_active() && call.side == Side::Site && caller == Some(number)
+        };
+        let own = if side == Side::Site { self.table.values().filter(is_own).count() } else { 0 };
+        if self.active >= limits.max || own >= limits.per_extension {
+            return Err(Cause::Limit);
+        }
+        Ok(())
+    }
+}
+
+/// What a call is made of.
+struct Setup {
+    side: Side,
+    caller: Party,
+    device: Option<BindingKey>,
+    dialled: String,
+    max_forwards: u8,
+    wire: Wire,
+    session: LegSession,
+    offer: Result<CallerOffer, Cause>,
+}
+
+fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
+    let wants = match &offer {
+        CallerOffer::Offered { direction, .. } => *direction,
+        CallerOffer::Late => Direction::SendRecv,
+    };
+    let leg = Leg {
+        place: 0,
+        party: setup.caller,
+        device: setup.device,
+        state: LegState::Trying,
+        wire: setup.wire,
+        session: setup.session,
+        wants,
+        resync: false,
+        started: fx.now.wall,
+        answered: None,
+        quality: None,
+    };
+    Call {
+        id,
+        side: setup.side,
+        dialled: setup.dialled,
+        state: CallState::Dialling,
+        legs: vec![leg],
+        plan,
+        offer,
+        winner: None,
+        early: None,
+        failure: None,
+        max_forwards: setup.max_forwards,
+        started: fx.now.wall,
+        answered: None,
+        ended: None,
+        recorded: false,
+    }
+}
+
+fn caller_offer(request: &Request, carriage: Carriage, fx: &mut Effects<'_>) -> Result<CallerOffer, Cause> {
+    let Some(body) = request.sdp() else { return Ok(CallerOffer::Late) };
+    let description = SessionDescription::parse(&body).map_err(|_| Cause::BadDescription)?;
+    read_offer(description, carriage, fx).ok_or(Cause::NoCommonMedia)
+}
+
+fn read_offer(
+    description: SessionDescription,
+    carriage: Carriage,
+    fx: &mut Effects<'_>,
+) -> Option<CallerOffer> {
+    match remote_audio(&description, carriage.policy()) {
+        Ok(remote) => {
+            let (codecs, direction) = (remote.codecs, remote.direction);
+            Some(CallerOffer::Offered { description, codecs, direction })
+        }
+        Err(refusal) => {
+            fx.refused("sdp", refusal.as_str());
+            None
+        }
+    }
+}

@@ -1,0 +1,497 @@
+//! An office for one test: a private Asterisk, Branchline's daemon in front of it, and accounts to hand out.
+//!
+//! The daemon is the product's binary, known here only by its path, its command line and its configuration file.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use crate::asterisk::{self, Asterisk};
+use crate::baresip::{self, Baresip};
+use crate::browser::{self, Browser};
+use crate::certs;
+use crate::phone::{Algorithm, Phone, Settings, TlsIdentity, Transport};
+use crate::phone_page::PhonePage;
+use crate::process::{Process, Scratch, dying_with_us};
+use crate::softphone::Softphone;
+use crate::{Failure, Outcome, ports};
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Ports for phones' media.
+const PHONE_PORTS: u16 = 160;
+/// How long the daemon may take to be ready, on a machine that compiles beside it.
+const START: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_secs(10);
+const REALM: &str = "branchline";
+
+/// How an office is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The Asterisk behind it, if there is one.
+    pub asterisk: Option<asterisk::Setup>,
+    /// The extensions that get accounts.
+    pub extensions: String,
+    /// `off`, `optional` or `required`.
+    pub client_certificates: &'static str,
+    /// Lines for tables of the configuration, such as `("sip.limits", "connections = 10")`.
+    pub more: Vec<(&'static str, String)>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        let extensions = "1001-1060".to_owned();
+        let asterisk = asterisk::Setup { extensions: extensions.clone(), ..asterisk::Setup::default() };
+        Self { asterisk: Some(asterisk), extensions, client_certificates: "off", more: Vec::new() }
+    }
+}
+
+impl Setup {
+    /// Branchline alone.
+    pub fn without_asterisk() -> Self {
+        Self { asterisk: None, ..Self::default() }
+    }
+
+    /// With a line in a table of the configuration.
+    pub fn with(mut self, table: &'static str, line: impl Into<String>) -> Self {
+        self.more.push((table, line.into()));
+        self
+    }
+}
+
+/// What the command line handed over for one extension.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The number.
+    pub extension: String,
+    /// The password of digest and of the page.
+    pub password: String,
+    /// The bearer token of the page.
+    pub token: String,
+}
+
+/// A running office; dropped, all of it ends. An office that is not [closed](Self::close) prints its logs.
+pub struct Office {
+    scratch: Scratch,
+    binary: PathBuf,
+    places: Places,
+    accounts: Mutex<VecDeque<Account>>,
+    daemon: Mutex<Process>,
+    asterisk: Option<Asterisk>,
+    closed: bool,
+}
+
+/// Where it listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Places {
+    /// SIP over UDP, and over TCP on the same port.
+    pub udp: SocketAddr,
+    /// SIP over TLS.
+    pub tls: SocketAddr,
+    /// HTTPS: the page, `/ws/auth`, `/sip`.
+    pub https: SocketAddr,
+    /// Prometheus.
+    pub metrics: SocketAddr,
+    /// The port of all browsers' media.
+    pub webrtc: SocketAddr,
+    /// The first of the phones' media ports.
+    pub phone_ports: u16,
+    trunk: u16,
+    uplink: SocketAddr,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Office {
+    /// Starts Asterisk, writes the configuration, makes the site's CA and accounts by the command line of
+    /// `binary`, starts its daemon, and waits until it is ready and Asterisk is reached.
+    pub async fn open(binary: &str, setup: Setup) -> Outcome<Self> {
+        let asterisk = match &setup.asterisk {
+            Some(wanted) => Some(Asterisk::start_with(wanted.clone()).await?),
+            None => None,
+        };
+        let scratch = Scratch::new("office")?;
+        let places = Places::choose()?;
+        let config = configuration(&scratch, &places, asterisk.as_ref().map(Asterisk::sip), &setup);
+        std::fs::write(scratch.join("branchline.toml"), config)?;
+        let binary = PathBuf::from(binary);
+        let ca = scratch.join("ca").display().to_string();
+        let init = ["ca", "init", &ca, "--server", "127.0.0.1", "--server", "localhost"];
+        run(&binary, &scratch, &init).await?;
+        let handed = run(&binary, &scratch, &["extension", "add", &setup.extensions, "--json"]).await?;
+        let accounts = Mutex::new(accounts_of(&handed)?);
+        let daemon = Mutex::new(launch(&binary, &scratch)?);
+        let office = Self { scratch, binary, places, accounts, daemon, asterisk, closed: false };
+        office.ready().await?;
+        Ok(office)
+    }
+
+    /// Where it listens.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// The Asterisk behind it.
+    pub fn asterisk(&self) -> &Asterisk {
+        self.asterisk.as_ref().expect("this office has an Asterisk")
+    }
+
+    /// An account that nobody else has been given.
+    pub fn account(&self) -> Outcome<Account> {
+        locked(&self.accounts).pop_front().ok_or_else(|| Failure::new("all accounts are taken"))
+    }
+
+    /// The certificate of the site's CA.
+    pub fn authority(&self) -> PathBuf {
+        self.scratch.join("ca/ca.pem")
+    }
+
+    /// A path in the office's directory.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
+    // ---- the daemon -------------------------------------------------------------------------------------------
+
+    /// Runs a command of the product's command line on this office; returns what it printed.
+    pub async fn cli(&self, words: &[&str]) -> Outcome<String> {
+        run(&self.binary, &self.scratch, words).await
+    }
+
+    /// The same with `--json`.
+    pub async fn json(&self, words: &[&str]) -> Outcome<Value> {
+        let words: Vec<&str> = words.iter().copied().chain(["--json"]).collect();
+        Ok(serde_json::from_str(&self.cli(&words).await?)?)
+    }
+
+    /// Waits until the daemon is ready, and Asterisk is reached if there is one.
+    pub async fn ready(&self) -> Outcome {
+        let end = Instant::now() + START;
+        let wanted = if self.asterisk.is_some() { "up" } else { "off" };
+        loop {
+            let status = self.json(&["status"]).await;
+            if let Ok(status) = &status
+                && status["state"] == "ready"
+                && status["asterisk"] == wanted
+            {
+                return Ok(());
+            }
+            if Instant::now() > end || !locked(&self.daemon).is_running() {
+                return Err(Failure::new(format!("the daemon is not ready: {status:?}\n{}", self.tail())));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The daemon's process id.
+    pub fn pid(&self) -> u32 {
+        locked(&self.daemon).pid()
+    }
+
+    /// Whether the daemon still runs.
+    pub fn is_running(&self) -> bool {
+        locked(&self.daemon).is_running()
+    }
+
+    /// `kill -9`.
+    pub fn kill(&self) {
+        locked(&self.daemon).kill();
+    }
+
+    /// Starts the daemon again, and waits until it is ready.
+    pub async fn restart(&self) -> Outcome {
+        *locked(&self.daemon) = launch(&self.binary, &self.scratch)?;
+        self.ready().await
+    }
+
+    /// Writes the configuration anew with these lines besides, and has the daemon read it.
+    pub async fn reload(&self, setup: &Setup) -> Outcome {
+        let sip = self.asterisk.as_ref().map(Asterisk::sip);
+        let config = configuration(&self.scratch, &self.places, sip, setup);
+        std::fs::write(self.scratch.join("branchline.toml"), config)?;
+        self.cli(&["reload"]).await.map(drop)
+    }
+
+    /// What the daemon has logged.
+    pub fn log(&self) -> String {
+        locked(&self.daemon).log()
+    }
+
+    /// Resident memory of the daemon in KiB.
+    pub fn memory(&self) -> Outcome<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok())
+            .ok_or_else(|| Failure::new("no VmRSS of the daemon"))
+    }
+
+    // ---- what it counts ---------------------------------------------------------------------------------------
+
+    /// The metrics as text.
+    pub async fn metrics(&self) -> Outcome<String> {
+        let mut stream = TcpStream::connect(self.places.metrics).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: office\r\nConnection: close\r\n\r\n").await?;
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    /// The sum of a metric's series whose text holds every one of `labels`.
+    pub async fn metric(&self, name: &str, labels: &[&str]) -> Outcome<f64> {
+        let text = self.metrics().await?;
+        let series = text.lines().filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        });
+        Ok(series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+
+    /// Waits until a metric pleases.
+    pub async fn metric_until(
+        &self,
+        name: &str,
+        labels: &[&str],
+        within: Duration,
+        is_right: impl Fn(f64) -> bool,
+    ) -> Outcome<f64> {
+        let end = Instant::now() + within;
+        loop {
+            let value = self.metric(name, labels).await?;
+            if is_right(value) {
+                return Ok(value);
+            }
+            if Instant::now() > end {
+                let text = self.metrics().await?;
+                return Err(Failure::new(format!("{name} {labels:?} is {value} after {within:?}\n{text}")));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until no call, no port of one and no Asterisk channel is left.
+    pub async fn idle(&self) -> Outcome {
+        for gauge in ["branchline_calls_active", "branchline_media_ports"] {
+            self.metric_until(gauge, &[], SOON, |left| left == 0.0).await?;
+        }
+        match &self.asterisk {
+            Some(asterisk) => asterisk.idle(SOON).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The URIs at which Asterisk sees an extension, waited for until there are `count`.
+    pub async fn seen_by_asterisk(&self, extension: &str, count: usize, within: Duration) -> Outcome {
+        let end = Instant::now() + within;
+        loop {
+            let contacts = self.asterisk().contacts(extension).await?;
+            if contacts.len() == count {
+                return Ok(());
+            }
+            if Instant::now() > end {
+                let why = format!("Asterisk has contacts {contacts:?} of {extension}, not {count}");
+                return Err(Failure::new(why));
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    // ---- devices ----------------------------------------------------------------------------------------------
+
+    /// The settings of a UDP phone of this account.
+    pub fn udp(&self, account: &Account) -> Settings {
+        let mut settings = Settings::new(&account.extension, self.places.udp)
+            .with_password(&account.password, Algorithm::Sha256);
+        settings.domain = REALM.to_owned();
+        settings.display_name = Some(format!("Phone {}", account.extension));
+        settings
+    }
+
+    /// The settings of a TLS phone of this account, without a certificate of its own.
+    pub fn tls(&self, account: &Account) -> Settings {
+        self.tls_as(account, None)
+    }
+
+    /// The same with a certificate and key.
+    pub fn tls_as(&self, account: &Account, own: Option<(PathBuf, PathBuf)>) -> Settings {
+        let server_name = "127.0.0.1".to_owned();
+        let identity = TlsIdentity { authority: self.authority(), server_name, own };
+        let mut settings = self.udp(account).over(Transport::Tls(identity));
+        settings.server = self.places.tls;
+        settings
+    }
+
+    /// A registered UDP phone of a fresh account.
+    pub async fn phone(&self) -> Outcome<(Account, Phone)> {
+        let account = self.account()?;
+        let mut phone = Phone::open(self.udp(&account)).await?;
+        phone.register().await?;
+        Ok((account, phone))
+    }
+
+    /// A registered baresip with TLS and SDES, of a fresh account, whose microphone has this tone.
+    pub async fn baresip(&self, tone: f64) -> Outcome<(Account, Baresip)> {
+        let account = self.account()?;
+        let setup =
+            baresip::Setup::tls(&account.extension, &account.password, self.places.tls, &self.authority());
+        let mut baresip = Baresip::start(baresip::Setup { tone, ..setup }).await?;
+        baresip.registered().await?;
+        Ok((account, baresip))
+    }
+
+    /// A browser that trusts this office, whose microphone has this tone.
+    pub async fn browser(&self, tone: u32) -> Outcome<Browser> {
+        let spki = vec![certs::spki_of(&self.scratch.join("ca/issued/server.key"))?];
+        Browser::start(browser::Setup { tone, spki }).await
+    }
+
+    /// The phone page of a fresh account, signed in.
+    pub async fn page(&self, browser: &Browser) -> Outcome<(Account, PhonePage)> {
+        let account = self.account()?;
+        let page = PhonePage::open(browser, self.places.https, &account).await?;
+        Ok((account, page))
+    }
+
+    /// A registered JsSIP softphone of a fresh account.
+    pub async fn softphone(&self, browser: &Browser) -> Outcome<(Account, Softphone)> {
+        let account = self.account()?;
+        let wss = format!("wss://{}/sip", self.places.https);
+        let uri = format!("sip:{}@{REALM}", account.extension);
+        let softphone = Softphone::open(browser, &wss, &uri, &account.password).await?;
+        softphone.registered().await?;
+        Ok((account, softphone))
+    }
+
+    // ---- the end ----------------------------------------------------------------------------------------------
+
+    /// The test went well: nothing is left of its calls, and the daemon never panicked.
+    pub async fn close(mut self) -> Outcome {
+        self.idle().await?;
+        let log = self.log();
+        if let Some(panic) = log.lines().find(|line| line.contains("panicked")) {
+            return Err(Failure::new(format!("the daemon said: {panic}")));
+        }
+        self.closed = true;
+        Ok(())
+    }
+
+    fn tail(&self) -> String {
+        let end = |text: String, lines: usize| {
+            let tail: Vec<&str> = text.lines().rev().take(lines).collect();
+            tail.into_iter().rev().collect::<Vec<_>>().join("\n")
+        };
+        let mut text = format!("---- daemon\n{}\n", end(self.log(), 60));
+        if let Some(asterisk) = &self.asterisk {
+            let _ = write!(text, "---- Asterisk\n{}\n", end(asterisk.log(), 25));
+        }
+        text
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        if !self.closed {
+            println!("{}", self.tail());
+        }
+    }
+}
+
+impl Places {
+    fn choose() -> Outcome<Self> {
+        let at = |port| SocketAddr::new(LOOPBACK, port);
+        let first = ports::free_block(LOOPBACK, PHONE_PORTS + 8)?;
+        let one = first + PHONE_PORTS;
+        Ok(Self {
+            udp: at(one),
+            tls: at(one + 1),
+            https: at(one + 2),
+            metrics: at(one + 3),
+            webrtc: at(one + 4),
+            trunk: one + 5,
+            uplink: at(one + 6),
+            phone_ports: first,
+        })
+    }
+}
+
+fn launch(binary: &Path, scratch: &Scratch) -> Outcome<Process> {
+    let mut command = dying_with_us(binary);
+    command.args(["run", "--config"]).arg(scratch.join("branchline.toml"));
+    let log = scratch.join("daemon.log");
+    // A daemon that is started again writes its own file; the former one's stays beside it.
+    if log.exists() {
+        std::fs::rename(&log, scratch.join("daemon.before.log"))?;
+    }
+    Process::start("branchline", command, &log)
+}
+
+async fn run(binary: &Path, scratch: &Scratch, words: &[&str]) -> Outcome<String> {
+    let mut command = Command::new(binary);
+    command.args(words).arg("--config").arg(scratch.join("branchline.toml"));
+    let output = tokio::task::spawn_blocking(move || command.output()).await??;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("branchline {}: {}\n{said}", words.join(" "), output.status)))
+}
+
+fn accounts_of(handed: &str) -> Outcome<VecDeque<Account>> {
+    let rows: Vec<Value> = serde_json::from_str(handed)?;
+    let word = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let accounts = rows.iter().map(|row| Account {
+        extension: word(row, "extension"),
+        password: word(row, "password"),
+        token: word(row, "token"),
+    });
+    Ok(accounts.collect())
+}
+
+fn configuration(scratch: &Scratch, at: &Places, asterisk: Option<SocketAddr>, setup: &Setup) -> String {
+    let file = |name: &str| format!("\"{}\"", scratch.join(name).display());
+    let mut tables: BTreeMap<&str, String> = BTreeMap::new();
+    let mut add = |table: &'static str, line: String| {
+        let lines = tables.entry(table).or_default();
+        lines.push_str(&line);
+        lines.push('\n');
+    };
+    add("office", "id = \"BRU\"".to_owned());
+    add("paths", format!("state-dir = {}\nruntime-dir = {}", file("state"), file("run")));
+    let pair =
+        format!("certificate = {}\nkey = {}", file("ca/issued/server.pem"), file("ca/issued/server.key"));
+    add("sip.tls", format!("{pair}\nclient-certificate = \"{}\"", setup.client_certificates));
+    if setup.client_certificates != "off" {
+        add("sip.tls", format!("ca = {}\ncrl = {}", file("ca/ca.pem"), file("ca/crl.pem")));
+    }
+    add("calls", format!("max = {}", PHONE_PORTS / 4));
+    add("https", format!("address = \"{}\"\n{pair}\norigins = [\"https://softphone.test\"]", at.https));
+    add("metrics", format!("address = \"{}\"", at.metrics));
+    let last = at.phone_ports + PHONE_PORTS - 1;
+    add("media", format!("address = \"127.0.0.1\"\nwebrtc-port = {}", at.webrtc.port()));
+    add("media", format!("trunk-port = {}\nphone-ports = \"{}-{last}\"", at.trunk, at.phone_ports));
+    if let Some(address) = asterisk {
+        add("asterisk", format!("enabled = true\naddress = \"{address}\"\nlocal = \"{}\"", at.uplink));
+        add("asterisk", "probe = \"1s\"".to_owned());
+    }
+    for (table, line) in &setup.more {
+        add(table, line.clone());
+    }
+    let mut text =
+        tables.iter().fold(String::new(), |text, (table, lines)| text + &format!("[{table}]\n{lines}"));
+    for (transport, address) in [("udp", at.udp), ("tcp", at.udp), ("tls", at.tls)] {
+        let _ = write!(text, "[[sip.listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n");
+        if transport != "tls" {
+            text.push_str("networks = [\"127.0.0.0/8\"]\n");
+        }
+    }
+    text
+}
