@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use peers::cases::Cases;
 use peers::office::{Account, Office, Setup};
-use peers::phone::{IncomingCall, Phone};
+use peers::phone::{IncomingCall, Phone, Transport};
 use peers::phone_page::PhonePage;
 use peers::{Failure, Outcome};
 
@@ -41,11 +41,12 @@ async fn known(office: &Office, account: &Account) -> Outcome {
     if with_asterisk { office.seen_by_asterisk(&account.extension, 1, SOON).await } else { Ok(()) }
 }
 
-/// Two UDP phones and a TLS phone of one extension.
+/// Two UDP phones and a TCP phone of one extension.
 async fn three(office: &Office) -> Outcome<(Account, Vec<Phone>)> {
     let account = office.account()?;
     let mut phones = Vec::new();
-    for settings in [office.udp(&account), office.tls(&account), office.udp(&account)] {
+    let over_tcp = office.udp(&account).over(Transport::Tcp);
+    for settings in [office.udp(&account), over_tcp, office.udp(&account)] {
         let mut phone = Phone::open(settings).await?;
         phone.register().await?;
         phones.push(phone);

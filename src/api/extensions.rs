@@ -14,7 +14,9 @@ use super::paging::{Page, Paging};
 use super::problem::{Problem, Reason};
 use super::router::Body;
 use super::state::Api;
-use crate::engine::numbering::{CountryCode, Dialled, Extension, NumberError, NumberPlan, list_country_codes};
+use crate::engine::numbering::{
+    CountryCode, Dialled, Extension, NumberError, NumberPlan, list_country_codes,
+};
 use crate::engine::web::{ReachView, WebRefusal, WebReply, WebRequest};
 
 /// Lists who has an account. Asked for every request, so it must answer from memory.
@@ -112,11 +114,7 @@ pub(crate) async fn parse(
 }
 
 /// Everybody with an account.
-pub(crate) async fn list(
-    State(api): State<Api>,
-    asker: Asker,
-    paging: Paging,
-) -> Result<Response, Problem> {
+pub(crate) async fn list(State(api): State<Api>, asker: Asker, paging: Paging) -> Result<Response, Problem> {
     page(&api, &asker, &paging, |_| true).await
 }
 
@@ -212,8 +210,7 @@ fn parsed(
     };
     match dialled {
         Dialled::Extension(extension) => {
-            let NumberView { number, country_code, country, local } =
-                number_view(&extension, numbers.home());
+            let NumberView { number, country_code, country, local } = number_view(&extension, numbers.home());
             let exists = dial.parse().is_ok_and(|number| exists(&number));
             ParsedView { country_code, country, local: Some(local), exists, ..plain("extension", number) }
         }

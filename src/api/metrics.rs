@@ -49,7 +49,11 @@ impl ApiMetrics {
 
     /// Puts the counters into a registry, but for those of handshakes.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("http_requests", "HTTP requests, by method and class of status", self.requests.clone());
+        registry.register(
+            "http_requests",
+            "HTTP requests, by method and class of status",
+            self.requests.clone(),
+        );
         registry.register("http_refusals", "HTTP requests refused, by reason", self.refusals.clone());
         registry.register("web_sessions", "Phone pages connected", self.sessions.clone());
         let help = "Phone pages closed, by reason";

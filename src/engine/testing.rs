@@ -80,7 +80,8 @@ pub(crate) fn settings() -> Settings {
         }),
         lock_out: LockOutSettings { failures: 5, window: seconds(60), duration: seconds(300) },
         rate: RateSettings { per_second: 50, burst: 100 },
-        numbers: NumberPlan::new(CountryCode::new(32), 2..=5, EmergencyNumbers::default(), []).expect("a plan"),
+        numbers: NumberPlan::new(CountryCode::new(32), 2..=5, EmergencyNumbers::default(), [])
+            .expect("a plan"),
         max_transactions: 20_000,
     }
 }

@@ -9,7 +9,7 @@ use peers::phone::{Call, Codec, Offer, Phone};
 use super::{GAP, LISTEN, SETTLE, SOON};
 
 /// A call between two phones of the office that is up, with a tone each: 440 Hz by the caller, 700 by the callee.
-pub async fn up(office: &Office) -> Outcome<((Phone, Call), (Phone, Call))> {
+pub(crate) async fn up(office: &Office) -> Outcome<((Phone, Call), (Phone, Call))> {
     let ((_, alice), (b, mut bob)) = (office.phone().await?, office.phone().await?);
     office.seen_by_asterisk(&b.extension, 1, SOON).await?;
     let mut call = alice.call(&b.extension)?;
@@ -27,7 +27,7 @@ async fn both_hear(call: &Call, answered: &Call) -> Outcome {
     at_callee.expect_tone(440.0, GAP)
 }
 
-pub async fn late_offer(office: &Office) -> Outcome<String> {
+pub(crate) async fn late_offer(office: &Office) -> Outcome<String> {
     let ((_, alice), (b, mut bob)) = (office.phone().await?, office.phone().await?);
     let mut echo = alice.call_with("600", Offer::Late, &[])?;
     echo.answered().await?;
@@ -52,7 +52,7 @@ pub async fn late_offer(office: &Office) -> Outcome<String> {
     Ok(heard.to_string())
 }
 
-pub async fn early_media(office: &Office) -> Outcome<String> {
+pub(crate) async fn early_media(office: &Office) -> Outcome<String> {
     let ((_, alice), (b, mut bob)) = (office.phone().await?, office.phone().await?);
     let mut early = alice.call("604")?;
     early.provisional(183).await?;
@@ -80,7 +80,7 @@ pub async fn early_media(office: &Office) -> Outcome<String> {
     Ok(format!("before the answer: {before}"))
 }
 
-pub async fn hold(office: &Office) -> Outcome<String> {
+pub(crate) async fn hold(office: &Office) -> Outcome<String> {
     let ((_alice, mut call), (_bob, mut answered)) = up(office).await?;
     for turn in 0..2 {
         let (holder, held) = if turn == 0 { (&mut answered, &mut call) } else { (&mut call, &mut answered) };
@@ -105,7 +105,7 @@ pub async fn hold(office: &Office) -> Outcome<String> {
     Ok("by the callee, by the caller, and for 14 s with a silence timeout of 10 s".to_owned())
 }
 
-pub async fn codec(office: &Office) -> Outcome<String> {
+pub(crate) async fn codec(office: &Office) -> Outcome<String> {
     let ((_alice, mut call), (_bob, mut answered)) = up(office).await?;
     call.change_codecs(&[Codec::Pcma]).await?;
     tokio::time::sleep(SETTLE).await;
@@ -122,7 +122,7 @@ pub async fn codec(office: &Office) -> Outcome<String> {
 }
 
 /// Each side is refreshed by us in the middle of the session's life; and a phone refreshes by itself.
-pub async fn refresh(office: &Office) -> Outcome<String> {
+pub(crate) async fn refresh(office: &Office) -> Outcome<String> {
     let ((_alice, mut call), (_bob, mut answered)) = up(office).await?;
     let response = call.refresh().await?;
     assert_eq!(response.code(), 200, "UPDATE: {}", response.start);

@@ -29,10 +29,10 @@ const SETTLE: Duration = Duration::from_millis(400);
 /// Extensions ring for eight seconds, phones are missed after ten, sessions are refreshed after 45.
 fn setup() -> Setup {
     let setup = Setup::default();
-    let asterisk = setup.asterisk.clone().map(|asterisk| asterisk::Setup {
-        ring_time: Duration::from_secs(8),
-        ..asterisk
-    });
+    let asterisk = setup
+        .asterisk
+        .clone()
+        .map(|asterisk| asterisk::Setup { ring_time: Duration::from_secs(8), ..asterisk });
     Setup { asterisk, ..setup }
         .with("media", "silence-timeout = \"10s\"\nrest = \"5s\"")
         .with("calls", "session-expires = \"90s\"\nmin-session-expires = \"90s\"")

@@ -13,7 +13,7 @@ use super::{SETTLE, SOON};
 /// The tone of the browser's microphone.
 const HIGH: f64 = 740.0;
 
-pub fn add<'a>(cases: &mut Cases<'a>, office: &'a Office, high: &'a Browser) {
+pub(crate) fn add<'a>(cases: &mut Cases<'a>, office: &'a Office, high: &'a Browser) {
     cases.add("a page is rung in vain, declines and gives up", refusals(office, high));
     cases.add("a page holds and is held", hold(office, high));
     cases.add("a page is reloaded in mid-call", reload(office, high));

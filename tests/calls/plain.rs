@@ -9,7 +9,7 @@ use peers::{Failure, Outcome};
 
 use super::{CALL, GAP, SETTLE, SOON};
 
-pub async fn echo(office: &Office) -> Outcome<String> {
+pub(crate) async fn echo(office: &Office) -> Outcome<String> {
     let (_, phone) = office.phone().await?;
     let mut call = phone.call("600")?;
     call.answered().await?;
@@ -21,7 +21,7 @@ pub async fn echo(office: &Office) -> Outcome<String> {
     Ok(heard.to_string())
 }
 
-pub async fn talk(office: &Office) -> Outcome<String> {
+pub(crate) async fn talk(office: &Office) -> Outcome<String> {
     let ((a, alice), (b, mut bob)) = (office.phone().await?, office.phone().await?);
     office.seen_by_asterisk(&b.extension, 1, SOON).await?;
     let mut figures = String::new();
@@ -45,14 +45,15 @@ pub async fn talk(office: &Office) -> Outcome<String> {
         at_alice.expect_tone(700.0, GAP)?;
         at_bob.expect_tone(440.0, GAP)?;
         figures = format!("{at_alice}; {at_bob}");
-        let (first, second) = if alice_ends { (&mut call, &mut answered) } else { (&mut answered, &mut call) };
+        let (first, second) =
+            if alice_ends { (&mut call, &mut answered) } else { (&mut answered, &mut call) };
         first.hang_up().await?;
         second.ended().await?;
     }
     Ok(figures)
 }
 
-pub async fn sipp(office: &Office) -> Outcome<String> {
+pub(crate) async fn sipp(office: &Office) -> Outcome<String> {
     let account = office.account()?;
     let mut sipp = Run::once(office.places().udp, &account.extension, &account.password)?;
     sipp.play(&Scenario::Register(300)).await?;
@@ -65,7 +66,7 @@ pub async fn sipp(office: &Office) -> Outcome<String> {
     Ok("5 calls".to_owned())
 }
 
-pub async fn refusals(office: &Office) -> Outcome<String> {
+pub(crate) async fn refusals(office: &Office) -> Outcome<String> {
     let (_, phone) = office.phone().await?;
     let nobody = office.account()?.extension;
     let expected = [("605", 486), ("606", 503), ("9999", 404), (nobody.as_str(), 480)];
@@ -84,7 +85,7 @@ async fn pair(office: &Office) -> Outcome<(Phone, String, Phone)> {
     Ok((alice, b.extension, bob))
 }
 
-pub async fn unanswered(office: &Office) -> Outcome<String> {
+pub(crate) async fn unanswered(office: &Office) -> Outcome<String> {
     let (alice, number, mut bob) = pair(office).await?;
     let mut busy = alice.call(&number)?;
     bob.called().await?.reject(486);
@@ -104,7 +105,7 @@ pub async fn unanswered(office: &Office) -> Outcome<String> {
     Ok(format!("486, {code}, 480"))
 }
 
-pub async fn cancelled(office: &Office) -> Outcome<String> {
+pub(crate) async fn cancelled(office: &Office) -> Outcome<String> {
     let (alice, number, mut bob) = pair(office).await?;
     let mut given_up = alice.call(&number)?;
     let mut ringing = bob.called().await?;
@@ -121,7 +122,7 @@ pub async fn cancelled(office: &Office) -> Outcome<String> {
     Ok("487 twice".to_owned())
 }
 
-pub async fn glare(office: &Office) -> Outcome<String> {
+pub(crate) async fn glare(office: &Office) -> Outcome<String> {
     let (alice, number, mut bob) = pair(office).await?;
     for _ in 0..5 {
         let mut call = alice.call(&number)?;
@@ -134,7 +135,7 @@ pub async fn glare(office: &Office) -> Outcome<String> {
     Ok("5 times".to_owned())
 }
 
-pub async fn tones(office: &Office) -> Outcome<String> {
+pub(crate) async fn tones(office: &Office) -> Outcome<String> {
     let account = office.account()?;
     let settings = Settings { telephone_events: false, ..office.udp(&account) };
     let mut phone = Phone::open(settings).await?;
@@ -149,7 +150,7 @@ pub async fn tones(office: &Office) -> Outcome<String> {
     Ok(read)
 }
 
-pub async fn digits(office: &Office) -> Outcome<String> {
+pub(crate) async fn digits(office: &Office) -> Outcome<String> {
     let (account, phone) = office.phone().await?;
     let mut call = phone.call("603")?;
     call.answered().await?;

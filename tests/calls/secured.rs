@@ -16,7 +16,7 @@ const PHONE: f64 = 440.0;
 const HIGH: f64 = 740.0;
 const LOW: f64 = 530.0;
 
-pub fn add<'a>(cases: &mut Cases<'a>, office: &'a Office, high: &'a Browser, low: &'a Browser) {
+pub(crate) fn add<'a>(cases: &mut Cases<'a>, office: &'a Office, high: &'a Browser, low: &'a Browser) {
     cases.add("a TLS phone hears echo and calls a UDP phone", baresip(office));
     cases.add("a page hears echo, calls a UDP phone and is called", page(office, high));
     cases.add("JsSIP hears echo, calls a UDP phone and is called", softphone(office, low));

@@ -9,7 +9,7 @@ use peers::phone::Phone;
 use super::changes::up;
 use super::{GAP, LISTEN, SETTLE};
 
-pub async fn lost_datagrams(office: &Office) -> Outcome<String> {
+pub(crate) async fn lost_datagrams(office: &Office) -> Outcome<String> {
     let account = office.account()?;
     let mut phone = Phone::open(office.udp(&account)).await?;
     phone.faults().lose_outgoing(1);
@@ -37,7 +37,7 @@ pub async fn lost_datagrams(office: &Office) -> Outcome<String> {
 }
 
 /// Signalling and media stop without a word: the silence of its RTP ends the call.
-pub async fn vanished(office: &Office) -> Outcome<String> {
+pub(crate) async fn vanished(office: &Office) -> Outcome<String> {
     let ((_alice, mut call), (bob, answered)) = up(office).await?;
     let start = std::time::Instant::now();
     bob.vanish();

@@ -107,7 +107,8 @@ async fn the_list_comes_in_pages() {
     let mut path = "/api/v1/voip/calls?limit=2".to_owned();
     loop {
         let page = server.get(&path, &bearer).await.json();
-        let ids = page["items"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned());
+        let ids =
+            page["items"].as_array().unwrap().iter().map(|call| call["id"].as_str().unwrap().to_owned());
         seen.extend(ids.map(|id| id.trim_start_matches('0').to_owned()));
         let Some(next) = page["next"].as_str() else { break };
         path = format!("/api/v1/voip/calls?limit=2&after={next}");

@@ -219,7 +219,10 @@ impl Call {
             self.early = None;
         }
         self.note_failure(cause);
-        if !self.is_active() || self.winner.is_some() || self.has_live_callee() {
+        if !self.is_active() || self.winner.is_some() {
+            return;
+        }
+        if self.has_live_callee() && !cause.is_global() {
             return;
         }
         let verdict = self.failure.unwrap_or(cause);

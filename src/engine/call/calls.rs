@@ -102,10 +102,10 @@ impl Calls {
             Event::Prack { server, invite, request, .. } => {
                 self.of_server(invite, fx, |call, place, fx| call.pracked(place, server, request, fx));
             }
-            Event::Unacknowledged { server, accepted } => self.of_server(server, fx, |call, _, fx| {
+            Event::Unacknowledged { server, accepted } => self.of_server(server, fx, |call, place, fx| {
                 fx.books.forget_server(server);
                 if accepted {
-                    call.end(Cause::Unacknowledged, None, fx);
+                    call.never_acknowledged(place, fx);
                 }
             }),
             Event::ProvisionalUnacknowledged { server } => {

@@ -56,6 +56,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether one device says it for all others of its user (6xx, RFC 3261 §16.7 step 5): they stop ringing.
+    pub fn is_global(self) -> bool {
+        match self {
+            Self::Declined => true,
+            Self::Refused(status) => status.code() >= 600,
+            _ => false,
+        }
+    }
+
     /// The stable word in records, metrics, events and problem documents.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -104,11 +104,6 @@ pub(super) fn bridge_map(from: &[AgreedCodec], to: &[AgreedCodec]) -> PayloadMap
     map
 }
 
-/// Whether a peer speaks plain RTP or SDES: its address counts, not ICE.
-pub(super) const fn is_plain(remote: &crate::sdp::RemoteMedia) -> bool {
-    !matches!(remote.security, crate::sdp::RemoteSecurity::DtlsSrtp(_))
-}
-
 /// Fresh credentials for ICE.
 pub(super) fn ice_credentials(fx: &mut Effects<'_>) -> Option<IceCredentials> {
     credentials_from_random(&fx.random_bytes())

@@ -49,6 +49,8 @@ impl Call {
         } else if place == 0 {
             self.end(Cause::Cancelled, Some(place), fx);
         } else {
+            // Its INVITE still waits for a final response.
+            self.drop_leg(place, Cause::Declined, fx);
             self.callee_failed(place, Cause::Declined, fx);
         }
     }
@@ -197,10 +199,8 @@ impl Call {
     pub(super) fn acknowledged(&mut self, place: u16, ack: &Request, fx: &mut Effects<'_>) {
         let Some(leg) = self.leg(place) else { return };
         let Some(sip) = leg.sip() else { return };
-        let mut is_first = false;
-        if let Stage::Open { unacknowledged, .. } = &mut sip.stage {
-            is_first = unacknowledged.take().is_some();
-        }
+        let is_first = matches!(sip.stage, Stage::Open { unacknowledged: Some(_), .. });
+        sip.heard(fx);
         if !matches!(sip.exchange, Exchange::AckAnswers) {
             return;
         }
@@ -221,6 +221,14 @@ impl Call {
             Err(_) => leg.session.withdraw(),
         }
         self.resync(place, fx);
+    }
+
+    /// A 2xx of ours was never acknowledged (§13.3.1.4).
+    pub(super) fn never_acknowledged(&mut self, place: u16, fx: &mut Effects<'_>) {
+        if let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) {
+            sip.heard(fx);
+        }
+        self.end(Cause::Unacknowledged, None, fx);
     }
 
     /// A reliable provisional response of ours was never acknowledged: the INVITE is refused, whatever was said since.

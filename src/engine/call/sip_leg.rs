@@ -13,6 +13,9 @@
 //! | Outgoing, Cancelled | 3xx–6xx, failure | Closed |
 //! | Cancelled | 2xx that crossed | acknowledged and ended by BYE; Closed |
 //! | Open | BYE either way | Closed |
+//! | Open, our 2xx is not acknowledged | `end` | Parting |
+//! | Parting | ACK, or none in time | BYE; Closed |
+//! | Open, Parting | a reliable 1xx before our 2xx was never acknowledged | 500 instead of the 2xx; Closed |
 
 use bytes::Bytes;
 
@@ -57,6 +60,15 @@ pub enum Stage {
         invited: Option<(ClientId, Box<Request>)>,
         /// The party's INVITE, if it called, until it acknowledges our 2xx.
         unacknowledged: Option<(ServerId, Box<Request>)>,
+    },
+    /// We hang up on the caller, which has not acknowledged our 2xx yet: the BYE waits for that (RFC 3261 §15).
+    Parting {
+        /// Its INVITE.
+        server: ServerId,
+        /// Its INVITE.
+        invite: Box<Request>,
+        /// Why.
+        cause: Cause,
     },
     /// Over.
     Closed,
@@ -208,7 +220,8 @@ impl SipLeg {
     /// INVITE gets a 500 (RFC 3262 §3).
     pub fn give_up_unheard(&mut self, cause: Cause, fx: &mut Effects<'_>) {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Open { unacknowledged: Some((server, invite)), .. } => {
+            Stage::Open { unacknowledged: Some((server, invite)), .. }
+            | Stage::Parting { server, invite, .. } => {
                 self.stage = Stage::Incoming { server, invite };
                 self.refuse(cause, fx);
             }
@@ -245,8 +258,25 @@ impl SipLeg {
                 }
             }
             stage @ Stage::Cancelled { .. } => self.stage = stage,
+            Stage::Open { unacknowledged: Some((server, invite)), .. } => {
+                self.stage = Stage::Parting { server, invite, cause };
+            }
             Stage::Open { .. } => self.bye(cause, fx),
+            stage @ Stage::Parting { .. } => self.stage = stage,
             Stage::Closed => {}
+        }
+    }
+
+    /// The party has our 2xx, or never will: a BYE that waited for that goes out.
+    pub fn heard(&mut self, fx: &mut Effects<'_>) {
+        match &mut self.stage {
+            Stage::Open { unacknowledged, .. } => *unacknowledged = None,
+            Stage::Parting { cause, .. } => {
+                let cause = *cause;
+                self.stage = Stage::Closed;
+                self.bye(cause, fx);
+            }
+            _ => {}
         }
     }
 

@@ -55,9 +55,14 @@ impl Call {
                 if let Some(dialog) = &sip.dialog {
                     fx.books.dialogs.remove(dialog.id());
                 }
-                if let Exchange::Theirs { server, request, .. } = &sip.exchange {
-                    let response = sip.response(request, StatusCode::REQUEST_TERMINATED);
-                    super::send_response(*server, response, fx);
+                match &sip.exchange {
+                    Exchange::Theirs { server, request, .. } => {
+                        let response = sip.response(request, StatusCode::REQUEST_TERMINATED);
+                        super::send_response(*server, response, fx);
+                    }
+                    // Otherwise one that has a provisional response would wait for ever.
+                    Exchange::Ours { client, .. } => drop(fx.layer.cancel(fx.now, *client, None)),
+                    Exchange::Idle | Exchange::AckAnswers | Exchange::Backoff => {}
                 }
                 sip.exchange = Exchange::Idle;
                 if told == LegEnd::ByUs || matches!(sip.stage, Stage::Incoming { .. }) {
@@ -72,7 +77,7 @@ impl Call {
 
     /// Whether nothing more is expected of a call that is over.
     pub(super) fn is_settled(&self) -> bool {
-        let waits = |stage: &Stage| matches!(stage, Stage::Cancelled { .. });
+        let waits = |stage: &Stage| matches!(stage, Stage::Cancelled { .. } | Stage::Parting { .. });
         let legs_settled = self.legs.iter().all(|leg| match &leg.wire {
             Wire::Sip(sip) => !waits(&sip.stage),
             Wire::Web(_) => true,

@@ -117,7 +117,7 @@ impl Engine {
             waiting_sequence: 0,
             store_timers: Timers::default(),
         };
-        engine.mirror.extensions(engine.registrar.extensions_there(), now);
+        engine.mirror.extensions(engine.registrar.extensions(), now);
         engine.turn(now);
         engine
     }

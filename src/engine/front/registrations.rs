@@ -109,7 +109,13 @@ impl Engine {
             let extension = changed.extension.to_string();
             let change = changed.what.as_str();
             self.out.push_back(Output::Observe(Observation::Registration { change, extension, bindings }));
-            self.mirror.extension(&changed.extension, self.registrar.is_there(&changed.extension), now);
+            let extension = &changed.extension;
+            let is_there = self.registrar.is_there(extension);
+            if !is_there && self.registrar.is_registered(extension) {
+                self.mirror.away(extension, now);
+            } else {
+                self.mirror.extension(extension, is_there, now);
+            }
         }
     }
 }

@@ -27,8 +27,11 @@
 //! | wanted | retry timer | queue | wanted |
 //! | told | refresh timer | queue | wanted |
 //! | wanted, asked, told | its last device went | queue | leaving |
+//! | wanted, asked, told | its last device that could be rung is away | away timer | as before |
+//! | wanted, asked, told | away timer | queue | leaving |
 //! | leaving | its turn, the link is not down | REGISTER with Expires 0 | leaving |
-//! | leaving | 200 | – | – |
+//! | at the start | it has no device | queue | leaving |
+//! | leaving | 200; 4xx, for Asterisk does not know it | – | – |
 //! | leaving | anything else | retry timer, which queues it | leaving |
 //! | leaving | its device came back | queue | wanted |
 //! | wanted, asked, told | all are told again | queue | wanted |
@@ -51,6 +54,9 @@ use crate::time::Now;
 
 /// How long Asterisk keeps a contact unless it is refreshed.
 pub const INTERVAL: Duration = Duration::from_secs(120);
+/// How long all devices of an extension may be away before Asterisk hears of it: a phone whose connection breaks is
+/// mostly back in less.
+const AWAY: Duration = Duration::from_secs(4);
 /// After a refused or lost REGISTER.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -102,6 +108,7 @@ enum Timer {
     Probe,
     Pace,
     Extension(u64),
+    Away(u64),
 }
 
 /// Keeps Asterisk's contacts true.
@@ -180,10 +187,15 @@ impl Mirror {
         (told.count(), wanted.count())
     }
 
-    /// The extensions that have a device, at the start.
-    pub fn extensions(&mut self, extensions: Vec<Extension>, now: Now) {
-        for extension in extensions {
+    /// All extensions at the start, and whether each has a device. Asterisk may still show what a process before us
+    /// told it, so it hears of those without a device too, after the others.
+    pub fn extensions(&mut self, mut extensions: Vec<(Extension, bool)>, now: Now) {
+        extensions.sort_by_key(|(_, has_device)| !has_device);
+        for (extension, has_device) in extensions {
             self.extension(&extension, true, now);
+            if !has_device {
+                self.extension(&extension, false, now);
+            }
         }
     }
 
@@ -193,6 +205,9 @@ impl Mirror {
             return;
         }
         let state = self.entries.get(extension).map(|entry| entry.state);
+        if let Some(entry) = self.entries.get(extension) {
+            self.timers.cancel(&Timer::Away(entry.number));
+        }
         let next = match (state, has_device) {
             (None | Some(State::Leaving), true) => State::Wanted,
             (Some(State::Told | State::Asked | State::Wanted), false) => State::Leaving,
@@ -211,6 +226,17 @@ impl Mirror {
         self.enqueue(extension.clone(), now);
     }
 
+    /// An extension's devices are all away, but may come back.
+    pub fn away(&mut self, extension: &Extension, now: Now) {
+        let Some(entry) = self.entries.get(extension).filter(|entry| entry.state != State::Leaving) else {
+            return;
+        };
+        let timer = Timer::Away(entry.number);
+        if !self.timers.is_set(&timer) {
+            self.set(timer, now, AWAY);
+        }
+    }
+
     /// A call found Asterisk silent: it is taken for down until a probe, which goes out at once, says otherwise.
     pub fn suspect(&mut self, now: Now) {
         if self.link.is_some() && self.up != Some(false) {
@@ -227,6 +253,7 @@ impl Mirror {
     /// Asterisk answered finally. Whatever it says, somebody is there.
     pub fn response(&mut self, now: Now, token: MirrorToken, response: &Response) {
         let is_ok = response.status.is_success();
+        let is_unknown = (400..500).contains(&response.status.code());
         let Some(about) = self.asked.remove(&token) else { return };
         self.reached(now);
         match about {
@@ -237,7 +264,7 @@ impl Mirror {
                     self.tell_all_again(now);
                 }
             }
-            About::Extension(extension) => self.answered(now, token, &extension, is_ok),
+            About::Extension(extension) => self.answered(now, token, &extension, is_ok, is_unknown),
         }
     }
 
@@ -245,7 +272,7 @@ impl Mirror {
     pub fn failed(&mut self, now: Now, token: MirrorToken) {
         match self.asked.remove(&token) {
             Some(About::Probe | About::Query(_)) => self.lost(now),
-            Some(About::Extension(extension)) => self.answered(now, token, &extension, false),
+            Some(About::Extension(extension)) => self.answered(now, token, &extension, false, false),
             None => {}
         }
     }
@@ -256,6 +283,11 @@ impl Mirror {
             match timer {
                 Timer::Probe => self.probe(now),
                 Timer::Pace => self.send_next(now),
+                Timer::Away(number) => {
+                    if let Some(extension) = self.numbers.get(&number).cloned() {
+                        self.extension(&extension, false, now);
+                    }
+                }
                 Timer::Extension(number) => {
                     let Some(extension) = self.numbers.get(&number).cloned() else { continue };
                     if let Some(entry) =
@@ -305,20 +337,29 @@ impl Mirror {
                 entry.state = State::Wanted;
                 entry.latest = None;
             }
-            again.push(extension.clone());
+            if entry.latest.is_none() {
+                again.push(extension.clone());
+            }
         }
         for extension in again {
             self.enqueue(extension, now);
         }
     }
 
-    fn answered(&mut self, now: Now, token: MirrorToken, extension: &Extension, is_ok: bool) {
+    fn answered(
+        &mut self,
+        now: Now,
+        token: MirrorToken,
+        extension: &Extension,
+        is_ok: bool,
+        is_unknown: bool,
+    ) {
         let Some(entry) = self.entries.get_mut(extension).filter(|entry| entry.latest == Some(token)) else {
             return;
         };
         entry.latest = None;
         let wait = match (entry.state, is_ok) {
-            (State::Leaving, true) => return self.forget(extension),
+            (State::Leaving, _) if is_ok || is_unknown => return self.forget(extension),
             (State::Asked, true) => {
                 entry.state = State::Told;
                 INTERVAL / 2
@@ -338,6 +379,7 @@ impl Mirror {
         if let Some(entry) = self.entries.remove(extension) {
             self.numbers.remove(&entry.number);
             self.timers.cancel(&Timer::Extension(entry.number));
+            self.timers.cancel(&Timer::Away(entry.number));
         }
     }
 

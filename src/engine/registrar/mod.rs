@@ -227,9 +227,15 @@ impl Registrar {
         self.table.of(extension).any(|one| self.is_reachable(one))
     }
 
-    /// The extensions that have such a device.
-    pub fn extensions_there(&self) -> Vec<Extension> {
-        self.table.extensions().filter(|extension| self.is_there(extension)).cloned().collect()
+    /// All extensions, in their order, and whether each has such a device.
+    pub fn extensions(&self) -> Vec<(Extension, bool)> {
+        let mut extensions: Vec<_> = self
+            .accounts
+            .iter()
+            .map(|account| (account.extension.clone(), self.is_there(&account.extension)))
+            .collect();
+        extensions.sort();
+        extensions
     }
 
     /// Bindings in all.

@@ -6,6 +6,7 @@
 mod asterisk_down;
 mod caller_id;
 mod cancelling;
+mod chaos;
 mod descriptions;
 mod digits;
 mod direct;
@@ -20,8 +21,8 @@ mod ledger;
 mod limits;
 mod messages;
 mod mirroring;
-mod page_calls;
 mod numbers;
+mod page_calls;
 mod pages;
 mod phones;
 mod records;

@@ -105,8 +105,7 @@ fn a_page_is_told_in_words_why_its_call_failed() {
     assert_eq!((view.state, view.ended.as_deref()), ("ended", Some("no-such-number")));
     assert_eq!(view.ended_text.as_deref(), Some("There is no such number."));
     w.sees(&page, "ended");
-    let bad =
-        w.asks(&page, WebRequest::Dial { to: "!!".to_owned(), offer: browser('1', "page", "actpass") });
+    let bad = w.asks(&page, WebRequest::Dial { to: "!!".to_owned(), offer: browser('1', "page", "actpass") });
     assert_eq!(refusal(&bad), WebRefusal::BadNumber);
     let bad = w.asks(&page, WebRequest::Dial { to: "1002".to_owned(), offer: audio(4000) });
     assert_eq!(refusal(&bad), WebRefusal::BadDescription);

@@ -40,7 +40,8 @@ fn both_algorithms_are_offered_the_better_one_first_and_both_work() {
     for algorithm in [Algorithm::Sha256, Algorithm::Md5] {
         let mut w = World::alone();
         let ann = w.phone("1001", Transport::Udp);
-        let first = w.register_text(ann, "1001", "<sip:1001@192.0.2.101>", "");
+        let name = "User-Agent: Deskphone 2\r\n";
+        let first = w.register_text(ann, "1001", "<sip:1001@192.0.2.101>", name);
         w.wire(ann, &first);
         let challenge = w.last_response(ann);
         let offered = challenge.headers.challenges(&HeaderName::WwwAuthenticate);

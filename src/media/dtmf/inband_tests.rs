@@ -1,5 +1,5 @@
 //! Keys as tones: all of them, at the limits of Q.24, and what must not be taken for one.
-#![expect(clippy::cast_precision_loss, reason = "counts of samples, far below 2^24")]
+#![expect(clippy::cast_precision_loss, clippy::cast_sign_loss, reason = "counts of samples, far below 2^24")]
 #![expect(clippy::float_cmp, reason = "shares that are 0 or 1")]
 
 use std::f32::consts::TAU;

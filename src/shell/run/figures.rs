@@ -42,7 +42,11 @@ impl Figures {
     }
 
     fn register(&self, registry: &mut Registry) {
-        registry.register("sip_transactions", "SIP transactions under way, by role", self.transactions.clone());
+        registry.register(
+            "sip_transactions",
+            "SIP transactions under way, by role",
+            self.transactions.clone(),
+        );
         registry.register(
             "sip_transaction_drops",
             "Messages that the transaction layer absorbed or refused, by reason",

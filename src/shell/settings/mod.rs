@@ -175,7 +175,8 @@ fn number_plan(config: &Config) -> NumberPlan {
     let emergency = config.numbers.emergency.iter().map(String::as_str);
     let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
     let home = config.office.country_code.as_ref().map(CountryCode::number);
-    NumberPlan::new(home, EXTENSION_DIGITS, emergency, []).expect("invariant: a plan without services is within bounds")
+    NumberPlan::new(home, EXTENSION_DIGITS, emergency, [])
+        .expect("invariant: a plan without services is within bounds")
 }
 
 fn asterisk(config: &Config, bound: &Bound) -> Option<AsteriskSettings> {

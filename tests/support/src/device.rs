@@ -229,7 +229,8 @@ impl Device {
             }
             Kind::Page(PhonePage { page }) | Kind::Softphone(Softphone { page }) => {
                 let heard = page.hear(time).await?;
-                browser::expect_tone(&heard, hz, gap).map(|()| (heard, format!("{:.1} s", time.as_secs_f64())))
+                browser::expect_tone(&heard, hz, gap)
+                    .map(|()| (heard, format!("{:.1} s", time.as_secs_f64())))
             }
         };
         let (tone, extent) = heard.map_err(|failure| failure.during(name))?;
