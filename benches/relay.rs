@@ -1,7 +1,8 @@
 //! What a relayed packet costs, as a ratio to what cannot be avoided.
 //!
 //! 1. The cipher alone against the pure packet path (`Relay::relay`), in ns a packet.
-//! 2. A bare loop of batched receive, cipher, batched send (the floor) against the media worker, in ns of
+//! 2. Listening for keys in the audio, which only ends without telephone events need.
+//! 3. A bare loop of batched receive, cipher, batched send (the floor) against the media worker, in ns of
 //!    CPU time a packet, sockets and kernel included, on the same load in the same run.
 //!
 //! `cargo bench --bench relay [-- LEGS SECONDS]`; compare figures of one run only.
@@ -10,6 +11,8 @@
 
 #[path = "relay/floor.rs"]
 mod floor;
+#[path = "relay/keys.rs"]
+mod keys;
 #[path = "relay/load.rs"]
 mod load;
 #[path = "relay/pure.rs"]
@@ -59,5 +62,6 @@ fn main() {
     let legs = numbers.next().unwrap_or(200);
     let seconds = numbers.next().unwrap_or(4);
     pure::run();
+    keys::run();
     load::run(u16::try_from(legs).unwrap_or(u16::MAX), seconds);
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use branchline::media::dtmf::{Digit, Digits};
 use branchline::media::end::{
-    CodecKind, DtmfPayload, EndCodec, Flow, PayloadType, Security, SourceRule, SrtpKeys,
+    CodecKind, DtmfPayload, EndCodec, Flow, G711Payload, PayloadType, Security, SourceRule, SrtpKeys,
 };
+use branchline::media::g711::Law;
 use branchline::media::packet::Packet;
 use branchline::media::ports::{PortPair, SocketId};
 use branchline::media::relay::{Relay, RelaySettings, Verdict};
@@ -79,7 +80,11 @@ impl World {
     fn open(&mut self, end: u32, local: LocalPort, security: Security) {
         let remote = Remote::muxed(REMOTES[end as usize].parse().expect("an address"));
         let mut codec = EndCodec { kind: CodecKind::Pcmu, clock_rate: 8000, ..EndCodec::default() };
-        let _ = codec.dtmf.push(DtmfPayload { payload_type: payload(101), clock_rate: 8000 });
+        if end == BROWSER {
+            let _ = codec.g711.push(G711Payload { law: Law::Mu, sent: payload(0), received: payload(0) });
+        } else {
+            let _ = codec.dtmf.push(DtmfPayload { payload_type: payload(101), clock_rate: 8000 });
+        }
         let source =
             if security == Security::Srtp { SourceRule::Authenticated } else { SourceRule::SameHost };
         self.order(MediaCommand::Open { end: id(end), local, security });

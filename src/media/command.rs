@@ -48,7 +48,7 @@ pub enum MediaCommand {
         /// Both directions.
         keys: Box<SrtpKeys>,
     },
-    /// Says what the session agreed: clock rate, DTMF types, codec for the E-model.
+    /// Says what the session agreed: clock rate, DTMF and G.711 types, codec for the E-model.
     SetCodec {
         /// Which end.
         end: EndId,
@@ -78,8 +78,8 @@ pub enum MediaCommand {
         /// What flows from now on.
         flow: Flow,
     },
-    /// Sends digits to the peer as telephone events (RFC 4733), after those still being sent; audio
-    /// pauses meanwhile.
+    /// Sends digits to the peer as telephone events (RFC 4733), or as tones where its session has none but G.711;
+    /// after those still being sent. Audio pauses meanwhile.
     SendDtmf {
         /// Which end.
         end: EndId,

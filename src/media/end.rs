@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
+use super::g711::Law;
 use super::srtp::SrtpKey;
 
 /// Names one media end, from [`EndIds::allocate`] to [`EndIds::release`].
@@ -210,6 +211,20 @@ pub const MAX_SOURCES: usize = 24;
 /// How many `telephone-event` rates one end may have.
 pub const MAX_DTMF_PAYLOADS: usize = 4;
 
+/// One G.711 payload type of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct G711Payload {
+    /// Which law.
+    pub law: Law,
+    /// The payload type of what we send.
+    pub sent: PayloadType,
+    /// The payload type of what we receive.
+    pub received: PayloadType,
+}
+
+/// How many G.711 payload types one end may have.
+pub const MAX_G711_PAYLOADS: usize = 2;
+
 /// What an end's session agreed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndCodec {
@@ -219,6 +234,9 @@ pub struct EndCodec {
     pub clock_rate: u32,
     /// The `telephone-event` types; digits are sent with the first whose rate is the codec's, else the first.
     pub dtmf: heapless::Vec<DtmfPayload, MAX_DTMF_PAYLOADS>,
+    /// The G.711 types, best first. Without telephone events, keys are heard as tones in these and sent as tones in
+    /// the first.
+    pub g711: heapless::Vec<G711Payload, MAX_G711_PAYLOADS>,
 }
 
 /// Which payload type of one end becomes which of the other; all not named are dropped.

@@ -16,7 +16,8 @@ pub enum MediaEvent {
         /// Which end.
         end: EndId,
     },
-    /// The peer pressed a key (RFC 4733); told once, when the key was let go (or its end was lost).
+    /// The peer pressed a key, as telephone event (RFC 4733) or as tone; told once, when the key was let go (or its
+    /// end was lost).
     Dtmf {
         /// Which end it came from.
         end: EndId,
@@ -24,6 +25,8 @@ pub enum MediaEvent {
         digit: Digit,
         /// How long it was held.
         duration: Duration,
+        /// The other end of the bridge can be sent it neither as event nor as tone: signalling must carry it.
+        needs_signalling: bool,
     },
     /// Nothing valid came for the configured time. While the end may send us audio only RTP counts; on hold
     /// (`Flow::receive` false) RTCP counts too and the time-out for held ends applies. On trunk ends RTCP
@@ -92,7 +95,7 @@ pub enum RefusalReason {
     NoSuchPort,
     /// An end cannot be bridged to itself.
     SameEnd,
-    /// The end's session has no telephone-event type.
+    /// The end's session has no telephone-event type, and no G.711 for tones (the hook flash has none).
     NoDtmfPayload,
     /// The end has as many sources as it may have, or is none of a browser.
     NoMoreSources,
@@ -209,6 +212,10 @@ drop_reasons! {
     OnHold = "on-hold",
     /// Audio that made way for digits being sent.
     DtmfTurn = "dtmf-turn",
+    /// A key to be passed on, while too many digits wait to be sent.
+    DtmfQueueFull = "dtmf-queue-full",
+    /// Digits that were to be sent when a new session left no way to.
+    DtmfNoWay = "dtmf-no-way",
     /// The other end has no remote address or no keys yet.
     PeerNotReady = "peer-not-ready",
     /// The SRTP index of a key is used up (RFC 3711 §9.2).

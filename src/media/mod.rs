@@ -18,7 +18,8 @@
 //! | [`packet`], [`demux`], [`rtp`] | what a packet is (RFC 7983, RFC 3550) |
 //! | [`incoming`], [`outgoing`] | the streams an end hears, and the one it sends |
 //! | [`srtp`] | keys and profiles; protection in place (RFC 3711, RFC 7714) |
-//! | [`dtmf`] | telephone events (RFC 4733) |
+//! | [`dtmf`] | keys, as telephone events (RFC 4733) and as tones (Q.23) |
+//! | [`g711`] | the audio in which tones are heard and made |
 //! | [`rtcp`], [`quality`], [`mos`] | reports, loss and jitter, and how it sounds (RFC 3550, G.107) |
 //! | [`webrtc`] | the WebRTC end: ICE and DTLS |
 //!
@@ -38,6 +39,7 @@ pub mod demux;
 pub mod dtmf;
 pub mod end;
 pub mod event;
+pub mod g711;
 pub mod incoming;
 pub mod mos;
 pub mod outgoing;

@@ -130,18 +130,26 @@ impl OutgoingStream {
             self.timestamp = self.event_timestamp;
             self.sent_at = Some(now);
         }
-        self.forget_source();
-        let sequence = self.next_sequence;
-        self.next_sequence = sequence.wrapping_add(1);
-        RtpHeader {
-            padding: false,
-            marker: first,
-            payload_type,
-            sequence,
-            timestamp: self.event_timestamp,
-            ssrc: self.ssrc,
-            payload_offset: FIXED_HEADER,
-        }
+        self.own_header(payload_type, self.event_timestamp, first)
+    }
+
+    /// The header of a packet of our own with `length` of sound in it: the first takes a new timestamp, the others
+    /// follow without a gap. The source's next packet then continues anew.
+    pub fn own_sound(
+        &mut self,
+        now: Instant,
+        payload_type: PayloadType,
+        first: bool,
+        length: Duration,
+        clock_rate: u32,
+    ) -> RtpHeader {
+        self.timestamp = if first {
+            self.timestamp_at(now, clock_rate)
+        } else {
+            self.timestamp.wrapping_add(clock_units(length, clock_rate))
+        };
+        self.sent_at = Some(now);
+        self.own_header(payload_type, self.timestamp, first)
     }
 
     /// Counts a packet of `length` bytes, protection not counted.
@@ -155,9 +163,28 @@ impl OutgoingStream {
     pub fn timestamp_at(&self, now: Instant, clock_rate: u32) -> u32 {
         let Some(sent_at) = self.sent_at else { return self.timestamp };
         let step = now.saturating_duration_since(sent_at).max(LEAST_STEP);
-        let units = step.as_micros().saturating_mul(u128::from(clock_rate)) / 1_000_000;
-        self.timestamp.wrapping_add(units as u32)
+        self.timestamp.wrapping_add(clock_units(step, clock_rate))
     }
+
+    fn own_header(&mut self, payload_type: PayloadType, timestamp: u32, marker: bool) -> RtpHeader {
+        self.forget_source();
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.wrapping_add(1);
+        RtpHeader {
+            padding: false,
+            marker,
+            payload_type,
+            sequence,
+            timestamp,
+            ssrc: self.ssrc,
+            payload_offset: FIXED_HEADER,
+        }
+    }
+}
+
+/// A span in units of a clock; wraps as timestamps do.
+fn clock_units(span: Duration, clock_rate: u32) -> u32 {
+    (span.as_micros().saturating_mul(u128::from(clock_rate)) / 1_000_000) as u32
 }
 
 #[cfg(test)]
@@ -236,6 +263,23 @@ mod tests {
         assert_eq!((second.sequence, second.timestamp, second.marker), (502, 10_160, false));
         let resumed = send(&mut stream, now + Duration::from_millis(60), source(1, 1), 10, 640);
         assert_eq!(resumed, (503, 10_480, true), "audio goes on in the time that passed");
+    }
+
+    #[test]
+    fn sound_of_our_own_has_no_gaps() {
+        let now = Instant::now();
+        let mut stream = OutgoingStream::new(start());
+        send(&mut stream, now, source(1, 1), 7, 160);
+        let pcmu = PayloadType::new(0).unwrap();
+        let length = Duration::from_millis(20);
+        let mut sound = |ms, first| {
+            let header = stream.own_sound(now + Duration::from_millis(ms), pcmu, first, length, RATE);
+            (header.sequence, header.timestamp, header.marker)
+        };
+        assert_eq!(sound(30, true), (501, 10_240, true));
+        assert_eq!(sound(51, false), (502, 10_400, false), "a late timer leaves no gap");
+        let resumed = send(&mut stream, now + Duration::from_millis(71), source(1, 1), 12, 960);
+        assert_eq!(resumed, (503, 10_560, true));
     }
 
     #[test]

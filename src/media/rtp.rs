@@ -68,6 +68,12 @@ impl RtpHeader {
         if pad == 0 { None } else { payload.get(..payload.len().checked_sub(pad)?) }
     }
 
+    /// The same, to be changed.
+    pub fn payload_mut<'a>(&self, packet: &'a mut Packet) -> Option<&'a mut [u8]> {
+        let end = self.payload_offset + self.payload(packet.as_slice())?.len();
+        packet.as_mut_slice().get_mut(self.payload_offset..end)
+    }
+
     /// Writes this header in front of the packet's payload, without contributing sources and extension:
     /// those were agreed with the sender, not with whoever gets the packet. `payload_offset` must be the
     /// packet's own, from [`parse`](Self::parse).

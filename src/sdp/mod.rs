@@ -68,7 +68,7 @@ pub use local::{KeySeed, LocalCapabilities, LocalDtls, LocalIce, LocalMedia, Loc
 pub use local_session::LocalSession;
 pub use media_description::{MediaDescription, MediaKind, TransportProtocol};
 pub use offer::{offer, read_answer};
-pub use office::{OfficeCodecs, codecs_for_other_leg};
+pub use office::{OfficeCodecs, answerable_codecs, codecs_for_other_leg};
 pub use origin::Origin;
 pub use payload_map::{PayloadMap, payload_map};
 pub use reason::{MediaRefusal, ParseError, ParseReason};

@@ -3,6 +3,9 @@
 use super::codec::{Codec, Encoding, PayloadType};
 use super::limits::MAX_AGREED_CODECS;
 
+/// The rates of telephone events: those of our audio codecs.
+const EVENT_RATES: [u32; 2] = [48_000, 8_000];
+
 /// Which encodings this office lets through, best first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfficeCodecs(heapless::Vec<Encoding, 8>);
@@ -30,8 +33,7 @@ impl OfficeCodecs {
         let audio = self.0.iter().filter(|encoding| encoding.is_audio());
         let mut codecs: Vec<Codec> = audio.filter_map(|encoding| reference(*encoding, 8_000)).collect();
         if self.0.contains(&Encoding::TelephoneEvent) {
-            let events = [48_000, 8_000].into_iter();
-            codecs.extend(events.filter_map(|rate| reference(Encoding::TelephoneEvent, rate)));
+            codecs.extend(EVENT_RATES.iter().filter_map(|rate| reference(Encoding::TelephoneEvent, *rate)));
         }
         retain_usable_events(&mut codecs);
         codecs
@@ -46,8 +48,8 @@ impl Default for OfficeCodecs {
 }
 
 /// The codecs to offer on leg B when leg A offered `offered`: those the office lets through, in A's order, under
-/// A's payload types where these are allowed, with the telephone events that go with one of them. Empty if none
-/// is sound.
+/// A's payload types where these are allowed, and the telephone events that go with them, whether A offered those or
+/// not: keys are converted between legs. Empty if none is sound.
 pub fn codecs_for_other_leg(offered: &[Codec], office: &OfficeCodecs) -> Vec<Codec> {
     let mut codecs: Vec<Codec> = Vec::new();
     let allowed = offered.iter().filter(|theirs| office.0.contains(&theirs.encoding()));
@@ -62,13 +64,46 @@ pub fn codecs_for_other_leg(offered: &[Codec], office: &OfficeCodecs) -> Vec<Cod
         }
     }
     retain_usable_events(&mut codecs);
-    if codecs.iter().any(|codec| codec.encoding().is_audio()) { codecs } else { Vec::new() }
+    if codecs.iter().any(|codec| codec.encoding().is_audio()) {
+        let rates: Vec<u32> = audio_rates(&codecs).collect();
+        add_events(&mut codecs, &rates, offered, office);
+        codecs
+    } else {
+        Vec::new()
+    }
+}
+
+/// What to answer one leg with when the other one agreed to `agreed`: the same, and telephone events at every rate,
+/// because keys are converted between legs.
+pub fn answerable_codecs(agreed: Vec<Codec>, office: &OfficeCodecs) -> Vec<Codec> {
+    let mut codecs = agreed;
+    let rates: Vec<u32> = audio_rates(&codecs).chain(EVENT_RATES).collect();
+    add_events(&mut codecs, &rates, &[], office);
+    codecs
+}
+
+/// Adds the telephone events of these rates that are missing.
+fn add_events(codecs: &mut Vec<Codec>, rates: &[u32], offered: &[Codec], office: &OfficeCodecs) {
+    if !office.0.contains(&Encoding::TelephoneEvent) {
+        return;
+    }
+    for event in rates.iter().filter_map(|rate| reference(Encoding::TelephoneEvent, *rate)) {
+        if codecs.len() >= MAX_AGREED_CODECS || codecs.iter().any(|codec| codec.matches(&event)) {
+            continue;
+        }
+        if let Some(number) = number_for(&event, event.payload_type, offered, codecs) {
+            codecs.push(event.with_payload_type(number));
+        }
+    }
+}
+
+fn audio_rates(codecs: &[Codec]) -> impl Iterator<Item = u32> {
+    codecs.iter().filter(|codec| codec.encoding().is_audio()).map(rtp_rate)
 }
 
 /// Drops telephone events of a clock rate that none of the audio has (RFC 4733 §2.5.1.1), unless all are such.
 pub(super) fn retain_usable_events(codecs: &mut Vec<Codec>) {
-    let audio = codecs.iter().filter(|codec| codec.encoding().is_audio());
-    let rates: Vec<u32> = audio.map(rtp_rate).collect();
+    let rates: Vec<u32> = audio_rates(codecs).collect();
     let fits = |codec: &Codec| rates.contains(&codec.clock_rate);
     if codecs.iter().any(|codec| codec.is_telephone_event() && fits(codec)) {
         codecs.retain(|codec| !codec.is_telephone_event() || fits(codec));
@@ -76,7 +111,7 @@ pub(super) fn retain_usable_events(codecs: &mut Vec<Codec>) {
 }
 
 /// The clock of a codec's RTP timestamps, also where a peer wrote G.722's rate as what it is.
-fn rtp_rate(codec: &Codec) -> u32 {
+pub(super) fn rtp_rate(codec: &Codec) -> u32 {
     if codec.encoding() == Encoding::G722 { 8_000 } else { codec.clock_rate }
 }
 
@@ -161,7 +196,8 @@ mod tests {
         assert_eq!(shown(&passed), ["0 PCMU/8000", "126 telephone-event/8000"]);
         let offered = codecs(&[(111, "opus/48000/2"), (101, "telephone-event/8000")]);
         let passed = codecs_for_other_leg(&offered, &OfficeCodecs::default());
-        assert_eq!(shown(&passed), ["111 opus/48000/2", "101 telephone-event/8000"], "better than none");
+        let wanted = ["111 opus/48000/2", "101 telephone-event/8000", "110 telephone-event/48000"];
+        assert_eq!(shown(&passed), wanted, "the one that was offered, and the one that fits");
     }
 
     #[test]
@@ -169,7 +205,23 @@ mod tests {
         let offered =
             codecs(&[(97, "PCMU/8000"), (70, "opus/48000/2"), (96, "G722/16000"), (98, "pcmu/8000")]);
         let passed = codecs_for_other_leg(&offered, &OfficeCodecs::default());
-        assert_eq!(shown(&passed), ["0 PCMU/8000", "99 opus/48000/2", "9 G722/8000"]);
+        let audio = ["0 PCMU/8000", "99 opus/48000/2", "9 G722/8000"];
+        assert_eq!(shown(&passed)[..3], audio);
+    }
+
+    #[test]
+    fn events_are_offered_and_answered_though_the_other_leg_has_none() {
+        let office = OfficeCodecs::default();
+        let mute = codecs(&[(101, "opus/48000/2"), (0, "PCMU/8000")]);
+        let events = ["110 telephone-event/48000", "96 telephone-event/8000"];
+        assert_eq!(shown(&codecs_for_other_leg(&mute, &office))[2..], events);
+        let agreed = codecs(&[(0, "PCMU/8000"), (101, "telephone-event/8000")]);
+        let wanted = ["0 PCMU/8000", "101 telephone-event/8000", "110 telephone-event/48000"];
+        assert_eq!(shown(&answerable_codecs(agreed.clone(), &office)), wanted);
+        assert_eq!(shown(&codecs_for_other_leg(&agreed, &office)), wanted[..2], "only what fits is offered");
+        let without = OfficeCodecs::new(&[Encoding::Pcmu]);
+        assert_eq!(shown(&codecs_for_other_leg(&mute, &without)), ["0 PCMU/8000"]);
+        assert_eq!(answerable_codecs(agreed.clone(), &without), agreed);
     }
 
     #[test]

@@ -50,6 +50,7 @@ async fn calls_of_plain_phones() -> Outcome {
     cases.add("a caller gives up", plain::cancelled(&office));
     cases.add("both hang up at once", plain::glare(&office));
     cases.add("digits reach Asterisk", plain::digits(&office));
+    cases.add("digits of a phone that has only tones reach Asterisk", plain::tones(&office));
     cases.add("a late offer", changes::late_offer(&office));
     cases.add("early media", changes::early_media(&office));
     cases.add("hold and resume", changes::hold(&office));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use peers::office::Office;
-use peers::phone::{IncomingCall, Phone};
+use peers::phone::{IncomingCall, Phone, Settings};
 use peers::sipp::{Run, Scenario};
 use peers::{Failure, Outcome};
 
@@ -133,6 +133,21 @@ pub(crate) async fn glare(office: &Office) -> Outcome<String> {
         other?;
     }
     Ok("5 times".to_owned())
+}
+
+pub(crate) async fn tones(office: &Office) -> Outcome<String> {
+    let account = office.account()?;
+    let settings = Settings { telephone_events: false, ..office.udp(&account) };
+    let mut phone = Phone::open(settings).await?;
+    phone.register().await?;
+    let mut call = phone.call("603")?;
+    call.answered().await?;
+    tokio::time::sleep(SETTLE).await;
+    call.media().dial_tones("4711").await?;
+    let read = format!("DTMF digits read by Asterisk: 4711 from {}", account.extension);
+    office.asterisk().wait_for_log(&read, SOON).await?;
+    call.hang_up().await?;
+    Ok(read)
 }
 
 pub(crate) async fn digits(office: &Office) -> Outcome<String> {

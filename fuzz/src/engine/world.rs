@@ -201,7 +201,8 @@ impl World {
             Some(b'd') => {
                 let key = rest.get(1).map_or('5', |key| char::from(*key));
                 let Some(digit) = Digit::from_char(key) else { return };
-                MediaEvent::Dtmf { end, digit, duration: Duration::from_millis(100) }
+                let needs_signalling = rest.get(2) == Some(&b's');
+                MediaEvent::Dtmf { end, digit, duration: Duration::from_millis(100), needs_signalling }
             }
             Some(b'x') => MediaEvent::Refused { end, reason: RefusalReason::PortInUse },
             _ => MediaEvent::FirstPacket { end },

@@ -9,7 +9,9 @@ use super::model::{Call, CallState, CallerOffer};
 use super::sip_leg::{Exchange, Stage};
 use super::timer::Purpose;
 use crate::media::MediaCommand;
-use crate::sdp::{Codec, Direction, SessionDescription};
+use crate::sdp::{
+    Codec, Direction, OfficeCodecs, SessionDescription, answerable_codecs, codecs_for_other_leg,
+};
 use crate::sip::StatusCode;
 
 impl Call {
@@ -148,7 +150,7 @@ impl Call {
 
     /// The caller left the offer to us (a late offer): it gets one that the called leg has agreed to.
     fn offer_caller(&mut self, place: u16, fx: &mut Effects<'_>) -> Result<SessionDescription, Cause> {
-        let codecs = self.agreed_codecs(place);
+        let codecs = codecs_for_other_leg(&self.agreed_codecs(place), &OfficeCodecs::default());
         let direction = self.wanted_of(place);
         let caller = self.leg(0).ok_or(Cause::BadDescription)?;
         let offer = caller.session.offer(codecs, direction, fx)?;
@@ -158,7 +160,7 @@ impl Call {
 
     /// Answers the caller's offer with what the called leg agreed to.
     fn answer_caller(&mut self, place: u16, fx: &mut Effects<'_>) -> Result<SessionDescription, Cause> {
-        let codecs = self.agreed_codecs(place);
+        let codecs = self.codecs_like(place);
         let direction = self.wanted_of(place);
         let CallerOffer::Offered { description, .. } = &self.offer else { return Err(Cause::BadDescription) };
         let caller = self.legs.first_mut().ok_or(Cause::BadDescription)?;
@@ -202,6 +204,11 @@ impl Call {
     pub(super) fn agreed_codecs(&self, place: u16) -> Vec<Codec> {
         let agreed = self.legs.get(usize::from(place)).and_then(|leg| leg.session.agreed());
         agreed.map(|agreed| agreed.codecs.iter().map(|one| one.codec.clone()).collect()).unwrap_or_default()
+    }
+
+    /// What the party on the other side of `place` may be answered with.
+    pub(super) fn codecs_like(&self, place: u16) -> Vec<Codec> {
+        answerable_codecs(self.agreed_codecs(place), &OfficeCodecs::default())
     }
 
     /// A called leg is over before any answer: the next attempt, or the end.

@@ -96,7 +96,7 @@ impl Call {
         let remote = offer.as_ref().and_then(|offer| remote_audio(offer, policy).ok());
         let reply = match (failure, offer, remote) {
             (None, Some(offer), Some(remote)) => {
-                let codecs = self.agreed_codecs(asked);
+                let codecs = self.codecs_like(asked);
                 self.answer_offer(place, &offer, &remote, codecs, fx)
             }
             (failure, ..) => {
@@ -134,8 +134,8 @@ impl Call {
 
     fn common_with_other(&self, place: u16, offered: &[Codec]) -> Vec<Codec> {
         let Some(other) = self.other(place) else { return Vec::new() };
-        let agreed = self.agreed_codecs(other);
-        agreed.into_iter().filter(|codec| offered.iter().any(|one| one.matches(codec))).collect()
+        let codecs = self.codecs_like(other);
+        codecs.into_iter().filter(|codec| offered.iter().any(|one| one.matches(codec))).collect()
     }
 
     /// Whether the party could take whatever audio the other one may send by now.

@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 
 use super::effects::Effects;
 use crate::media::end::{
-    CodecKind, DtmfPayload, EndCodec, Flow as MediaFlow, PayloadType, Remote, SourceRule, SrtpKeys,
+    CodecKind, DtmfPayload, EndCodec, Flow as MediaFlow, G711Payload, PayloadType, Remote, SourceRule,
+    SrtpKeys,
 };
+use crate::media::g711::Law;
 use crate::media::webrtc::{RemoteSetup, credentials_from_random};
 use crate::media::{ConnectivityCommand, EndId, PayloadMap, SrtpKey, SrtpProfile};
 use crate::sdp::{
@@ -30,7 +32,7 @@ pub(super) fn sdes_keys(local: &CryptoAttribute, remote: &CryptoAttribute) -> Op
     Some(SrtpKeys { send: key(local)?, receive: key(remote)? })
 }
 
-/// Clock rate, codec and telephone events of what was agreed.
+/// Clock rate, codec, telephone events and G.711 of what was agreed.
 pub(super) fn end_codec(agreed: &AgreedMedia) -> EndCodec {
     let audio = agreed.audio().map(|audio| &audio.codec);
     let kind = match audio.map(|codec| codec.encoding()) {
@@ -49,7 +51,22 @@ pub(super) fn end_codec(agreed: &AgreedMedia) -> EndCodec {
             break;
         }
     }
+    for payload in agreed.codecs.iter().filter_map(g711_payload) {
+        if codec.g711.push(payload).is_err() {
+            break;
+        }
+    }
     codec
+}
+
+fn g711_payload(agreed: &AgreedCodec) -> Option<G711Payload> {
+    let law = match agreed.codec.encoding() {
+        Encoding::Pcmu => Law::Mu,
+        Encoding::Pcma => Law::A,
+        _ => return None,
+    };
+    let sent = PayloadType::new(agreed.codec.payload_type.number())?;
+    Some(G711Payload { law, sent, received: PayloadType::new(agreed.receive_type.number())? })
 }
 
 /// The peer's address and from where it may send; `None` when only ICE will tell, or on hold by zeros.

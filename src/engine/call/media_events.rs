@@ -13,7 +13,9 @@ impl Call {
     /// News of the media end of `place`.
     pub(super) fn media_event(&mut self, place: u16, event: MediaEvent, fx: &mut Effects<'_>) {
         match event {
-            MediaEvent::Dtmf { digit, .. } => self.heard_digit(place, digit, fx),
+            MediaEvent::Dtmf { digit, needs_signalling, .. } => {
+                self.heard_digit(place, digit, needs_signalling, fx);
+            }
             MediaEvent::Silent { .. } => self.silent(place, fx),
             MediaEvent::Sample { report, .. } => self.sampled(place, &report, fx),
             MediaEvent::Closed { end, report } => {

@@ -223,7 +223,8 @@ impl Chaos {
             0 => Input::Media(MediaEvent::Silent { end, since }),
             1 => {
                 let digit = Digit::from_char('4').unwrap();
-                Input::Media(MediaEvent::Dtmf { end, digit, duration: seconds(1) })
+                let needs_signalling = self.pick(2) == 0;
+                Input::Media(MediaEvent::Dtmf { end, digit, duration: seconds(1), needs_signalling })
             }
             2 => Input::Media(MediaEvent::Sample { end, report: Box::new(Report::default()) }),
             3 => Input::Connectivity(ConnectivityEvent::End {

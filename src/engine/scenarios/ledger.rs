@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::media::end::Flow as MediaFlow;
-use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand};
+use crate::media::end::{EndCodec, Flow as MediaFlow};
+use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, PayloadMap};
 
 /// What is known of an open end.
 #[derive(Debug, Default)]
@@ -11,6 +11,10 @@ pub(super) struct OpenEnd {
     port: Option<LocalPort>,
     /// What flows.
     pub(super) flow: Option<MediaFlow>,
+    /// What its session agreed.
+    pub(super) codec: EndCodec,
+    /// Which payload types it passes on, as which.
+    pub(super) map: PayloadMap,
     /// To whom it is bridged.
     pub(super) peer: Option<EndId>,
     /// Whether it was told where its peer is.
@@ -49,14 +53,17 @@ impl Ledger {
         match command {
             MediaCommand::SetRemote { .. } => known.has_remote = true,
             MediaCommand::SetFlow { flow, .. } => known.flow = Some(*flow),
+            MediaCommand::SetCodec { codec, .. } => known.codec = codec.clone(),
             MediaCommand::SendDtmf { digits, .. } => {
                 known.digits.extend(digits.iter().map(|digit| digit.as_char()));
             }
-            MediaCommand::Bridge { b, .. } => {
+            MediaCommand::Bridge { b, a_to_b, b_to_a, .. } => {
                 known.peer = Some(*b);
+                known.map = a_to_b.clone();
                 let other =
                     self.ends.get_mut(b).unwrap_or_else(|| panic!("bridged to {b:?}, which is not open"));
                 other.peer = Some(end);
+                other.map = b_to_a.clone();
             }
             MediaCommand::Close { .. } => {
                 self.ends.remove(&end);

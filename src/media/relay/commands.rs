@@ -19,7 +19,7 @@ impl Relay {
             MediaCommand::SetRemote { end, remote, source } => self.set_remote(end, remote, source),
             MediaCommand::AllowSource { end, address } => self.table.allow_source(end, address),
             MediaCommand::SetCrypto { end, keys } => self.set_crypto(end, &keys),
-            MediaCommand::SetCodec { end, codec } => self.change(end, |open| open.codec = codec),
+            MediaCommand::SetCodec { end, codec } => self.change(end, |open| open.set_codec(codec)),
             MediaCommand::Bridge { a, b, a_to_b, b_to_a } => self.bridge(now, [a, b], [a_to_b, b_to_a]),
             MediaCommand::Unbridge { end } => self.change(end, |_| ()).map(|()| self.unbridge(end)),
             MediaCommand::SetFlow { end, flow } => self.set_flow(now, end, flow),
@@ -104,16 +104,10 @@ impl Relay {
 
     fn send_dtmf(&mut self, end: EndId, digits: &[crate::media::dtmf::Digit]) -> Result<(), RefusalReason> {
         let open = self.table.get(end).ok_or(RefusalReason::UnknownEnd)?;
-        if open.event_payload().is_none() {
+        if !digits.iter().all(|digit| open.can_send(*digit)) {
             return Err(RefusalReason::NoDtmfPayload);
         }
-        if !open.dtmf_sent.send(digits) {
-            return Err(RefusalReason::DtmfQueueFull);
-        }
-        if !self.digits_due.contains(&end.index()) {
-            self.digits_due.push(end.index());
-        }
-        Ok(())
+        if self.queue_digits(end, digits) { Ok(()) } else { Err(RefusalReason::DtmfQueueFull) }
     }
 
     fn sample(&mut self, end: EndId) -> Result<(), RefusalReason> {

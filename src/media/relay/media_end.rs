@@ -5,12 +5,15 @@ use std::time::{Duration, Instant};
 
 use super::Transmit;
 use super::control::Control;
+use super::digits::HeardTones;
 use super::rating::Ratings;
-use crate::media::dtmf::{DtmfReceiver, DtmfSender};
+use crate::media::dtmf::{Digit, DtmfReceiver, DtmfSender};
 use crate::media::end::{
-    DtmfPayload, EndCodec, EndId, Flow, PayloadMap, PayloadType, Remote, Security, SourceRule, SrtpKeys,
+    DtmfPayload, EndCodec, EndId, Flow, G711Payload, PayloadMap, PayloadType, Remote, Security, SourceRule,
+    SrtpKeys,
 };
 use crate::media::event::{DropCounts, DropReason, MediaEvent};
+use crate::media::g711::SAMPLE_RATE;
 use crate::media::incoming::{IncomingStreams, Taken};
 use crate::media::outgoing::{OutgoingStream, StreamStart};
 use crate::media::packet::Packet;
@@ -20,6 +23,25 @@ use crate::media::srtp::{SrtpReceiver, SrtpSender};
 
 /// A latched source this long silent may be replaced.
 const LATCH_HOLDS: Duration = Duration::from_secs(1);
+
+/// How digits of ours are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DigitPayload {
+    /// As telephone events.
+    Event(DtmfPayload),
+    /// As tones.
+    Tone(G711Payload),
+}
+
+impl DigitPayload {
+    /// The unit of the digits' durations, in Hz.
+    pub(super) const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Event(event) => event.clock_rate,
+            Self::Tone(_) => SAMPLE_RATE,
+        }
+    }
+}
 
 /// Where an end's audio goes.
 #[derive(Clone, Debug)]
@@ -57,6 +79,10 @@ pub(super) struct MediaEnd {
     pub(super) incoming: IncomingStreams,
     pub(super) outgoing: OutgoingStream,
     pub(super) dtmf_received: DtmfReceiver,
+    /// The payload type of the latest event packet.
+    pub(super) event_type: Option<PayloadType>,
+    /// Keys in the audio; only of an end that has G.711 and no telephone events.
+    pub(super) tones: Option<Box<HeardTones>>,
     pub(super) dtmf_sent: DtmfSender,
     pub(super) control: Control,
     pub(super) received_ratings: Ratings,
@@ -90,6 +116,8 @@ impl MediaEnd {
             incoming: IncomingStreams::default(),
             outgoing: OutgoingStream::new(start),
             dtmf_received: DtmfReceiver::default(),
+            event_type: None,
+            tones: None,
             dtmf_sent: DtmfSender::default(),
             control: Control::new(now),
             received_ratings: Ratings::default(),
@@ -112,6 +140,13 @@ impl MediaEnd {
         }
         self.remote = Some(remote);
         self.source = source;
+    }
+
+    /// What the session agreed now.
+    pub(super) fn set_codec(&mut self, codec: EndCodec) {
+        let listens = codec.dtmf.is_empty() && !codec.g711.is_empty();
+        self.tones = listens.then(|| self.tones.take().unwrap_or_default());
+        self.codec = codec;
     }
 
     /// New keys; equal ones keep their state. `start` begins a new stream when the send key changed after use.
@@ -138,11 +173,22 @@ impl MediaEnd {
         self.codec.dtmf.iter().find(|one| one.payload_type == payload_type).map(|one| one.clock_rate)
     }
 
-    /// The telephone-event type that digits of ours are sent with.
-    pub(super) fn event_payload(&self) -> Option<DtmfPayload> {
+    /// How digits of ours are sent; `None` when the session has no way for them.
+    pub(super) fn digit_payload(&self) -> Option<DigitPayload> {
         let rate = self.clock_rate();
         let dtmf = &self.codec.dtmf;
-        dtmf.iter().find(|one| one.clock_rate == rate).or(dtmf.first()).copied()
+        let event = dtmf.iter().find(|one| one.clock_rate == rate).or(dtmf.first()).copied();
+        let tone = || self.codec.g711.first().copied().map(DigitPayload::Tone);
+        event.map(DigitPayload::Event).or_else(tone)
+    }
+
+    /// Whether this digit of ours can be sent.
+    pub(super) fn can_send(&self, digit: Digit) -> bool {
+        match self.digit_payload() {
+            Some(DigitPayload::Event(_)) => true,
+            Some(DigitPayload::Tone(_)) => digit.has_tone(),
+            None => false,
+        }
     }
 
     /// Takes an RTP packet in: source, protection, stream. What is left in the packet is in clear.

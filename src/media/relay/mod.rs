@@ -4,7 +4,7 @@
 //! relay(packet)
 //!   classify (demux) ─ STUN, DTLS ─► ToConnectivity
 //!   find the end     (table: by address on shared sockets, by port pair for phones)
-//!   ─ RTP:  source → unprotect → stream → DTMF → bridge → payload type → continuity → protect ─► Send
+//!   ─ RTP:  source → unprotect → stream → keys → bridge → payload type → continuity → protect ─► Send
 //!   ─ RTCP: source → unprotect → read reports ─► Consumed
 //! ```
 //!
@@ -15,6 +15,7 @@
 
 mod commands;
 mod control;
+mod digits;
 mod events;
 mod media_end;
 mod own_packets;
@@ -226,17 +227,14 @@ impl Relay {
         from: SocketAddr,
         packet: &mut Packet,
     ) -> Result<Verdict, DropReason> {
-        let end = self.table.at(index).ok_or(DropReason::UnknownSource)?;
+        let mut end = self.table.at(index).ok_or(DropReason::UnknownSource)?;
         let wire_length = packet.len();
         let header = end.open_rtp(now, from, packet, wire_length)?;
         end.note_life(now, true).into_iter().flatten().for_each(|event| self.events.push(event));
         let event_rate = end.event_rate(header.payload_type);
-        if let Some(rate) = event_rate {
-            let payload = header.payload(packet.as_slice()).unwrap_or_default();
-            for press in end.dtmf_received.handle_packet(now, header.timestamp, payload, rate) {
-                let (digit, duration) = (press.digit, press.duration);
-                self.events.push(MediaEvent::Dtmf { end: end.id, digit, duration });
-            }
+        if event_rate.is_some() || end.tones.is_some() {
+            self.hear_keys(now, index, &header, packet);
+            end = self.table.at(index).ok_or(DropReason::UnknownSource)?;
         }
         let bridge = end.bridge.as_ref().ok_or(DropReason::NotBridged)?;
         let Some(payload_type) = bridge.map.get(header.payload_type) else {

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::control::NtpClock;
-use super::media_end::MediaEnd;
+use super::media_end::{DigitPayload, MediaEnd};
 use super::{Relay, Transmit};
+use crate::media::dtmf::{STEP, TONE_PAYLOAD};
 use crate::media::event::DropReason;
 use crate::media::packet::Packet;
 use crate::media::rtcp::{OwnReport, write_report};
@@ -105,15 +106,31 @@ fn write_digit(
     end: &mut MediaEnd,
     packet: &mut Packet,
 ) -> Option<Result<Transmit, DropReason>> {
-    let dtmf = end.event_payload()?;
-    let step = end.dtmf_sent.poll(now, dtmf.clock_rate)?;
+    let Some(payload) = end.digit_payload() else {
+        end.dtmf_sent.clear();
+        return Some(Err(DropReason::DtmfNoWay));
+    };
+    let step = end.dtmf_sent.poll(now, payload.clock_rate())?;
     if !end.flow.send {
         return Some(Err(DropReason::OnHold));
     }
     let Some(transmit) = end.rtp_destination() else { return Some(Err(DropReason::PeerNotReady)) };
     let rate = end.clock_rate();
-    let header = end.outgoing.own(now, dtmf.payload_type, step.first, rate);
-    packet.fill(&header.to_bytes());
-    packet.extend(&step.payload.to_bytes());
+    let header = match payload {
+        DigitPayload::Event(event) => {
+            let header = end.outgoing.own(now, event.payload_type, step.first, rate);
+            packet.fill(&header.to_bytes());
+            packet.extend(&step.payload.to_bytes());
+            header
+        }
+        DigitPayload::Tone(g711) => {
+            let header = end.outgoing.own_sound(now, g711.sent, step.first, STEP, rate);
+            let mut sound = [0; TONE_PAYLOAD];
+            step.write_tone(g711.law, &mut sound);
+            packet.fill(&header.to_bytes());
+            packet.extend(&sound);
+            header
+        }
+    };
     Some(end.protect_rtp(packet, &header).map(|()| transmit))
 }

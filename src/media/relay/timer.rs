@@ -1,4 +1,4 @@
-//! What happens by itself: silence, reports, digits whose end was lost.
+//! What happens by itself: silence, reports, keys whose end was lost.
 //!
 //! A tick every quarter of a second looks at every open end; digits of ours keep their own time.
 
@@ -34,15 +34,19 @@ impl Relay {
         let positions = 0..self.table.capacity();
         for index in positions {
             let Some(end) = self.table.at(index) else { continue };
-            if let Some(press) = end.dtmf_received.handle_timer(now) {
-                let (digit, duration) = (press.digit, press.duration);
-                self.events.push(MediaEvent::Dtmf { end: end.id, digit, duration });
-            }
+            let event = end.dtmf_received.handle_timer(now);
+            let tone = end.tones.as_mut().and_then(|tones| tones.receiver.handle_timer(now));
             end.check_life(now, &self.settings).into_iter().for_each(|event| self.events.push(event));
             if now >= end.control.next_report {
                 end.control.next_report = now + self.settings.report_interval;
                 end.close_interval();
                 self.reports_due.push_back(index);
+            }
+            if let Some(press) = event {
+                self.event_ended(index, press);
+            }
+            if let Some(press) = tone {
+                self.tone_ended(index, press);
             }
         }
     }

@@ -43,6 +43,7 @@ fn a_key_is_passed_on_and_told_once() {
 #[test]
 fn a_key_for_a_side_without_events_is_told_and_consumed() {
     let mut bench = Bench::phone_call(None);
+    bench.command(MediaCommand::SetCodec { end: TRUNK, codec: EndCodec::default() });
     let audio = || PayloadMap::identity(&[pt(8)]);
     bench.command(MediaCommand::Bridge { a: PHONE, b: TRUNK, a_to_b: audio(), b_to_a: audio() });
     let mut phone = Peer::new(1);
@@ -66,7 +67,12 @@ fn a_key_whose_end_is_lost_is_told_by_the_timer() {
 fn durations_are_told_in_the_other_sides_clock() {
     let mut bench = Bench::phone_call(None);
     let event = DtmfPayload { payload_type: pt(101), clock_rate: 48000 };
-    let codec = EndCodec { kind: CodecKind::Opus, clock_rate: 48000, dtmf: [event].into_iter().collect() };
+    let codec = EndCodec {
+        kind: CodecKind::Opus,
+        clock_rate: 48000,
+        dtmf: [event].into_iter().collect(),
+        ..EndCodec::default()
+    };
     bench.command(MediaCommand::SetCodec { end: TRUNK, codec });
     let mut packet = press(&mut Peer::new(1), 1).remove(0);
     bench.arrive(PHONE_SOCKET, PHONE_ADDRESS, &mut packet);

@@ -2,6 +2,7 @@
 
 mod calls;
 mod control;
+mod conversion;
 mod digits;
 mod sources;
 
@@ -147,7 +148,7 @@ impl Bench {
         let dtmf = [event(101, 8000)].into_iter().collect();
         self.command(MediaCommand::SetCodec {
             end,
-            codec: EndCodec { kind: CodecKind::Pcma, clock_rate: 8000, dtmf },
+            codec: EndCodec { kind: CodecKind::Pcma, clock_rate: 8000, dtmf, ..EndCodec::default() },
         });
     }
 

@@ -148,8 +148,8 @@ impl Dialog {
         let mut state = self.state();
         state.version += 1;
         let (version, codecs, direction) = (state.version, state.codecs.clone(), state.wanted);
-        let telephone_event =
-            state.far.as_ref().and_then(|far| far.telephone_event).or(Some(TELEPHONE_EVENT));
+        let far = state.far.as_ref().and_then(|far| far.telephone_event);
+        let telephone_event = self.line.settings.telephone_events.then(|| far.unwrap_or(TELEPHONE_EVENT));
         Local { address: self.media.local(), version, codecs, telephone_event, direction }.to_text()
     }
 
@@ -161,7 +161,8 @@ impl Dialog {
         let common: Vec<Codec> =
             far.codecs.iter().copied().filter(|codec| state.codecs.contains(codec)).take(1).collect();
         let direction = narrowed(far.direction.answered(), state.wanted);
-        let (version, telephone_event) = (state.version, far.telephone_event);
+        let version = state.version;
+        let telephone_event = far.telephone_event.filter(|_| self.line.settings.telephone_events);
         Some(
             Local { address: self.media.local(), version, codecs: common, telephone_event, direction }
                 .to_text(),

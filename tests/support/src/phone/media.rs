@@ -17,6 +17,10 @@ const RATE: u32 = 8_000;
 const PACKET: Duration = Duration::from_millis(20);
 const SAMPLES: usize = 160;
 const DIGITS: &[u8] = b"0123456789*#ABCD";
+/// The keys by row and column, and the frequencies of these in Hz (ITU-T Q.23).
+const KEYPAD: [&str; 4] = ["123A", "456B", "789C", "*0#D"];
+const LOW_TONES: [f64; 4] = [697.0, 770.0, 852.0, 941.0];
+const HIGH_TONES: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
 /// A digit lasts five packets, and as many go by before the next.
 const DIGIT_PACKETS: u32 = 5;
 
@@ -42,6 +46,8 @@ struct Outgoing {
     codec: Codec,
     sending: bool,
     tone: Option<Oscillator>,
+    /// The tones of the key that is held.
+    key: Option<[Oscillator; 2]>,
     telephone_event: u8,
     digits: VecDeque<u8>,
     /// Every so many packets, one is lost; 0 for none.
@@ -73,6 +79,7 @@ impl Media {
                 codec: Codec::Pcmu,
                 sending: false,
                 tone: None,
+                key: None,
                 telephone_event: TELEPHONE_EVENT,
                 digits: VecDeque::new(),
                 lose_every: 0,
@@ -144,6 +151,20 @@ impl Media {
         let time = PACKET * 2 * DIGIT_PACKETS * codes.len() as u32;
         locked(&self.shared.outgoing).digits.extend(codes);
         tokio::time::sleep(time + PACKET * 2 * DIGIT_PACKETS).await;
+        Ok(())
+    }
+
+    /// Sends these digits as tones in the audio; returns when the last has been sent.
+    pub async fn dial_tones(&self, digits: &str) -> Outcome {
+        for digit in digits.chars() {
+            let place = KEYPAD.iter().enumerate().find_map(|(row, keys)| Some((row, keys.find(digit)?)));
+            let (row, column) = place.ok_or_else(|| Failure::new(format!("not digits: {digits}")))?;
+            let key = [LOW_TONES[row], HIGH_TONES[column]].map(|hz| Oscillator::new(hz, -13.0, RATE));
+            locked(&self.shared.outgoing).key = Some(key);
+            tokio::time::sleep(PACKET * DIGIT_PACKETS).await;
+            locked(&self.shared.outgoing).key = None;
+            tokio::time::sleep(PACKET * DIGIT_PACKETS).await;
+        }
         Ok(())
     }
 
@@ -236,7 +257,7 @@ impl Stream {
         }
         let Some(press) = &mut self.pressed else {
             self.pause = self.pause.saturating_sub(1);
-            let samples = outgoing.tone.as_mut().map_or_else(|| vec![0; SAMPLES], |tone| tone.block(SAMPLES));
+            let samples = outgoing.samples();
             let payload: Vec<u8> = samples.into_iter().map(|sample| outgoing.codec.encode(sample)).collect();
             return vec![self.packet(outgoing.codec.payload_type(), false, now, &payload)];
         };
@@ -251,6 +272,17 @@ impl Stream {
             self.pause = DIGIT_PACKETS;
         }
         (0..times).map(|_| self.packet(outgoing.telephone_event, count == 1, started, &payload)).collect()
+    }
+}
+
+impl Outgoing {
+    /// The next packet's sound: a key, or else the tone, or else silence.
+    fn samples(&mut self) -> Vec<i16> {
+        match (&mut self.key, &mut self.tone) {
+            (Some([low, high]), _) => (0..SAMPLES).map(|_| low.sample() + high.sample()).collect(),
+            (None, Some(tone)) => tone.block(SAMPLES),
+            (None, None) => vec![0; SAMPLES],
+        }
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Settings {
     pub credentials: Option<Credentials>,
     /// The codecs, best first.
     pub codecs: Vec<Codec>,
+    /// Whether it speaks of telephone events; if not it knows keys only as tones.
+    pub telephone_events: bool,
     /// How long a registration is asked for, in seconds.
     pub expires: u32,
     /// Parameters of the Contact in REGISTER, such as `+sip.instance` and `reg-id`, each with its semicolon.
@@ -98,6 +100,7 @@ impl Settings {
             transport: Transport::Udp,
             credentials: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
+            telephone_events: true,
             expires: 300,
             contact_parameters: String::new(),
             supported: "timer, replaces, 100rel, path, outbound, gruu".to_owned(),

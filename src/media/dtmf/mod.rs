@@ -1,15 +1,22 @@
-//! Telephone events (RFC 4733): the keys of a telephone as named RTP payloads.
+//! The keys of a telephone: as named RTP payloads, telephone events (RFC 4733), and as tones in the audio.
 //!
-//! [`DtmfReceiver`] turns packets into keys; [`DtmfSender`] turns keys into packets.
+//! [`DtmfReceiver`] turns event packets into keys; [`DtmfSender`] turns keys into events or tones. [`inband`] hears
+//! tones, [`tone`] makes them.
 //!
 //! | sender state | after | does | becomes |
 //! | --- | --- | --- | --- |
-//! | `Idle` | a digit waits | starts an event | `Tone` |
-//! | `Tone` | 20 ms | sends it longer by 20 ms | `Tone`, at 100 ms `Ending` |
-//! | `Ending` | 20 ms | sends the end packet, three times in all | `Pause` |
+//! | `Idle` | a digit waits | starts an event (a tone) | `Tone` |
+//! | `Tone` | 20 ms | sends it longer by 20 ms (20 ms more of it) | `Tone`, at 100 ms `Ending` |
+//! | `Ending` | 20 ms | sends the end packet (20 ms of silence), three times in all | `Pause` |
 //! | `Pause` | 60 ms | nothing | `Idle` |
 
+pub mod inband;
+mod spectrum;
+pub mod tone;
+
 use std::time::{Duration, Instant};
+
+use super::g711::Law;
 
 /// One key of a telephone: `0` to `9`, `*`, `#`, `A` to `D`, or the hook flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -36,6 +43,11 @@ impl Digit {
             _ => return None,
         };
         Some(Self(code))
+    }
+
+    /// Whether it can be sent as a tone: all but the hook flash.
+    pub const fn has_tone(self) -> bool {
+        self.0 < FLASH
     }
 
     /// Its event code, 0 to 16.
@@ -218,14 +230,31 @@ const END_PACKETS: u8 = 3;
 /// -10 dBm0: what telephones send.
 const VOLUME: u8 = 10;
 
-/// What [`DtmfSender`] wants sent.
+/// What [`DtmfSender`] wants sent: a telephone event, or [`STEP`] of its tone (of silence, once it has ended).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventStep {
+    /// Which key.
+    pub digit: Digit,
     /// The first packet of its event: takes a new timestamp and the marker; the others keep it.
     pub first: bool,
     /// The payload.
     pub payload: EventPayload,
 }
+
+impl EventStep {
+    /// Writes the sound of this step in G.711; its clock rate must be 8000.
+    pub fn write_tone(&self, law: Law, payload: &mut [u8; TONE_PAYLOAD]) {
+        if self.payload.end {
+            payload.fill(law.silence());
+        } else {
+            let from = self.payload.duration.saturating_sub(TONE_PAYLOAD as u16);
+            tone::write_tone(self.digit, from, law, payload);
+        }
+    }
+}
+
+/// Length of a payload with [`STEP`] of a tone.
+pub const TONE_PAYLOAD: usize = 160;
 
 /// Sends digits one after the other.
 #[derive(Clone, Debug, Default)]
@@ -260,6 +289,11 @@ impl DtmfSender {
             return false;
         }
         digits.iter().all(|digit| self.waiting.push_back(*digit).is_ok())
+    }
+
+    /// Gives up what is being sent and what waits.
+    pub fn clear(&mut self) {
+        *self = Self::default();
     }
 
     /// Whether digits are being sent, so that audio must wait.
@@ -324,9 +358,8 @@ fn step(digit: Digit, length: Duration, clock_rate: u32, stage: Stage) -> EventS
     let units = length.as_millis() * u128::from(clock_rate) / 1000;
     let duration = u16::try_from(units).unwrap_or(u16::MAX);
     let payload = EventPayload { event: digit.event(), end: stage == Stage::End, volume: VOLUME, duration };
-    EventStep { first: stage == Stage::First, payload }
+    EventStep { digit, first: stage == Stage::First, payload }
 }
 
 #[cfg(test)]
-#[path = "dtmf_tests.rs"]
 mod tests;
