@@ -22,7 +22,7 @@ async fn answers(socket: &UdpSocket) -> Vec<u16> {
     codes(&text)
 }
 
-pub async fn headers(office: &Office) -> Outcome<String> {
+pub(crate) async fn headers(office: &Office) -> Outcome<String> {
     let socket = UdpSocket::bind((address(30), 0)).await?;
     let victim = UdpSocket::bind((address(31), 0)).await?;
     let (local, elsewhere) = (socket.local_addr()?, victim.local_addr()?);
@@ -66,7 +66,7 @@ pub async fn headers(office: &Office) -> Outcome<String> {
     Ok(format!("{refused:?}; nothing relayed; the call went on"))
 }
 
-pub async fn descriptions(office: &Office) -> Outcome<String> {
+pub(crate) async fn descriptions(office: &Office) -> Outcome<String> {
     let account = office.account()?;
     let callee = office.account()?;
     let mut bob = Phone::open(office.udp(&callee)).await?;
@@ -96,7 +96,7 @@ pub async fn descriptions(office: &Office) -> Outcome<String> {
 }
 
 /// During a call, strangers send to every media port: nothing of it is heard, everything is counted.
-pub async fn media(office: &Office) -> Outcome<String> {
+pub(crate) async fn media(office: &Office) -> Outcome<String> {
     let ((_, alice), (b, mut bob)) = (office.phone().await?, office.phone().await?);
     let mut call = alice.call(&b.extension)?;
     let mut answered = bob.called().await?.answer().await?;

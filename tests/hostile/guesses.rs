@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 
 use super::wire::{address, request, tls};
 
-pub async fn passwords(office: &Office) -> Outcome<String> {
+pub(crate) async fn passwords(office: &Office) -> Outcome<String> {
     let account = office.account()?;
     let from = |last: u8, password: &str| {
         let (username, password) = (account.extension.clone(), password.to_owned());
@@ -34,7 +34,7 @@ pub async fn passwords(office: &Office) -> Outcome<String> {
     Ok(format!("answers {codes:?}; the owner registers from elsewhere"))
 }
 
-pub async fn flood(office: &Office) -> Outcome<String> {
+pub(crate) async fn flood(office: &Office) -> Outcome<String> {
     let before = office.metric("branchline_sip_drops_total", &["room=\"admission\""]).await?;
     let socket = UdpSocket::bind((address(21), 0)).await?;
     let local = socket.local_addr()?;

@@ -13,7 +13,7 @@ const AT_ONCE: usize = 50;
 /// KiB that one may cost, handshake buffers and kernel not counted.
 const MOST_EACH: u64 = 64;
 
-pub async fn connections(office: &Office) -> Outcome<String> {
+pub(crate) async fn connections(office: &Office) -> Outcome<String> {
     let before = office.memory()?;
     let start = Instant::now();
     let mut open = Vec::with_capacity(CONNECTIONS);

@@ -30,7 +30,7 @@ async fn throw(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), bytes: &[u8])
     read_all(stream, PATIENCE).await
 }
 
-pub async fn garbage(office: &Office) -> Outcome<String> {
+pub(crate) async fn garbage(office: &Office) -> Outcome<String> {
     let places = *office.places();
     let udp = UdpSocket::bind((address(5), 0)).await?;
     for seed in 0..200 {
@@ -53,7 +53,7 @@ pub async fn garbage(office: &Office) -> Outcome<String> {
     Ok("UDP, TCP, TLS, HTTPS, metrics and media ports".to_owned())
 }
 
-pub async fn split(office: &Office) -> Outcome<String> {
+pub(crate) async fn split(office: &Office) -> Outcome<String> {
     let places = *office.places();
     let mut stream = tcp(6, places.udp).await?;
     stream.set_nodelay(true)?;
@@ -72,7 +72,7 @@ pub async fn split(office: &Office) -> Outcome<String> {
     Ok(format!("answered {bytewise:?}, then twice at once"))
 }
 
-pub async fn oversized(office: &Office) -> Outcome<String> {
+pub(crate) async fn oversized(office: &Office) -> Outcome<String> {
     let places = *office.places();
     let from = "127.0.0.7:5060".parse()?;
     let many = format!("X-Long: {}\r\n", "a".repeat(8_000)).repeat(3);
@@ -112,7 +112,7 @@ pub async fn oversized(office: &Office) -> Outcome<String> {
 }
 
 /// Half a handshake, half a message, half a request: each is closed in its time.
-pub async fn slow(office: &Office) -> Outcome<String> {
+pub(crate) async fn slow(office: &Office) -> Outcome<String> {
     let places = *office.places();
     let start = Instant::now();
     let mut silent = tcp(8, places.tls).await?;
@@ -136,7 +136,7 @@ pub async fn slow(office: &Office) -> Outcome<String> {
 }
 
 /// Frames that are no SIP, that are too long, that are not masked, and that never end.
-pub async fn websocket(office: &Office) -> Outcome<String> {
+pub(crate) async fn websocket(office: &Office) -> Outcome<String> {
     let places = *office.places();
     let upgrade = format!(
         "GET /sip HTTP/1.1\r\nHost: {0}\r\nOrigin: https://{0}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

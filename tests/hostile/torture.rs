@@ -65,7 +65,7 @@ fn check(name: &str, answered: &[u16]) -> Outcome {
 }
 
 /// Answers go to port 5060 of the sender, as most of the messages' Vias ask.
-pub async fn over_udp(office: &Office) -> Outcome<String> {
+pub(crate) async fn over_udp(office: &Office) -> Outcome<String> {
     let socket = UdpSocket::bind((address(2), 5060)).await?;
     let (mut answered, mut silent) = (0, 0);
     let messages = messages()?;
@@ -105,7 +105,7 @@ async fn check_stream(name: &str, stream: &mut (impl AsyncRead + Unpin)) -> Outc
     Ok(!answered.is_empty())
 }
 
-pub async fn over_tcp(office: &Office) -> Outcome<String> {
+pub(crate) async fn over_tcp(office: &Office) -> Outcome<String> {
     let messages = messages()?;
     let mut answered = 0;
     for (name, bytes) in &messages {
@@ -116,7 +116,7 @@ pub async fn over_tcp(office: &Office) -> Outcome<String> {
     Ok(format!("{answered} of {} answered", messages.len()))
 }
 
-pub async fn over_tls(office: &Office) -> Outcome<String> {
+pub(crate) async fn over_tls(office: &Office) -> Outcome<String> {
     let messages = messages()?;
     let mut answered = 0;
     for (name, bytes) in &messages {

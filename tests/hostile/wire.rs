@@ -17,17 +17,17 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// The loopback address of an attacker.
-pub fn address(last: u8) -> IpAddr {
+pub(crate) fn address(last: u8) -> IpAddr {
     Ipv4Addr::new(127, 0, 0, last).into()
 }
 
-pub async fn tcp(from: u8, to: SocketAddr) -> Outcome<TcpStream> {
+pub(crate) async fn tcp(from: u8, to: SocketAddr) -> Outcome<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((address(from), 0).into())?;
     Ok(socket.connect(to).await?)
 }
 
-pub async fn tls(office: &Office, from: u8, to: SocketAddr) -> Outcome<TlsStream<TcpStream>> {
+pub(crate) async fn tls(office: &Office, from: u8, to: SocketAddr) -> Outcome<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(office.authority())?)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -41,7 +41,7 @@ pub async fn tls(office: &Office, from: u8, to: SocketAddr) -> Outcome<TlsStream
 }
 
 /// What comes in until the far end closes or is silent for this long, and whether it closed.
-pub async fn read_all(stream: &mut (impl AsyncRead + Unpin), silence: Duration) -> (String, bool) {
+pub(crate) async fn read_all(stream: &mut (impl AsyncRead + Unpin), silence: Duration) -> (String, bool) {
     let (mut text, mut buffer) = (Vec::new(), [0; 4_096]);
     let closed = loop {
         match timeout(silence, stream.read(&mut buffer)).await {
@@ -54,7 +54,7 @@ pub async fn read_all(stream: &mut (impl AsyncRead + Unpin), silence: Duration) 
 }
 
 /// The status codes of the SIP responses in a text.
-pub fn codes(text: &str) -> Vec<u16> {
+pub(crate) fn codes(text: &str) -> Vec<u16> {
     text.lines()
         .filter_map(|line| line.strip_prefix("SIP/2.0 ")?.split(' ').next()?.parse().ok())
         .filter(|code| *code > 100)
@@ -62,7 +62,7 @@ pub fn codes(text: &str) -> Vec<u16> {
 }
 
 /// A request of a stranger, whose answer comes back to where it was sent from.
-pub fn request(method: &str, uri: &str, from: SocketAddr, more: &str, body: &str) -> String {
+pub(crate) fn request(method: &str, uri: &str, from: SocketAddr, more: &str, body: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let unique = format!("{from}-{}", COUNT.fetch_add(1, Ordering::Relaxed));
     format!(
