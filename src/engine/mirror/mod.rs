@@ -303,7 +303,7 @@ impl Mirror {
 
     /// When to call [`Mirror::handle_timeout`] next.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next_deadline()
     }
 
     fn probe(&mut self, now: Now) {

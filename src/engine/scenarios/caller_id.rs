@@ -6,7 +6,7 @@ use crate::sip::{HeaderName, Request};
 
 fn from(invite: &Request) -> String {
     let from = invite.from().unwrap();
-    let name = from.display_name().map(|name| name.into_owned()).unwrap_or_default();
+    let name = from.display_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
     format!("{name} {}", from.uri)
 }
 

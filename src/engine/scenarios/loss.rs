@@ -82,7 +82,7 @@ impl Lossy {
                 while let Some((_, bytes)) = self.robots[robot].layer.poll_transmit() {
                     moved = true;
                     for _ in 0..self.copies() {
-                        self.w.wire(peer, &String::from_utf8(bytes.to_vec()).unwrap());
+                        self.w.wire(peer, core::str::from_utf8(&bytes).unwrap());
                     }
                 }
             }

@@ -3,6 +3,8 @@
 //! Each file is one behaviour; each test reads like a script of the wire. After every step the media orders must
 //! balance; at the end of each scenario nothing may be left in any table, and nobody may be sent anything more.
 
+#![expect(clippy::format_push_string, reason = "scripts of the wire read best as they will look")]
+
 mod asterisk_down;
 mod caller_id;
 mod cancelling;

@@ -1,9 +1,8 @@
 //! Scripted phones: each method is one line of a wire script. What a phone is sent is read in order, per call.
 
-use super::world::{Peer, World, first_line, is_trying, seconds};
-use crate::engine::flow::Side;
+use super::world::{Peer, World, first_line, is_trying};
 use crate::sip::digest::{UserKeys, client};
-use crate::sip::{HeaderName, Message, Method, Request, Response, StatusCode, Transport, Uri};
+use crate::sip::{HeaderName, Message, Method, Request, Response, Transport, Uri};
 
 /// A phone's view of one dialog.
 #[derive(Clone, Debug)]
@@ -373,14 +372,9 @@ impl World {
         use super::world::ASTERISK;
         let from = line.invite.from().unwrap();
         let user = from.uri.user().unwrap().into_owned();
-        let name = from.display_name().map(|name| name.into_owned()).unwrap_or_default();
+        let name = from.display_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
         let identity = format!("P-Asserted-Identity: \"{name}\" <sip:{user}@127.0.0.1>\r\n");
         self.calls_with(ASTERISK, number, &super::descriptions::audio(7000), &identity)
-    }
-
-    /// Lets the transactions that are only waiting for strays run out.
-    pub(super) fn settles(&mut self) {
-        self.wait(seconds(40));
     }
 }
 
@@ -429,11 +423,4 @@ pub(super) fn proof_of(
         other => panic!("{other} is not known to the script"),
     };
     client::answer(challenge, user, &keys, (&method, &uri), "c0ffee", nc).unwrap().to_string()
-}
-
-/// Which side a line is on.
-impl Line {
-    pub(super) fn is_asterisk(&self, world: &World) -> bool {
-        world.peers[self.peer.0].flow.side == Side::Asterisk
-    }
 }

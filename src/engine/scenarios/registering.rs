@@ -344,8 +344,8 @@ fn a_changed_password_ends_the_registration() {
     assert_eq!(w.contacts(), ["1001", "1002"]);
     let changed: Accounts = accounts()
         .iter()
+        .filter(|&one| one.extension.to_string() != "1001")
         .cloned()
-        .filter(|one| one.extension.to_string() != "1001")
         .chain([account("1001", "Ann", "new")])
         .collect();
     w.feed(Input::Accounts(changed));
