@@ -6,7 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::descriptions::audio;
-use super::phones::proof;
+use super::proof::proof;
 use super::world::{Peer, World, seconds};
 use crate::engine::dialog::Dialog;
 use crate::engine::flow::Flow;

@@ -5,6 +5,7 @@
 
 #![expect(clippy::format_push_string, reason = "scripts of the wire read best as they will look")]
 
+mod asterisk;
 mod asterisk_down;
 mod caller_id;
 mod cancelling;
@@ -26,10 +27,13 @@ mod messages;
 mod mirroring;
 mod numbers;
 mod page_calls;
+mod page_media;
 mod pages;
 mod phones;
+mod proof;
 mod records;
 mod registering;
+mod registering_on_flash;
 mod registers;
 mod reinviting;
 mod returning;
