@@ -9,6 +9,7 @@
 //! | [`sdp`] | SDP as values: session descriptions, offer and answer, crypto, candidates |
 //! | [`engine`] | sans-IO signalling: transactions, dialogs, registrar, calls; `Input` in, `Output` out |
 //! | [`media`] | sans-IO media: demultiplexing, SRTP, bridge, RTCP and MOS, DTMF, the WebRTC end |
+//! | [`uplink`] | the MQTT contract as values: topics, documents, signatures, what waits |
 //! | [`asterisk`] | what we tell and ask Asterisk |
 //! | [`api`] | HTTP: REST, WebSocket, the pages in the binary |
 //! | [`shell`] | all I/O: listeners, the engine task, the media worker, store, systemd, clock |
@@ -30,3 +31,4 @@ pub mod sdp;
 pub mod shell;
 pub mod sip;
 pub mod time;
+pub mod uplink;

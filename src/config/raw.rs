@@ -166,7 +166,6 @@ tables! {
         retry_max: Text<Time>,
         health_interval: Text<Time>,
         outbox_size: Text<Size>,
-        document_size: Text<Size>,
         route_keys: BTreeMap<String, Spanned<String>>,
     }
     /// `[log]`

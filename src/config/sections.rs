@@ -329,8 +329,6 @@ pub struct Uplink {
     pub health_interval: Duration,
     /// Events that wait on flash for a broker, in bytes.
     pub outbox_size: u64,
-    /// Longest document that is taken from a broker, in bytes.
-    pub document_size: usize,
     /// Who may sign route sets. Without any, every route set is refused.
     pub route_keys: Vec<RouteKey>,
 }

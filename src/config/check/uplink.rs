@@ -44,15 +44,7 @@ impl Checker<'_> {
                 seconds(1),
                 hours(24),
             ),
-            outbox_size: self.size(&raw.outbox_size, "uplink.outbox-size", 16 << 20, 64 << 10, 4 << 30),
-            document_size: usize::try_from(self.size(
-                &raw.document_size,
-                "uplink.document-size",
-                1 << 20,
-                4 << 10,
-                16 << 20,
-            ))
-            .unwrap_or(usize::MAX),
+            outbox_size: self.size(&raw.outbox_size, "uplink.outbox-size", 16 << 20, 64 << 10, 1 << 30),
             route_keys: self.route_keys(raw),
         })
     }
@@ -167,7 +159,7 @@ fn is_absent(raw: &raw::Uplink) -> bool {
         && allow_plain.is_none()
         && [ca, certificate, key, client_id].iter().all(|key| key.is_none())
         && times.iter().all(|key| key.is_none())
-        && [&raw.outbox_size, &raw.document_size].iter().all(|key| key.is_none())
+        && raw.outbox_size.is_none()
         && route_keys.is_empty()
 }
 
