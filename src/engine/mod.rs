@@ -13,6 +13,7 @@
 //! | `admission` | rates, caps, digest lock-out: a verdict with a reason |
 //! | `call` | the B2BUA: call, leg, forking, offer and answer, hold, DTMF |
 //! | `numbering` | extensions, country codes, emergency numbers |
+//! | [`routing`] | links, routes, health, plans |
 //! | [`web`] | a browser's signalling as values |
 //! | [`flow`] | how a peer is reached |
 
@@ -27,6 +28,7 @@ pub mod mirror;
 pub mod numbering;
 mod output;
 pub mod registrar;
+pub mod routing;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;

@@ -1,0 +1,156 @@
+//! Revisions: which set is newer, and which must not come again.
+//!
+//! A box remembers the highest revision that it ever put in force, though it may have been rolled back since.
+//!
+//! | the set that came | verdict |
+//! | --- | --- |
+//! | is for another office | `foreign` |
+//! | has the digest of the one in force | in force already: a retained message came again |
+//! | its revision is lower than the highest | `stale` |
+//! | its revision is the highest, which was rolled back | `replayed` |
+//! | its revision is the highest, its content is another | `conflict` |
+//! | its revision is higher | may be checked |
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use crate::config::OfficeId;
+
+/// The number of a route set: from 1 to 2⁵³−1, each set's higher than the one's before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u64", into = "u64")]
+pub struct Revision(u64);
+
+impl Revision {
+    /// The highest: the largest integer that every JSON reader keeps exact (RFC 7493 §2.2).
+    pub const MAX: Self = Self((1 << 53) - 1);
+
+    /// `None` for 0 and for what is too high.
+    pub const fn new(number: u64) -> Option<Self> {
+        if number >= 1 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The one after this. `None` after the last.
+    pub const fn next(self) -> Option<Self> {
+        Self::new(self.0.saturating_add(1))
+    }
+}
+
+impl TryFrom<u64> for Revision {
+    type Error = &'static str;
+
+    fn try_from(number: u64) -> Result<Self, Self::Error> {
+        Self::new(number).ok_or("expected a revision from 1 to 9007199254740991")
+    }
+}
+
+impl From<Revision> for u64 {
+    fn from(revision: Revision) -> Self {
+        revision.0
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a box remembers of the sets it had: kept on flash with the set in force.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Watermark {
+    /// The digest of the set in force.
+    pub in_force: Option<Digest>,
+    /// The highest revision that was ever in force, and its digest.
+    pub highest: Option<(Revision, Digest)>,
+}
+
+impl Watermark {
+    /// After the set of this revision and digest went into force.
+    pub fn applied(&mut self, revision: Revision, digest: Digest) {
+        self.in_force = Some(digest);
+        if self.highest.is_none_or(|(highest, _)| revision >= highest) {
+            self.highest = Some((revision, digest));
+        }
+    }
+
+    /// After the set in force gave way to the one before it, or to none.
+    pub fn rolled_back(&mut self, to: Option<Digest>) {
+        self.in_force = to;
+    }
+
+    /// Whether a set may be checked further; the module's table.
+    pub fn judge(&self, own: &OfficeId, office: &OfficeId, revision: Revision, digest: &Digest) -> Verdict {
+        if own != office {
+            return Verdict::Foreign;
+        }
+        if self.in_force.as_ref() == Some(digest) {
+            return Verdict::InForce;
+        }
+        match &self.highest {
+            Some((highest, _)) if revision < *highest => Verdict::Stale(*highest),
+            Some((highest, its)) if revision == *highest && its == digest => Verdict::Replayed,
+            Some((highest, _)) if revision == *highest => Verdict::Conflict,
+            _ => Verdict::Newer,
+        }
+    }
+}
+
+/// What a set's office and revision say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It may be checked further.
+    Newer,
+    /// It is in force already.
+    InForce,
+    /// It is for another office.
+    Foreign,
+    /// A higher revision, this one, was in force already.
+    Stale(Revision),
+    /// It was in force and was rolled back.
+    Replayed,
+    /// Another set of the same revision was in force.
+    Conflict,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_row_by_row() {
+        let [own, other]: [OfficeId; 2] = ["BRU", "PAR"].map(|id| id.parse().unwrap());
+        let [old, new, third] = [b"1", b"2", b"3"].map(|text| Digest::of(text));
+        let revision = |number| Revision::new(number).unwrap();
+        let mut mark = Watermark::default();
+        assert_eq!(mark.judge(&own, &own, revision(1), &old), Verdict::Newer);
+        mark.applied(revision(4), old);
+        mark.applied(revision(5), new);
+        assert_eq!(mark.judge(&own, &other, revision(6), &third), Verdict::Foreign);
+        assert_eq!(mark.judge(&own, &own, revision(5), &new), Verdict::InForce);
+        assert_eq!(mark.judge(&own, &own, revision(4), &old), Verdict::Stale(revision(5)));
+        assert_eq!(mark.judge(&own, &own, revision(5), &third), Verdict::Conflict);
+        assert_eq!(mark.judge(&own, &own, revision(6), &third), Verdict::Newer);
+        mark.rolled_back(Some(old));
+        assert_eq!(mark.judge(&own, &own, revision(5), &new), Verdict::Replayed);
+        assert_eq!(mark.judge(&own, &own, revision(4), &old), Verdict::InForce);
+        assert_eq!(mark.highest, Some((revision(5), new)));
+    }
+
+    #[test]
+    fn revisions_are_what_json_keeps_exact() {
+        assert_eq!(Revision::new(0), None);
+        assert_eq!(Revision::new(1 << 53), None);
+        assert_eq!(Revision::MAX.next(), None);
+        assert_eq!(serde_json::from_str::<Revision>("7").unwrap().next(), Revision::new(8));
+        assert!(serde_json::from_str::<Revision>("0").is_err());
+    }
+}
