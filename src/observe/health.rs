@@ -50,6 +50,8 @@ pub enum Condition {
     RoutesRefused,
     /// The last route set made health fall; the former is in force again.
     RoutesRolledBack,
+    /// The route set in force is past its `not-after`; it stays in force.
+    RoutesStale,
     /// The shell's own loop has stopped turning.
     ShellStalled,
     /// The database was damaged and has been set aside; a fresh one is in use.
@@ -82,6 +84,7 @@ impl Condition {
             Self::PortsExhausted => "ports-exhausted",
             Self::RoutesRefused => "routes-refused",
             Self::RoutesRolledBack => "routes-rolled-back",
+            Self::RoutesStale => "routes-stale",
             Self::ShellStalled => "shell-stalled",
             Self::StoreCorrupt => "store-corrupt",
             Self::StoreFailed => "store-failed",

@@ -108,9 +108,9 @@ impl Probation {
         Self { before, began, length, fallen_since: None }
     }
 
-    /// How things were.
-    pub const fn before(&self) -> &Vitals {
-        &self.before
+    /// How long it lasts yet.
+    pub fn left(&self, now: Instant) -> Duration {
+        self.length.saturating_sub(now.saturating_duration_since(self.began))
     }
 
     /// How long a fall must last: a third of the probation, 15 seconds at most.

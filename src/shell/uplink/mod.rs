@@ -31,10 +31,12 @@ mod commands;
 mod documents;
 mod events;
 mod ground;
+mod last_good;
 pub mod outbox;
 mod pulse;
 mod reason;
 mod retained;
+mod routes;
 mod session;
 mod steward;
 mod window;
@@ -53,13 +55,17 @@ use super::control::ControlQuery;
 use super::daemon::Daemon;
 use super::engine_task::{Order, Overview};
 use super::hex;
-use crate::config::OfficeId;
+use crate::config::{self, OfficeId, RouteKey};
+use crate::engine::routing::RouteTable;
 use crate::uplink::backoff::Failover;
-use crate::uplink::{EventKind, OutboxLimits, Topic};
+use crate::uplink::probation::Vitals;
+use crate::uplink::{EventKind, OutboxLimits, Topic, TrustedKeys, VerifyingKey};
 use commands::Commands;
 use ground::{Figures, Ground, SharedGround};
+use last_good::LastGood;
 use outbox::{LossReport, Outbox, OutboxOptions};
 use retained::Retained;
+use routes::{Found, Routes};
 use session::Arrived;
 use steward::Steward;
 
@@ -72,6 +78,7 @@ pub struct Uplink {
     ground: SharedGround,
     desk: EventDesk,
     arrivals: mpsc::Receiver<Arrived>,
+    found: Found,
 }
 
 /// How the uplink reaches the rest of the daemon.
@@ -96,6 +103,8 @@ impl Uplink {
         let config = daemon.config.uplink.clone()?;
         let office = daemon.config.office.id.clone();
         let boot = hex::hex(&random::<8>());
+        let file = LastGood::in_directory(&daemon.config.paths.state);
+        let found = Found::read(file, trusted(&config), office);
         let outbox = Outbox::open(OutboxOptions {
             directory: daemon.config.paths.state.clone(),
             limits: limits(config.outbox_size),
@@ -119,12 +128,17 @@ impl Uplink {
         let status = documents::online(&ground);
         ground.retained.set(Topic::Status(ground.office.clone()), status);
         desk.audit("start", "successful", json!({ "version": env!("CARGO_PKG_VERSION") }));
-        Some(Self { ground, desk, arrivals })
+        Some(Self { ground, desk, arrivals, found })
     }
 
     /// Where events are told.
     pub fn desk(&self) -> EventDesk {
         self.desk.clone()
+    }
+
+    /// The route table that was in force last, to be in force before the daemon is ready.
+    pub fn table(&self) -> Option<Arc<RouteTable>> {
+        self.found.table.clone()
     }
 
     /// The outbox, to be closed last.
@@ -134,10 +148,12 @@ impl Uplink {
 
     /// The tasks, to be started by whoever owns them.
     pub fn tasks(self, wires: Wires) -> Vec<NamedTask> {
-        let Self { ground, desk, arrivals } = self;
+        let Self { ground, desk, arrivals, found } = self;
         let Wires { orders, overview, queries, stop } = wires;
-        let commands = Commands::new(Arc::clone(&ground), queries, desk);
-        let steward = Steward { commands };
+        let seen = overview.clone();
+        let vitals = Box::new(move || vitals(&seen.borrow()));
+        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, vitals, found);
+        let steward = Steward { commands: Commands::new(Arc::clone(&ground), queries, desk), routes };
         vec![
             ("uplink-steward", Box::pin(steward.run(arrivals, stop.clone()))),
             ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, stop.clone()))),
@@ -162,6 +178,22 @@ async fn keep_connected(ground: SharedGround, mut stop: watch::Receiver<bool>) {
             () = stopped(&mut stop) => return,
         }
     }
+}
+
+/// The keys whose route sets are taken.
+fn trusted(config: &config::Uplink) -> TrustedKeys {
+    let mut trusted = TrustedKeys::new();
+    for RouteKey { kid, key } in &config.route_keys {
+        // Names and number were checked with the configuration.
+        if let Ok(id) = kid.parse() {
+            let _ = trusted.trust(id, VerifyingKey::from_bytes(*key));
+        }
+    }
+    trusted
+}
+
+fn vitals(_overview: &Overview) -> Vitals {
+    Vitals::default()
 }
 
 /// Resolves when the uplink shall stop.
