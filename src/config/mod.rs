@@ -38,6 +38,7 @@ pub use sections::{
     LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, RouteKey, Sip,
     SipLimits, SipTls, Transport, Uplink, UplinkTls,
 };
+pub(crate) use values::parse_time;
 pub use values::{CountryCode, Network, OfficeId, PortRange};
 
 /// Longest configuration file, in bytes.

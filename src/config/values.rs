@@ -134,7 +134,7 @@ impl FromStr for PortRange {
 }
 
 /// A length of time with its unit: `"250ms"`, `"30s"`, `"5m"`, `"4h"`, `"90d"`.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time with its unit (ms, s, m, h or d), as in \"30s\"".to_owned();
     let (number, unit) = split_unit(text).ok_or_else(expected)?;
     let millis_each: u64 = match unit {

@@ -88,8 +88,9 @@ pub trait Document: Serialize + DeserializeOwned {
 pub(super) mod office {
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::config::OfficeId;
+    use crate::engine::numbering::OfficeId;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub(in crate::uplink) fn serialize<S: Serializer>(office: &OfficeId, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(office.as_str())
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::document::{Document, Unknown, V1};
 use super::moment::Moment;
 use super::outbox::{Sequence, Worth};
-use crate::config::OfficeId;
+use crate::engine::numbering::OfficeId;
 
 /// An event with its envelope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Unknown, V1};
 use super::moment::Moment;
-use crate::config::OfficeId;
+use crate::engine::numbering::OfficeId;
 
 /// The health document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

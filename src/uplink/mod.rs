@@ -30,6 +30,8 @@ mod outbox;
 pub mod probation;
 mod reported;
 mod revision;
+mod roaming;
+pub mod route_set;
 mod signature;
 mod status;
 mod topic;
@@ -41,6 +43,8 @@ mod outbox_tests;
 #[cfg(test)]
 mod signature_tests;
 
+pub use crate::engine::numbering::OfficeId;
+pub use crate::engine::routing::Revision;
 pub use canonical::canonical;
 pub use command::{CommandDocument, CommandState};
 pub use digest::Digest;
@@ -51,7 +55,8 @@ pub use json::{JsonBounds, parse as parse_json};
 pub use moment::Moment;
 pub use outbox::{Dispatch, Losses, Offer, Outbox, OutboxLimits, Sequence, Stored, Worth};
 pub use reported::{Because, Outcome, Reported, SetName};
-pub use revision::{Revision, Verdict, Watermark};
+pub use revision::{LAST_REVISION, Verdict, Watermark, next_revision};
+pub use roaming::{Place, RoamingDocument};
 pub use signature::{KeyError, KeyId, SignatureFlaw, SigningKey, TrustedKeys, VerifyingKey};
 pub use status::{Presence, Status};
 pub use topic::{CommandId, CommandKind, Filter, ROOT, Topic, TopicError, Whose};

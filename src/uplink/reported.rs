@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::document::{Document, Unknown, V1};
 use super::moment::Moment;
-use super::revision::Revision;
-use crate::config::OfficeId;
+use crate::engine::numbering::OfficeId;
+use crate::engine::routing::Revision;
 
 /// The reported document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -11,56 +11,18 @@
 //! | its revision is the highest, its content is another | `conflict` |
 //! | its revision is higher | may be checked |
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
-use crate::config::OfficeId;
+use crate::engine::numbering::OfficeId;
+use crate::engine::routing::Revision;
 
-/// The number of a route set: from 1 to 2⁵³−1, each set's higher than the one's before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u64", into = "u64")]
-pub struct Revision(u64);
+/// The highest revision: the largest integer that every JSON reader keeps exact (RFC 7493 §2.2). The lowest is 1.
+pub const LAST_REVISION: Revision = Revision((1 << 53) - 1);
 
-impl Revision {
-    /// The highest: the largest integer that every JSON reader keeps exact (RFC 7493 §2.2).
-    pub const MAX: Self = Self((1 << 53) - 1);
-
-    /// `None` for 0 and for what is too high.
-    pub const fn new(number: u64) -> Option<Self> {
-        if number >= 1 && number <= Self::MAX.0 { Some(Self(number)) } else { None }
-    }
-
-    /// The number.
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-
-    /// The one after this. `None` after the last.
-    pub const fn next(self) -> Option<Self> {
-        Self::new(self.0.saturating_add(1))
-    }
-}
-
-impl TryFrom<u64> for Revision {
-    type Error = &'static str;
-
-    fn try_from(number: u64) -> Result<Self, Self::Error> {
-        Self::new(number).ok_or("expected a revision from 1 to 9007199254740991")
-    }
-}
-
-impl From<Revision> for u64 {
-    fn from(revision: Revision) -> Self {
-        revision.0
-    }
-}
-
-impl fmt::Display for Revision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
+/// The revision after this one. `None` after the last.
+pub fn next_revision(revision: Revision) -> Option<Revision> {
+    (revision < LAST_REVISION).then(|| Revision(revision.0 + 1))
 }
 
 /// What a box remembers of the sets it had: kept on flash with the set in force.
@@ -88,7 +50,7 @@ impl Watermark {
     }
 
     /// Whether a set may be checked further; the module's table.
-    pub fn judge(&self, own: &OfficeId, office: &OfficeId, revision: Revision, digest: &Digest) -> Verdict {
+    pub fn judge(&self, own: OfficeId, office: OfficeId, revision: Revision, digest: &Digest) -> Verdict {
         if own != office {
             return Verdict::Foreign;
         }
@@ -129,28 +91,25 @@ mod tests {
     fn the_table_row_by_row() {
         let [own, other]: [OfficeId; 2] = ["BRU", "PAR"].map(|id| id.parse().unwrap());
         let [old, new, third] = [b"1", b"2", b"3"].map(|text| Digest::of(text));
-        let revision = |number| Revision::new(number).unwrap();
+        let revision = Revision;
         let mut mark = Watermark::default();
-        assert_eq!(mark.judge(&own, &own, revision(1), &old), Verdict::Newer);
+        assert_eq!(mark.judge(own, own, revision(1), &old), Verdict::Newer);
         mark.applied(revision(4), old);
         mark.applied(revision(5), new);
-        assert_eq!(mark.judge(&own, &other, revision(6), &third), Verdict::Foreign);
-        assert_eq!(mark.judge(&own, &own, revision(5), &new), Verdict::InForce);
-        assert_eq!(mark.judge(&own, &own, revision(4), &old), Verdict::Stale(revision(5)));
-        assert_eq!(mark.judge(&own, &own, revision(5), &third), Verdict::Conflict);
-        assert_eq!(mark.judge(&own, &own, revision(6), &third), Verdict::Newer);
+        assert_eq!(mark.judge(own, other, revision(6), &third), Verdict::Foreign);
+        assert_eq!(mark.judge(own, own, revision(5), &new), Verdict::InForce);
+        assert_eq!(mark.judge(own, own, revision(4), &old), Verdict::Stale(revision(5)));
+        assert_eq!(mark.judge(own, own, revision(5), &third), Verdict::Conflict);
+        assert_eq!(mark.judge(own, own, revision(6), &third), Verdict::Newer);
         mark.rolled_back(Some(old));
-        assert_eq!(mark.judge(&own, &own, revision(5), &new), Verdict::Replayed);
-        assert_eq!(mark.judge(&own, &own, revision(4), &old), Verdict::InForce);
+        assert_eq!(mark.judge(own, own, revision(5), &new), Verdict::Replayed);
+        assert_eq!(mark.judge(own, own, revision(4), &old), Verdict::InForce);
         assert_eq!(mark.highest, Some((revision(5), new)));
     }
 
     #[test]
-    fn revisions_are_what_json_keeps_exact() {
-        assert_eq!(Revision::new(0), None);
-        assert_eq!(Revision::new(1 << 53), None);
-        assert_eq!(Revision::MAX.next(), None);
-        assert_eq!(serde_json::from_str::<Revision>("7").unwrap().next(), Revision::new(8));
-        assert!(serde_json::from_str::<Revision>("0").is_err());
+    fn revisions_end() {
+        assert_eq!(next_revision(Revision(7)), Some(Revision(8)));
+        assert_eq!(next_revision(LAST_REVISION), None);
     }
 }

@@ -70,7 +70,7 @@ pub enum KeyError {
 }
 
 /// Why a signature was not taken. The words say nothing of what came, which a stranger chose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum SignatureFlaw {
     /// There is none.
     #[error("expected a signature; `branchline ops sign` makes one")]

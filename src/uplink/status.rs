@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Unknown, V1};
 use super::moment::Moment;
-use crate::config::OfficeId;
+use crate::engine::numbering::OfficeId;
 
 /// The status document. The one that says `offline` is the box's last will, or its farewell.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -15,8 +15,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::config::OfficeId;
-use crate::engine::numbering::Extension;
+use crate::engine::numbering::{Extension, OfficeId};
 
 /// What every topic of this contract begins with.
 pub const ROOT: &str = "branchline/v1";
@@ -38,7 +37,7 @@ pub enum Topic {
     RoutesReported(OfficeId),
     /// What happened.
     Events(OfficeId),
-    /// Where an extension is now. The canonical form, with a country.
+    /// Where an extension is now. The canonical form, with its country where it has one.
     Roaming(Extension),
     /// A request and how far it is.
     Command {
@@ -98,28 +97,28 @@ impl TopicError {
 
 /// What to subscribe to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Filter<'a> {
+pub enum Filter {
     /// The route set that a box should have.
-    RoutesDesired(Whose<'a>),
+    RoutesDesired(Whose),
     /// The route set that a box has.
-    RoutesReported(Whose<'a>),
+    RoutesReported(Whose),
     /// Online or offline.
-    Status(Whose<'a>),
+    Status(Whose),
     /// What is wrong.
-    Health(Whose<'a>),
+    Health(Whose),
     /// What happens.
-    Events(Whose<'a>),
+    Events(Whose),
     /// Requests.
-    Commands(Whose<'a>),
+    Commands(Whose),
     /// Where every extension is.
     Roaming,
 }
 
 /// Of one office or of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose<'a> {
+pub enum Whose {
     /// One.
-    Office(&'a OfficeId),
+    Office(OfficeId),
     /// All.
     All,
 }
@@ -131,14 +130,14 @@ impl Topic {
     }
 
     /// The office below which it stands; a roaming extension stands below none.
-    pub const fn office(&self) -> Option<&OfficeId> {
+    pub const fn office(&self) -> Option<OfficeId> {
         match self {
             Self::Status(office)
             | Self::Health(office)
             | Self::RoutesDesired(office)
             | Self::RoutesReported(office)
             | Self::Events(office)
-            | Self::Command { office, .. } => Some(office),
+            | Self::Command { office, .. } => Some(*office),
             Self::Roaming(_) => None,
         }
     }
@@ -155,7 +154,7 @@ impl FromStr for Topic {
         let (first, rest) = below.and_then(|below| below.split_once('/')).ok_or(TopicError::OtherRoot)?;
         if first == "roaming" {
             let extension: Extension = rest.parse().map_err(|_| TopicError::BadExtension)?;
-            let is_canonical = extension.as_str() == rest && extension.country().is_some();
+            let is_canonical = extension.as_str() == rest;
             return if is_canonical { Ok(Self::Roaming(extension)) } else { Err(TopicError::BadExtension) };
         }
         let office: OfficeId = first.parse().map_err(|_| TopicError::BadOffice)?;
@@ -188,7 +187,7 @@ impl fmt::Display for Topic {
     }
 }
 
-impl fmt::Display for Whose<'_> {
+impl fmt::Display for Whose {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Office(office) => office.fmt(f),
@@ -197,7 +196,7 @@ impl fmt::Display for Whose<'_> {
     }
 }
 
-impl fmt::Display for Filter<'_> {
+impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoutesDesired(whose) => write!(f, "{ROOT}/{whose}/routes/desired"),
@@ -298,7 +297,7 @@ mod tests {
             ("branchline/v1/+/status", TopicError::BadOffice),
             ("branchline/v1//status", TopicError::BadOffice),
             ("branchline/v1/roaming/+321001", TopicError::BadExtension),
-            ("branchline/v1/roaming/1001", TopicError::BadExtension),
+            ("branchline/v1/roaming/112", TopicError::BadExtension),
             ("branchline/v1/roaming/32-1001/x", TopicError::BadExtension),
             ("branchline/v1/BRU/cmd/update", TopicError::BadCommand),
             ("branchline/v1/BRU/cmd/UPDATE/1", TopicError::BadCommand),
@@ -315,7 +314,7 @@ mod tests {
     #[test]
     fn filters_name_one_office_or_all() {
         let office = "BRU".parse().unwrap();
-        let one = Filter::Commands(Whose::Office(&office));
+        let one = Filter::Commands(Whose::Office(office));
         assert_eq!(one.to_string(), "branchline/v1/BRU/cmd/+/+");
         assert_eq!(Filter::Status(Whose::All).to_string(), "branchline/v1/+/status");
         assert_eq!(Filter::Roaming.to_string(), "branchline/v1/roaming/+");
