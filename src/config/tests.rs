@@ -87,6 +87,11 @@ fn an_uplink_is_there_when_brokers_are_named() {
         outbox-size = "1MiB"
         [uplink.route-keys]
         ops-2026 = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+        ops-2027 = """
+            -----BEGIN PUBLIC KEY-----
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+            -----END PUBLIC KEY-----
+        """
         "#,
     );
     let uplink = config.unwrap().uplink.unwrap();
@@ -98,7 +103,8 @@ fn an_uplink_is_there_when_brokers_are_named() {
         Path::new("/run/credentials/branchline.service/uplink.key")
     );
     assert_eq!((uplink.outbox_size, uplink.keep_alive), (1 << 20, Duration::from_secs(15)));
-    assert_eq!((uplink.route_keys[0].kid.as_str(), uplink.route_keys[0].key[0]), ("ops-2026", 0xd7));
+    let keys: Vec<_> = uplink.route_keys.iter().map(|key| (key.kid.as_str(), key.key[0])).collect();
+    assert_eq!(keys, [("ops-2026", 0xd7), ("ops-2027", 0x19)]);
 }
 
 #[test]

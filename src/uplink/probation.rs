@@ -184,7 +184,10 @@ mod tests {
     #[test]
     fn links_that_go_down_and_stay_so_roll_it_back() {
         let fall = Verdict::RollBack(Fall::Links(100, 50));
-        assert_eq!(watch(links(4, 0, 4), MINUTE, |second| links(if second < 5 { 4 } else { 2 }, 0, 4)), (fall, 20));
+        assert_eq!(
+            watch(links(4, 0, 4), MINUTE, |second| links(if second < 5 { 4 } else { 2 }, 0, 4)),
+            (fall, 20)
+        );
         let none = Verdict::RollBack(Fall::Links(100, 0));
         assert_eq!(watch(links(1, 0, 1), Duration::from_secs(6), |_| links(0, 0, 2)), (none, 2));
     }

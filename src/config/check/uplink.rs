@@ -15,6 +15,8 @@ use crate::sdp::base64::decode_into;
 const MOST_BROKERS: usize = 8;
 /// Keys that may sign route sets, at most.
 const MOST_KEYS: usize = 16;
+/// What stands before the 32 bytes in the DER of an Ed25519 public key (RFC 8410 §4).
+const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 impl Checker<'_> {
     pub(super) fn uplink(&mut self, raw: &raw::Uplink, office: &Office) -> Option<Uplink> {
@@ -209,16 +211,20 @@ fn route_key(kid: &str, written: &Spanned<String>) -> Result<RouteKey, String> {
     Ok(RouteKey { kid: kid.to_owned(), key })
 }
 
-/// 32 bytes in base64url (RFC 4648 §5), as in a JWK's `x` (RFC 8037 §2).
+/// The 32 bytes of a key: in PEM as OpenSSL writes it, or the line between PEM's first and last (RFC 8410 §4), or base64url
+/// as in a JWK's `x` (RFC 8037 §2).
 fn public_key(text: &str) -> Option<[u8; 32]> {
-    let standard: String = text
-        .chars()
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
+    let standard: String = lines
+        .flat_map(str::chars)
         .map(|c| match c {
             '-' => '+',
             '_' => '/',
             other => other,
         })
         .collect();
-    let mut key = [0; 32];
-    (decode_into(&standard, &mut key)? == key.len()).then_some(key)
+    let mut bytes = [0; PUBLIC_HEAD.len() + 32];
+    let length = decode_into(&standard, &mut bytes)?;
+    let bytes = bytes.get(..length)?;
+    bytes.strip_prefix(PUBLIC_HEAD.as_slice()).unwrap_or(bytes).try_into().ok()
 }

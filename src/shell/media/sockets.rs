@@ -8,7 +8,6 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::media::ports::PortNumbers;
 
-
 /// Room for a burst of every call on a shared socket, in bytes.
 const SHARED_BUFFER: usize = 4 << 20;
 
@@ -80,8 +79,9 @@ pub enum BindFailure {
 impl MediaSockets {
     /// Binds them all. An empty range of phone ports gives none.
     pub fn bind(settings: &SocketSettings) -> Result<Self, BindFailure> {
-        let shared =
-            |address| udp(address, SHARED_BUFFER, settings.dscp).map_err(|error| BindFailure::Shared { address, error });
+        let shared = |address| {
+            udp(address, SHARED_BUFFER, settings.dscp).map_err(|error| BindFailure::Shared { address, error })
+        };
         let webrtc = shared(settings.webrtc)?;
         let trunk = shared(settings.trunk)?;
         let mut phones = Vec::new();

@@ -129,7 +129,7 @@ impl Commands {
     }
 
     fn publish(&self, kind: &CommandKind, id: &CommandId, document: &CommandDocument) {
-        let topic = Topic::Command { office: self.ground.office.clone(), kind: kind.clone(), id: id.clone() };
+        let topic = Topic::Command { office: self.ground.office, kind: kind.clone(), id: id.clone() };
         if !self.ground.retained.set_once(topic, document.write()) {
             self.ground.metrics.dropped("uplink", "retained-full");
         }

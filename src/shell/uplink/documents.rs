@@ -29,7 +29,7 @@ pub(super) fn offline(ground: &Ground, why: &str) -> Vec<u8> {
 fn status(ground: &Ground, state: Presence, unknown: Unknown) -> Vec<u8> {
     let status = Status {
         v: V1,
-        office: ground.office.clone(),
+        office: ground.office,
         state,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot: ground.boot.clone(),
@@ -44,7 +44,7 @@ pub(super) fn health(ground: &Ground, overview: &Overview) -> HealthReport {
     let broker = ground.broker_in_use().map(|broker| ("broker".to_owned(), broker.into()));
     HealthReport {
         v: V1,
-        office: ground.office.clone(),
+        office: ground.office,
         boot: ground.boot.clone(),
         at: now(),
         conditions: ground.health.snapshot().into_iter().map(condition).collect(),
@@ -95,10 +95,10 @@ fn counts(overview: &Overview, accounts: &Accounts) -> BTreeMap<String, u64> {
 }
 
 /// An event as it is put into the outbox, which numbers it.
-pub(super) fn new_event(office: &OfficeId, boot: &str, kind: EventKind, body: Value) -> String {
+pub(super) fn new_event(office: OfficeId, boot: &str, kind: EventKind, body: Value) -> String {
     let event = Event {
         v: V1,
-        office: office.clone(),
+        office,
         boot: boot.to_owned(),
         seq: Sequence(0),
         at: now(),

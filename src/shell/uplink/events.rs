@@ -50,6 +50,6 @@ impl EventDesk {
     }
 
     fn put(&self, kind: EventKind, body: Value) {
-        self.outbox.put(kind.worth(), documents::new_event(&self.office, &self.boot, kind, body));
+        self.outbox.put(kind.worth(), documents::new_event(self.office, &self.boot, kind, body));
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Ground {
 impl Ground {
     /// What we subscribe to.
     pub(super) fn filters(&self) -> Vec<String> {
-        let own = Whose::Office(&self.office);
+        let own = Whose::Office(self.office);
         let filters = [Filter::RoutesDesired(own), Filter::Commands(own), Filter::Status(own)];
         filters.iter().map(ToString::to_string).collect()
     }

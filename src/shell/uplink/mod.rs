@@ -101,7 +101,7 @@ impl Uplink {
     /// Opens the outbox and reads the last good route set. `None` without `[uplink]`. Blocks while it opens.
     pub fn open(daemon: &Daemon) -> Option<Self> {
         let config = daemon.config.uplink.clone()?;
-        let office = daemon.config.office.id.clone();
+        let office = daemon.config.office.id;
         let boot = hex::hex(&random::<8>());
         let file = LastGood::in_directory(&daemon.config.paths.state);
         let found = Found::read(file, trusted(&config), office);
@@ -109,10 +109,10 @@ impl Uplink {
             directory: daemon.config.paths.state.clone(),
             limits: limits(config.outbox_size),
             health: daemon.health.clone(),
-            loss_report: loss_report(office.clone(), boot.clone()),
+            loss_report: loss_report(office, boot.clone()),
         });
         let (sender, arrivals) = mpsc::channel(usize::from(session::INCOMING) * 2);
-        let desk = EventDesk::new(office.clone(), boot.clone(), outbox.clone());
+        let desk = EventDesk::new(office, boot.clone(), outbox.clone());
         let ground = Arc::new(Ground {
             figures: Figures::new(&daemon.metrics),
             config,
@@ -126,7 +126,7 @@ impl Uplink {
             broker: std::sync::Mutex::default(),
         });
         let status = documents::online(&ground);
-        ground.retained.set(Topic::Status(ground.office.clone()), status);
+        ground.retained.set(Topic::Status(ground.office), status);
         desk.audit("start", "successful", json!({ "version": env!("CARGO_PKG_VERSION") }));
         Some(Self { ground, desk, arrivals, found })
     }
@@ -204,7 +204,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 fn loss_report(office: OfficeId, boot: String) -> LossReport {
     Box::new(move |losses| {
         let body = serde_json::to_value(losses).unwrap_or_default();
-        documents::new_event(&office, &boot, EventKind::Loss, body)
+        documents::new_event(office, &boot, EventKind::Loss, body)
     })
 }
 

@@ -33,7 +33,7 @@ pub(super) async fn run(
             documents::is_news(&report, last) || at.elapsed() >= ground.config.health_interval
         });
         if is_due {
-            ground.retained.set(Topic::Health(ground.office.clone()), report.write());
+            ground.retained.set(Topic::Health(ground.office), report.write());
             published = Some((report, Instant::now()));
         }
     }

@@ -158,7 +158,9 @@ impl Routes {
         let is_old = |table: &Arc<RouteTable>| table.not_after().is_some_and(|end| end < clock::wall());
         if self.table.as_ref().is_some_and(is_old) {
             if !self.ground.health.is_raised(Condition::RoutesStale) {
-                self.ground.health.raise(Condition::RoutesStale, "the route set in force is past its not-after");
+                self.ground
+                    .health
+                    .raise(Condition::RoutesStale, "the route set in force is past its not-after");
             }
         } else {
             self.ground.health.clear(Condition::RoutesStale);
@@ -250,7 +252,12 @@ impl Routes {
         let because = rejection.because();
         let named = (rejection.reason, rejection.asked.clone());
         if self.refused.as_ref() != Some(&named) {
-            warn!(reason = rejection.reason.as_str(), part = because.part, "a route set is refused: {}", because.words);
+            warn!(
+                reason = rejection.reason.as_str(),
+                part = because.part,
+                "a route set is refused: {}",
+                because.words
+            );
             self.ground.health.raise(Condition::RoutesRefused, rejection.to_string());
             self.tell("refused", &rejection.asked, Some(&because));
             self.refused = Some(named);
@@ -339,8 +346,10 @@ fn roll_back(kept: &mut Kept, fall: Fall) {
     kept.current = kept.previous.take();
     kept.trial = None;
     kept.watermark.rolled_back(kept.current.as_ref().map(|set| set.digest));
-    let highest = kept.watermark.highest.filter(|(_, digest)| fallen.as_ref().is_some_and(|set| set.digest == *digest));
-    let asked = SetName { revision: highest.map(|(revision, _)| revision), digest: fallen.map(|set| set.digest) };
+    let highest =
+        kept.watermark.highest.filter(|(_, digest)| fallen.as_ref().is_some_and(|set| set.digest == *digest));
+    let asked =
+        SetName { revision: highest.map(|(revision, _)| revision), digest: fallen.map(|set| set.digest) };
     kept.rolled_back = Some(RolledBack { asked, because: because(fall) });
 }
 

@@ -120,7 +120,7 @@ async fn options(ground: &Ground, broker: &Broker) -> Result<MqttOptions, String
         .set_outgoing_inflight_upper_limit(window::MOST)
         .set_receive_maximum(Some(INCOMING))
         .set_max_packet_size(Some(u32::try_from(largest).unwrap_or(u32::MAX)));
-    let status = Topic::Status(ground.office.clone());
+    let status = Topic::Status(ground.office);
     let will = documents::offline(ground, "lost");
     options.set_last_will(LastWill::new(status.to_string(), will, QoS::AtLeastOnce, true, None));
     Ok(options)
@@ -374,7 +374,7 @@ impl<'a> Session<'a> {
         }
         self.farewell = true;
         let farewell = documents::offline(self.ground, "stopped");
-        self.ground.retained.set(Topic::Status(self.ground.office.clone()), farewell);
+        self.ground.retained.set(Topic::Status(self.ground.office), farewell);
         self.publish_retained()
     }
 
@@ -401,7 +401,7 @@ impl<'a> Session<'a> {
             self.acknowledged.push(event.sequence);
             return Ok(());
         };
-        self.publish(&Topic::Events(self.ground.office.clone()), payload.into())?;
+        self.publish(&Topic::Events(self.ground.office), payload.into())?;
         self.window.queued(Sent::Event(event.sequence));
         Ok(())
     }

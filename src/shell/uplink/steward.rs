@@ -22,7 +22,11 @@ pub(super) struct Steward {
 
 impl Steward {
     /// Works until the uplink stops.
-    pub(super) async fn run(mut self, mut arrivals: mpsc::Receiver<Arrived>, mut stop: watch::Receiver<bool>) {
+    pub(super) async fn run(
+        mut self,
+        mut arrivals: mpsc::Receiver<Arrived>,
+        mut stop: watch::Receiver<bool>,
+    ) {
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
