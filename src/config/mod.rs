@@ -34,9 +34,9 @@ pub use environment::Environment;
 pub use problem::{ConfigError, Problem};
 pub use secret::{SecretError, read_key, read_public};
 pub use sections::{
-    Asterisk, Calls, Certificate, ClientCertificates, Config, Https, Ice, JournalChoice, Listen, Log,
-    LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, Sip, SipLimits, SipTls,
-    Transport,
+    Asterisk, Broker, Calls, Certificate, ClientCertificates, Config, Https, Ice, JournalChoice, Listen, Log,
+    LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, RouteKey, Sip,
+    SipLimits, SipTls, Transport, Uplink, UplinkTls,
 };
 pub(crate) use values::parse_time;
 pub use values::{CountryCode, Network, OfficeId, PortRange};

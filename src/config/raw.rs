@@ -1,5 +1,6 @@
 //! The TOML file as serde sees it. Every key is optional here; `check` gives defaults and demands.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
@@ -37,6 +38,7 @@ tables! {
         calls: Calls,
         records: Records,
         numbers: Numbers,
+        uplink: Uplink,
         log: Log,
         metrics: Metrics,
     }
@@ -149,6 +151,22 @@ tables! {
     /// `[numbers]`
     Numbers {
         emergency: Option<Vec<Spanned<String>>>,
+    }
+    /// `[uplink]`
+    Uplink {
+        brokers: Option<Vec<Spanned<String>>>,
+        allow_plain: Key<bool>,
+        ca: Key<String>,
+        certificate: Key<String>,
+        key: Key<String>,
+        client_id: Key<String>,
+        keep_alive: Text<Time>,
+        connect_time: Text<Time>,
+        retry_min: Text<Time>,
+        retry_max: Text<Time>,
+        health_interval: Text<Time>,
+        outbox_size: Text<Size>,
+        route_keys: BTreeMap<String, Spanned<String>>,
     }
     /// `[log]`
     Log {

@@ -10,10 +10,13 @@
 //! | `revision` | which set is newer, and which must not come again |
 //! | `outbox` | what waits to be told, and what goes when there is no room |
 //! | `moment` | times as documents write them |
+//! | [`backoff`] | which broker is tried next, and when |
+//! | [`probation`] | whether a set that went into force makes things worse |
 //!
 //! Documents are JSON with kebab-case keys and a version `v`. A field that this software does not know is kept and no
 //! error. Nothing here reads a clock, a file or a socket: `shell/uplink` does.
 
+pub mod backoff;
 mod base64url;
 mod canonical;
 mod command;
@@ -24,6 +27,7 @@ mod health;
 mod json;
 mod moment;
 mod outbox;
+pub mod probation;
 mod reported;
 mod revision;
 mod roaming;

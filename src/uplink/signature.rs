@@ -148,6 +148,11 @@ impl SigningKey {
 }
 
 impl VerifyingKey {
+    /// The key of these 32 bytes (RFC 8032 §5.1.5).
+    pub const fn from_bytes(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
     /// The key in `pem` (SubjectPublicKeyInfo).
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
         let der = SubjectPublicKeyInfoDer::from_pem_slice(pem).map_err(|_| KeyError::BadPublicKey)?;

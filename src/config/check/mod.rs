@@ -7,6 +7,7 @@
 
 mod media;
 mod sip;
+mod uplink;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -36,8 +37,10 @@ pub(super) fn check(
     let calls = checker.calls(&file.calls);
     let sip = checker.sip(&file.sip);
     let https = checker.https(&file.https, &sip.listen);
+    let office = checker.office(&file.office);
     let config = Config {
-        office: checker.office(&file.office),
+        uplink: checker.uplink(&file.uplink, &office),
+        office,
         paths: checker.paths(&file.paths),
         media: checker.media(&file.media, &calls),
         asterisk: checker.asterisk(&file.asterisk),

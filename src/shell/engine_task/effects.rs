@@ -16,6 +16,7 @@ use crate::shell::flows::Flows;
 use crate::shell::listen::Arrival;
 use crate::shell::settings::write_of;
 use crate::shell::store::{Receipt, Store, StoreError};
+use crate::shell::uplink::EventDesk;
 
 /// Commands kept for a worker whose queue is full; one that is so far behind has stopped, and the watchdog says so.
 const BACKLOG: usize = 16_384;
@@ -42,6 +43,8 @@ pub struct Outlets {
     pub metrics: Metrics,
     /// What is wrong.
     pub health: Health,
+    /// What ops want to know of, where there is an uplink.
+    pub events: Option<EventDesk>,
 }
 
 pub(super) struct Effects {
@@ -167,6 +170,9 @@ impl Effects {
         if let Change::CallRecord(record) = &change {
             let scores = record.legs.iter().flat_map(|leg| [leg.mos_from, leg.mos_to]);
             scores.flatten().for_each(|score| self.outlets.metrics.mos(f64::from(score)));
+            if let Some(desk) = &self.outlets.events {
+                desk.call(record);
+            }
         }
         match write_of(change) {
             Some(write) => {
@@ -193,6 +199,9 @@ impl Effects {
     }
 
     fn observe(&mut self, observation: Observation) {
+        if let Some(desk) = &self.outlets.events {
+            desk.observe(&observation);
+        }
         let (metrics, health) = (&self.outlets.metrics, &self.outlets.health);
         match observation {
             Observation::Answered { method, status } => metrics.request(method, result_of(status)),
