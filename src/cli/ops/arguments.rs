@@ -15,8 +15,8 @@ pub enum Ops {
   branchline ops keygen ops-2026 --out ~/keys      makes ops-2026.key (keep it) and ops-2026.pub
   openssl pkey -in ~/keys/ops-2026.key -text       it is an ordinary Ed25519 key
 
-Copy the .pub to every box that shall take this key's signatures. Its file name is the key's name
-(kid): so a new key can be trusted beside the old one before the old one is put away.")]
+It prints the line for [uplink.route-keys] of every box that shall take this key's signatures. A box may
+trust several keys by name (kid): so a new one is trusted before the old one is put away.")]
     Keygen(Keygen),
     /// Check a route set as a box would, and sign it
     #[command(after_help = "\

@@ -30,17 +30,23 @@ pub(super) fn keygen(wish: &Keygen, json: bool, out: &mut dyn Write) -> Result<(
     std::fs::create_dir_all(&wish.out)?;
     replace_file(&private, key.to_pem().as_bytes(), 0o600)?;
     replace_file(&public, key.public().to_pem().as_bytes(), 0o644)?;
+    let pem = key.public().to_pem();
+    let line = pem.lines().nth(1).unwrap_or_default();
     if json {
-        let value = serde_json::json!({ "kid": wish.name, "private": private, "public": public });
+        let value =
+            serde_json::json!({ "kid": wish.name, "private": private, "public": public, "route-key": line });
         return table::print_json(out, &value);
     }
     let show = |file: &Path| file.display().to_string();
     let rows = [
         ["kid".to_owned(), wish.name.clone()],
         ["private".to_owned(), format!("{}  (signs; keep it here)", show(&private))],
-        ["public".to_owned(), format!("{}  (copy it to the boxes)", show(&public))],
+        ["public".to_owned(), show(&public)],
     ];
-    table::print_facts(out, &rows)
+    table::print_facts(out, &rows)?;
+    writeln!(out, "\nIn the configuration of every box that shall take its signatures:\n")?;
+    writeln!(out, "[uplink.route-keys]\n{} = \"{line}\"", wish.name)?;
+    Ok(())
 }
 
 /// The key that was named, if one was.
