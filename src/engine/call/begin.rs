@@ -1,5 +1,7 @@
 //! The beginning of a call: who may, what it wants of media, whom to ring.
 
+use std::net::IpAddr;
+
 use super::calls::Calls;
 use super::carriage::Carriage;
 use super::cause::Cause;
@@ -15,8 +17,9 @@ use super::web_leg::WebLeg;
 use crate::engine::dialog::Dialog;
 use crate::engine::dialog::session_timer::{self, Verdict};
 use crate::engine::flow::{Flow, Side};
-use crate::engine::numbering::Extension;
+use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::registrar::BindingKey;
+use crate::engine::routing::Place;
 use crate::engine::transaction::ServerId;
 use crate::engine::web::{WebRefusal, WebReply, WebSession};
 use crate::sdp::{Direction, SessionDescription, remote_audio};
@@ -35,12 +38,14 @@ pub struct Admitted {
     pub caller: Party,
     /// What was dialled.
     pub dialled: String,
+    /// The offices that the call has passed.
+    pub passed: Vec<OfficeId>,
 }
 
 impl Calls {
     /// A phone or Asterisk calls.
     pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
-        let Admitted { server, flow, request, caller, dialled } = admitted;
+        let Admitted { server, flow, request, caller, dialled, passed } = admitted;
         let tag = fx.layer.fresh_tag();
         let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
             Ok(dialog) => dialog,
@@ -63,6 +68,8 @@ impl Calls {
             caller,
             device: device.filter(|_| flow.side == Side::Site),
             dialled,
+            passed,
+            address: Some(flow.remote.ip()),
             max_forwards: request.max_forwards().unwrap_or(70),
             session: LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx),
             offer: caller_offer(&request, Carriage::of_flow(&flow), fx),
@@ -106,6 +113,8 @@ impl Calls {
             caller: party,
             device: session.and_then(|session| fx.registrar.page_device(session)),
             dialled,
+            passed: Vec::new(),
+            address: None,
             max_forwards: 70,
             wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
             session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
@@ -127,13 +136,9 @@ impl Calls {
         let offer = std::mem::replace(&mut setup.offer, Ok(CallerOffer::Late));
         let planned = self.has_room(setup.side, &setup.caller.number, &setup.dialled, fx).and_then(|()| {
             let offer = offer?;
-            let question = Question {
-                number: &setup.dialled,
-                side: setup.side,
-                asterisk: fx.asterisk,
-                registrar: fx.registrar,
-            };
-            Ok((plan(&question)?, offer))
+            let plan = plan(&setup.question(fx))?;
+            self.has_room_on_links(&setup, &plan, fx)?;
+            Ok((plan, offer))
         });
         let id = CallId(fx.random_u64());
         let noted = note(LegId { call: id, place: 0 }, fx);
@@ -147,7 +152,10 @@ impl Calls {
         call.observe("started", None, fx);
         match refusal {
             Some(cause) => call.end(cause, None, fx),
-            None => call.ring_next(fx),
+            None => {
+                call.tell_of_emergency(fx);
+                call.ring_next(fx);
+            }
         }
         call
     }
@@ -155,7 +163,7 @@ impl Calls {
     /// Whether one more call is allowed. Emergency calls always are. An extension's limit is for what its devices dial;
     /// what Asterisk places on its behalf, or on an outsider's, counts only among all.
     fn has_room(&self, side: Side, number: &str, dialled: &str, fx: &Effects<'_>) -> Result<(), Cause> {
-        if fx.settings.numbers.emergency().contains(dialled) {
+        if fx.is_emergency(dialled) {
             return Ok(());
         }
         if self.draining {
@@ -173,6 +181,28 @@ impl Calls {
         }
         Ok(())
     }
+
+    /// Whether the limits of the route table allow one more call over links. Emergency calls are not limited.
+    fn has_room_on_links(&self, setup: &Setup, plan: &Plan, fx: &Effects<'_>) -> Result<(), Cause> {
+        let to = plan.over_link();
+        let from = if let Side::Office(office) = setup.side { Some(office) } else { None };
+        if plan.is_emergency() || (to.is_none() && from.is_none()) {
+            return Ok(());
+        }
+        let limits = fx.router.limits();
+        let on_links = || self.table.values().filter(|call| call.is_active() && call.uses_links());
+        let has_room = |limit: Option<u32>, count: &dyn Fn() -> usize| {
+            limit.is_none_or(|most| count() < usize::try_from(most).unwrap_or(usize::MAX))
+        };
+        let of_user = |call: &&Box<Call>| call.peer_of(1).number == setup.caller.number;
+        let fits = has_room(limits.calls, &|| on_links().count())
+            && (setup.side != Side::Site
+                || has_room(limits.calls_per_user, &|| on_links().filter(of_user).count()))
+            && [to.flatten(), from].into_iter().flatten().all(|office| {
+                has_room(limits.calls_per_office, &|| on_links().filter(|call| call.is_with(office)).count())
+            });
+        if fits { Ok(()) } else { Err(Cause::Limit) }
+    }
 }
 
 /// What a call is made of.
@@ -181,13 +211,43 @@ struct Setup {
     caller: Party,
     device: Option<BindingKey>,
     dialled: String,
+    passed: Vec<OfficeId>,
+    /// The caller's address, if it is a device of the site.
+    address: Option<IpAddr>,
     max_forwards: u8,
     wire: Wire,
     session: LegSession,
     offer: Result<CallerOffer, Cause>,
 }
 
+impl Setup {
+    fn question<'a>(&'a self, fx: &'a mut Effects<'_>) -> Question<'a> {
+        Question {
+            number: &self.dialled,
+            side: self.side,
+            emergency: fx.is_emergency(&self.dialled),
+            asterisk: fx.asterisk,
+            draw: fx.random_u64(),
+            registrar: fx.registrar,
+            router: fx.router,
+        }
+    }
+
+    /// Where the caller is, when it calls for help. Of another office's caller we know nothing.
+    fn place(&self, fx: &Effects<'_>) -> Option<Box<Place>> {
+        let is_here = matches!(self.side, Side::Site | Side::Asterisk);
+        if !is_here || !fx.is_emergency(&self.dialled) {
+            return None;
+        }
+        let address = self.address.filter(|_| self.side == Side::Site);
+        let mut place = fx.settings.routing.places.of(self.caller.number.parse().ok().as_ref(), address);
+        place.callback = place.callback.or_else(|| fx.settings.routing.main_number.clone());
+        Some(Box::new(place))
+    }
+}
+
 fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
+    let place = setup.place(fx);
     let wants = match &offer {
         CallerOffer::Offered { direction, .. } => *direction,
         CallerOffer::Late => Direction::SendRecv,
@@ -197,6 +257,7 @@ fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effec
         party: setup.caller,
         device: setup.device,
         state: LegState::Trying,
+        link: None,
         wire: setup.wire,
         session: setup.session,
         wants,
@@ -212,6 +273,12 @@ fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effec
         state: CallState::Dialling,
         legs: vec![leg],
         plan,
+        tried: Vec::new(),
+        attempt_reason: None,
+        awaiting: None,
+        place,
+        passed: setup.passed,
+        revision: fx.router.revision(),
         offer,
         winner: None,
         early: None,
