@@ -195,16 +195,23 @@ fn mode_a_visitor_whom_nobody_can_authenticate() {
 
 #[test]
 fn mode_locked_out_for_guessing() {
-    let (mut w, own) = site();
+    let mut w = World::with(Settings { asterisk: None, ..settings() });
+    let own = w.far_end("own", "");
     let guesser = w.phone_at("1001", Transport::Udp, testing::address("10.1.0.66:5060"));
     for _ in 0..8 {
-        let mut line = w.calls(guesser, "1002", &audio(4000));
-        let _ = &mut line;
-        w.peers[guesser.0].inbox.clear();
+        let mut line = w.line(guesser, "1001", "1002");
+        w.invites(
+            &mut line,
+            &audio(4000),
+            "Proxy-Authorization: Digest username=\"1001\", realm=\"branchline\", \
+            nonce=\"x\", uri=\"sip:1002@branchline\", response=\"00\"\r\n",
+        );
         w.wait(seconds(1));
     }
+    assert!(w.was_refused("locked-out"));
     let a = w.calls_unanswered(guesser, "112", "1001", &audio(4000));
     let b = w.rung(own);
+    w.wait(seconds(1));
     w.peers[guesser.0].inbox.clear();
     w.talks_and_ends(a, b);
 }

@@ -340,7 +340,7 @@ fn recovery_is_damped() {
     w.goes_deaf(one);
     w.wait(seconds(12));
     w.hears_again(one);
-    w.wait(seconds(6));
+    w.wait(seconds(1));
     let mut a = dials(&mut w, ann);
     let mut b = w.rung(two);
     w.answers(&b, 486, "");

@@ -167,10 +167,10 @@ impl World {
 
     /// The links go, and then nothing may be left.
     pub(super) fn closes(mut self) {
+        self.wait(seconds(120));
         let settings = Settings { routing: RoutingSettings::default(), ..self.settings.clone() };
         self.feed(Input::Settings(Box::new(settings)));
         self.push(Arc::new(RouteTable::new(parts(vec![], vec![])).unwrap()));
-        self.wait(seconds(120));
         self.finish();
     }
 

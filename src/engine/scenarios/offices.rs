@@ -247,8 +247,10 @@ fn limits_of_the_table_are_kept() {
 fn a_push_in_mid_call_changes_nothing_for_it() {
     let (mut w, par, _) = linked();
     let ann = w.udp_phone("1001");
-    let a = w.calls(ann, "PAR-1002", &audio(4000));
+    let mut a = w.calls(ann, "PAR-1002", &audio(4000));
     let b = w.rung(par);
+    w.answers(&b, 180, "");
+    w.hears(&mut a, 180);
     w.push(pushed(&[NYC], &["NYC-* nyc"]));
     let mut next = w.calls(ann, "PAR-1003", &audio(4002));
     w.refused(&mut next, 404);
