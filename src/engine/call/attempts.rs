@@ -28,7 +28,7 @@ pub struct Tried {
 
 /// What became of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(super) enum Outcome {
     /// It was answered.
     Answered,
     /// It failed by itself: no way, refused, lost.

@@ -137,7 +137,7 @@ impl Calls {
         let planned = self.has_room(setup.side, &setup.caller.number, &setup.dialled, fx).and_then(|()| {
             let offer = offer?;
             let plan = plan(&setup.question(fx))?;
-            self.has_room_on_links(&setup, &plan, fx)?;
+            self.has_room_on_links(setup.side, &setup.caller.number, &plan, fx)?;
             Ok((plan, offer))
         });
         let id = CallId(fx.random_u64());
@@ -150,58 +150,13 @@ impl Calls {
         self.active += 1;
         fx.active_calls = self.active;
         call.observe("started", None, fx);
-        match refusal {
-            Some(cause) => call.end(cause, None, fx),
-            None => {
-                call.tell_of_emergency(fx);
-                call.ring_next(fx);
-            }
+        if let Some(cause) = refusal {
+            call.end(cause, None, fx);
+        } else {
+            call.tell_of_emergency(fx);
+            call.ring_next(fx);
         }
         call
-    }
-
-    /// Whether one more call is allowed. Emergency calls always are. An extension's limit is for what its devices dial;
-    /// what Asterisk places on its behalf, or on an outsider's, counts only among all.
-    fn has_room(&self, side: Side, number: &str, dialled: &str, fx: &Effects<'_>) -> Result<(), Cause> {
-        if fx.is_emergency(dialled) {
-            return Ok(());
-        }
-        if self.draining {
-            return Err(Cause::Shutdown);
-        }
-        let limits = &fx.settings.calls;
-        let is_own = |call: &Call| {
-            let caller = call.legs.first().map(|leg| leg.party.number.as_str());
-            call.is_active() && call.side == Side::Site && caller == Some(number)
-        };
-        let own =
-            if side == Side::Site { self.table.values().filter(|call| is_own(call)).count() } else { 0 };
-        if self.active >= limits.max || own >= limits.per_extension {
-            return Err(Cause::Limit);
-        }
-        Ok(())
-    }
-
-    /// Whether the limits of the route table allow one more call over links. Emergency calls are not limited.
-    fn has_room_on_links(&self, setup: &Setup, plan: &Plan, fx: &Effects<'_>) -> Result<(), Cause> {
-        let to = plan.over_link();
-        let from = if let Side::Office(office) = setup.side { Some(office) } else { None };
-        if plan.is_emergency() || (to.is_none() && from.is_none()) {
-            return Ok(());
-        }
-        let limits = fx.router.limits();
-        let on_links = || self.table.values().filter(|call| call.is_active() && call.uses_links());
-        let has_room = |limit: Option<u32>, count: &dyn Fn() -> usize| {
-            limit.is_none_or(|most| count() < usize::try_from(most).unwrap_or(usize::MAX))
-        };
-        let of_user = |call: &&Box<Call>| call.peer_of(1).number == setup.caller.number;
-        let fits = has_room(limits.calls, &|| on_links().count())
-            && (setup.side != Side::Site
-                || has_room(limits.calls_per_user, &|| on_links().filter(of_user).count()))
-            && [to.flatten(), from].into_iter().flatten().all(|office| {
-                has_room(limits.calls_per_office, &|| on_links().filter(|call| call.is_with(office)).count())
-            });
-        if fits { Ok(()) } else { Err(Cause::Limit) }
     }
 }
 

@@ -149,8 +149,9 @@ impl Calls {
 
     /// A way to a link's peer was found, or none: calls that wait for it go on.
     pub fn link_dialled(&mut self, link: &LinkId, result: Result<Flow, DialFailure>, fx: &mut Effects<'_>) {
-        let waits = |call: &&Box<Call>| call.awaiting.as_ref().is_some_and(|(one, _)| one.link.id == *link);
-        let mut waiting: Vec<CallId> = self.table.values().filter(waits).map(|call| call.id).collect();
+        let waits = |call: &Call| call.awaiting.as_ref().is_some_and(|(one, _)| one.link.id == *link);
+        let mut waiting: Vec<CallId> =
+            self.table.values().filter(|call| waits(call)).map(|call| call.id).collect();
         waiting.sort_unstable();
         for call in waiting {
             self.with(LegId { call, place: 0 }, fx, |call, fx| call.link_dialled(link, result, fx));

@@ -3,7 +3,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `calls`, `page_calls` | [`Calls`]: what comes in finds its call and leg |
-//! | `begin` | a call's beginning: limits, the caller's offer |
+//! | `begin`, `room` | a call's beginning: limits, the caller's offer |
 //! | `model` | [`Call`] and its states |
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
 //! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
@@ -51,6 +51,7 @@ mod record;
 mod refresh;
 mod requests;
 mod responses;
+mod room;
 mod session;
 mod setup;
 mod sip_leg;

@@ -17,7 +17,7 @@ use super::model::Call;
 use super::plan::leads_to_office;
 use crate::engine::flow::Side;
 use crate::engine::numbering::{Extension, OfficeId};
-use crate::engine::routing::{Choice, Place, SipAddress};
+use crate::engine::routing::{Choice, SipAddress};
 use crate::sip::{HeaderName, Host, NameAddr, Request, SipUri, Text};
 
 /// Names the offices that a call has passed, the first one first.
@@ -108,7 +108,7 @@ fn caller(call: &Call, to_office: bool, fx: &Effects<'_>) -> Party {
     let party = call.peer_of(1);
     let is_extension = is_bare_extension(&party.number);
     let main = fx.settings.routing.main_number.clone();
-    let callback = call.place.as_ref().and_then(|place: &Box<Place>| place.callback.clone());
+    let callback = call.place.as_ref().and_then(|place| place.callback.clone());
     let with_office = || format!("{}-{}", fx.settings.office, party.number);
     let number = match callback.filter(|_| call.side != Side::Gateway) {
         Some(callback) => callback,

@@ -109,10 +109,19 @@ impl Plan {
         &self.skipped
     }
 
-    /// The office that the first attempt leads to, if it goes over a link; `None` inside for a gateway.
-    pub fn over_link(&self) -> Option<Option<OfficeId>> {
+    /// Whether the first attempt goes over a link.
+    pub fn begins_with_link(&self) -> bool {
+        self.first_link().is_some()
+    }
+
+    /// The office that the first attempt leads to.
+    pub fn first_office(&self) -> Option<OfficeId> {
+        self.first_link().and_then(|link| link.office)
+    }
+
+    fn first_link(&self) -> Option<&Link> {
         match self.attempts.front()?.first()? {
-            Target::Link(choice) => Some(choice.link.office),
+            Target::Link(choice) => Some(&choice.link),
             Target::Asterisk { .. } | Target::Device(_) => None,
         }
     }

@@ -90,7 +90,7 @@ impl Engine {
                 self.answer(now, server, &request, StatusCode::OK);
             }
             (Method::Invite | Method::Message, Side::Office(office)) => {
-                self.from_office(now, server, flow, request, office);
+                self.office_asks(now, server, flow, request, office);
             }
             (Method::Invite, Side::Gateway) => {
                 let caller = self.outsider(&request);
@@ -210,7 +210,7 @@ impl Engine {
     }
 
     /// Another office calls or writes. Who it is, its certificate said; its own users it may name.
-    fn from_office(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, office: OfficeId) {
+    fn office_asks(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, office: OfficeId) {
         let Some(passed) = self.passed_offices(flow, &request) else {
             self.refused("call", "loop");
             return self.answer(now, server, &request, StatusCode::LOOP_DETECTED);

@@ -141,11 +141,11 @@ impl World {
 
     /// The called far end answers, by SRTP if it was offered that.
     pub(super) fn far_answers(&mut self, line: &Line, status: u16) {
-        let body = self.far_description(line);
+        let body = Self::far_description(line);
         self.answers(line, status, &body);
     }
 
-    pub(super) fn far_description(&self, line: &Line) -> String {
+    fn far_description(line: &Line) -> String {
         let offer = &line.invite.body;
         if String::from_utf8_lossy(offer).contains("RTP/SAVP") {
             secured_answer(offer, 5000)

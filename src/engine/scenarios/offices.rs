@@ -156,7 +156,7 @@ fn a_call_from_another_office_goes_to_asterisk_which_knows_what_the_number_is() 
 #[test]
 fn a_carriers_caller_rings_an_extension_but_never_goes_out_again() {
     let mut w = World::alone();
-    let (carrier, par) = (w.far_end("carrier", ""), w.far_end("par", "PAR"));
+    let (carrier, _) = (w.far_end("carrier", ""), w.far_end("par", "PAR"));
     w.push(pushed(&["carrier PstnGateway - sip:carrier.example", PAR], &["0* carrier", "PAR-* par"]));
     let bob = w.udp_phone("1002");
     let mut a = w.calls_with(carrier, "1002", &audio(7000), "P-Asserted-Identity: <sip:1001@x>\r\n");

@@ -3,6 +3,7 @@
 mod addresses;
 mod choosing;
 mod emergencies;
+mod health;
 mod living;
 mod tables;
 
