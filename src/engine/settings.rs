@@ -101,6 +101,8 @@ pub struct RegistrarSettings {
     pub per_extension: usize,
     /// Most bindings in all; one more gets 503.
     pub max_bindings: usize,
+    /// How often a device is asked to send a keep-alive on its flow (RFC 5626 §4.4.1, `Flow-Timer`).
+    pub flow_timer: Duration,
     /// How long a nonce may be used.
     pub nonce_lifetime: Duration,
 }

@@ -45,6 +45,7 @@ pub(crate) fn settings() -> Settings {
             default_expires: seconds(3600),
             min_expires: seconds(60),
             max_expires: seconds(7200),
+            flow_timer: seconds(120),
             per_extension: 5,
             max_bindings: 5_000,
             nonce_lifetime: seconds(300),

@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::carriage::Carriage;
 use super::cause::Cause;
 use super::effects::Effects;
+use super::hold::wish;
 use super::keying;
 use crate::media::end::Security;
 use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
@@ -397,9 +398,4 @@ impl LegSession {
     fn mid(&self) -> String {
         self.agreed.as_ref().and_then(|agreed| agreed.remote.mid.clone()).unwrap_or_else(|| "0".to_owned())
     }
-}
-
-/// What a peer wants, from what it described: what our own description did not allow says nothing about it.
-pub(super) fn wish(theirs: Direction, ours: Direction) -> Direction {
-    Direction::new(theirs.sends() || !ours.receives(), theirs.receives() || !ours.sends())
 }

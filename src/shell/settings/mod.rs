@@ -145,6 +145,7 @@ fn registrar(config: &Config) -> RegistrarSettings {
         default_expires: registrar.default_expires,
         min_expires: registrar.min_expires,
         max_expires: registrar.max_expires,
+        flow_timer: registrar.flow_timer,
         per_extension: registrar.devices_per_extension,
         max_bindings: MAX_BINDINGS,
         nonce_lifetime: registrar.nonce_life,
