@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 use super::Settled;
 use crate::api::Switchboard;
 use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::routing::{DialFailure, DialResult, LinkFailure};
 use crate::engine::{Change, Input, Observation, Output, StoreTicket};
 use crate::media::{ConnectivityCommand, MediaCommand};
 use crate::observe::{Condition, Health, Metrics, Person};
@@ -110,6 +111,10 @@ impl Effects {
                 if !self.outlets.switchboard.reply(ticket, reply) {
                     self.outlets.metrics.dropped("page", "answer-not-awaited");
                 }
+            }
+            Output::Dial(dial) => {
+                let result = DialResult::Failed(DialFailure::NotEquipped);
+                return Some(Input::Dialled { ticket: dial.ticket, result });
             }
             Output::Observe(observation) => self.observe(observation),
         }
@@ -225,6 +230,13 @@ impl Effects {
                     metrics.call_ended(cause.unwrap_or("unknown"));
                 }
                 info!(call, change, cause, calls, "call");
+            }
+            Observation::Emergency { call, number, caller, .. } => {
+                warn!(call, number, caller = %Person(&caller), "a call for help");
+            }
+            Observation::Link { link, state, failure } => {
+                let failure = failure.map(LinkFailure::as_str);
+                info!(link = link.as_str(), state = state.as_str(), failure, "link");
             }
             Observation::AsteriskReachable(true) => {
                 if health.clear(Condition::AsteriskDown) {

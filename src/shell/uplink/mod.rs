@@ -17,7 +17,7 @@
 //! | file | what is there |
 //! | --- | --- |
 //! | `ground` | what all of it stands on |
-//! | `session` | one session with one broker |
+//! | `connect`, `session` | one session with one broker |
 //! | `reason` | why sessions end |
 //! | `window` | what is in flight |
 //! | `outbox` | events on flash |
@@ -28,6 +28,7 @@
 //! | `pulse` | health |
 
 mod commands;
+mod connect;
 mod documents;
 mod events;
 mod ground;
@@ -111,7 +112,7 @@ impl Uplink {
             health: daemon.health.clone(),
             loss_report: loss_report(office, boot.clone()),
         });
-        let (sender, arrivals) = mpsc::channel(usize::from(session::INCOMING) * 2);
+        let (sender, arrivals) = mpsc::channel(usize::from(connect::INCOMING) * 2);
         let desk = EventDesk::new(office, boot.clone(), outbox.clone());
         let ground = Arc::new(Ground {
             figures: Figures::new(&daemon.metrics),

@@ -18,39 +18,31 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{
-    ConnAck, Filter, LastWill, PubAck, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
+    ConnAck, Filter, PubAck, PubAckReason, Publish, PublishProperties, SubscribeReasonCode,
 };
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop, Incoming, MqttOptions};
-use rumqttc::{Outgoing, Transport};
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use rumqttc::v5::{AsyncClient, ConnectionError, Event, Incoming};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{info, warn};
 
+use super::connect::{self, Driver};
 use super::ground::Ground;
 use super::outbox::Outgoing as OutgoingEvent;
 use super::reason::{EndReason, classify};
-use super::window::{self, Window};
+use super::window::Window;
 use super::{documents, stopped};
 use crate::config::Broker;
-use crate::shell::pki;
-use crate::uplink::route_set::LONGEST_SET;
 use crate::uplink::{Sequence, Topic};
 
-/// Publications that a broker may send us before we acknowledge the first.
-pub(super) const INCOMING: u16 = 32;
 /// A broker that acknowledges nothing for this long is left.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How often patience is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// Route sets so many times the longest are still taken, so that they can be refused with words. A broker keeps back what is
-/// longer.
-const MARGIN: usize = 2;
-
 /// Something that a broker sent.
 #[derive(Debug)]
 pub(super) struct Arrived {
@@ -87,71 +79,17 @@ enum Sent {
 
 /// Connects to `broker` and stays until the session ends or `stop` says so.
 pub(super) async fn run(ground: &Ground, broker: &Broker, stop: &mut watch::Receiver<bool>) -> Ended {
-    let options = match options(ground, broker).await {
-        Ok(options) => options,
+    let (client, driver) = match connect::begin(ground, broker).await {
+        Ok(begun) => begun,
         Err(words) => return Ended { reason: EndReason::OwnCertificate, words, lived: Duration::ZERO },
     };
-    let (client, event_loop) = AsyncClient::new(options, usize::from(window::MOST) * 4);
-    let mut session = Session::new(ground, broker, client, Driver::start(event_loop));
+    let mut session = Session::new(ground, broker, client, driver);
     let (reason, words) = session.live(stop).await;
     let lived = session.up_since.map_or(Duration::ZERO, |since| since.elapsed());
     if session.up_since.is_some() {
         ground.outbox.session_ended().await;
     }
     Ended { reason, words, lived }
-}
-
-async fn options(ground: &Ground, broker: &Broker) -> Result<MqttOptions, String> {
-    let config = &ground.config;
-    let mut options = MqttOptions::new(&config.client_id, &broker.host, broker.port);
-    if broker.tls {
-        let tls = config.tls.clone().ok_or("no CA is configured")?;
-        // Files are read off the runtime, and for every session, so that renewed certificates are taken.
-        let read = tokio::task::spawn_blocking(move || pki::client_config(&tls.ca, tls.own.as_ref())).await;
-        let tls = read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
-        options.set_transport(Transport::tls_with_config(rumqttc::TlsConfiguration::Rustls(tls)));
-    }
-    let largest = LONGEST_SET.saturating_mul(MARGIN);
-    options
-        .set_keep_alive(config.keep_alive)
-        .set_connection_timeout(config.connect_time.as_secs().max(1))
-        .set_clean_start(true)
-        .set_manual_acks(true)
-        .set_outgoing_inflight_upper_limit(window::MOST)
-        .set_receive_maximum(Some(INCOMING))
-        .set_max_packet_size(Some(u32::try_from(largest).unwrap_or(u32::MAX)));
-    let status = Topic::Status(ground.office);
-    let will = documents::offline(ground, "lost");
-    options.set_last_will(LastWill::new(status.to_string(), will, QoS::AtLeastOnce, true, None));
-    Ok(options)
-}
-
-/// The library's event loop in a task of its own, so that it is never cancelled in the middle.
-struct Driver {
-    events: mpsc::Receiver<Result<Event, ConnectionError>>,
-    task: JoinHandle<()>,
-}
-
-impl Driver {
-    fn start(mut event_loop: EventLoop) -> Self {
-        let (sender, events) = mpsc::channel(256);
-        let task = tokio::spawn(async move {
-            loop {
-                let event = event_loop.poll().await;
-                let is_last = event.is_err();
-                if sender.send(event).await.is_err() || is_last {
-                    return;
-                }
-            }
-        });
-        Self { events, task }
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 /// Why a session ends, and the words for it.
@@ -281,6 +219,8 @@ impl<'a> Session<'a> {
         }
         self.up_since = Some(Instant::now());
         self.progress = Instant::now();
+        let status = Topic::Status(self.ground.office);
+        self.ground.retained.set(status, documents::online(self.ground));
         self.ground.outbox.session_began().await;
         self.ground.retained.session_began();
         self.ground.connected(self.broker);

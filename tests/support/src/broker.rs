@@ -124,10 +124,11 @@ impl Broker {
         Ok(Ear { process })
     }
 
-    /// Publishes a document with QoS 1 and waits until the broker has it.
+    /// Publishes a document, or an empty message, with QoS 1 and waits until the broker has it.
     pub async fn publish(&self, topic: &str, document: &str, retain: bool) -> Outcome {
         let mut command = Command::new(require_program("mosquitto_pub", GROUP)?);
-        command.args(self.client()).args(["-t", topic, "-s"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let from = if document.is_empty() { "-n" } else { "-s" };
+        command.args(self.client()).args(["-t", topic, from]).stdin(Stdio::piped()).stdout(Stdio::piped());
         if retain {
             command.arg("-r");
         }

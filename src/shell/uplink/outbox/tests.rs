@@ -175,3 +175,41 @@ async fn whoever_waits_is_woken_by_a_new_event() {
     }
     outbox.close();
 }
+
+/// An hour of calls, two a second, with the broker away and the box started anew in the middle.
+#[tokio::test]
+async fn an_hour_of_calls_waits_and_arrives() {
+    let scratch = Scratch::new("hour");
+    let limits = OutboxLimits { events: 41_943, bytes: 16 << 20, in_flight: 64 };
+    let record = |number: u32| format!("{number:06} {}", "x".repeat(900));
+    for half in 0..2 {
+        let outbox = open(&scratch.0, limits, &Health::new());
+        for number in half * 3600..(half + 1) * 3600 {
+            outbox.put(Worth::CallRecord, record(number));
+            if number % 600 == 0 {
+                // The queue holds 8,192: nobody offers as many at once.
+                assert!(outbox.flush().await);
+            }
+        }
+        outbox.close();
+    }
+    let outbox = open(&scratch.0, limits, &Health::new());
+    outbox.session_began().await;
+    let mut next = 0;
+    loop {
+        let taken = outbox.take(19).await;
+        if taken.is_empty() {
+            break;
+        }
+        for one in &taken {
+            assert_eq!((one.sequence.0, one.historical), (u64::from(next) + 1, true));
+            assert_eq!(one.document, record(next));
+            next += 1;
+        }
+        outbox.acknowledged(taken.iter().map(|one| one.sequence).collect()).await;
+    }
+    assert!(outbox.flush().await);
+    let accounts = outbox.accounts();
+    assert_eq!((next, accounts.put, accounts.acknowledged, accounts.lost_in_all()), (7200, 7200, 7200, 0));
+    outbox.close();
+}
