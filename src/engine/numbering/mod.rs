@@ -18,10 +18,12 @@ mod country;
 mod dialled;
 mod emergency;
 mod extension;
+mod office;
 mod reason;
 
 pub use country::{Country, CountryCode, list_country_codes};
 pub use dialled::{Dialled, ExternalNumber, FeatureCode, NumberPlan};
 pub use emergency::{EmergencyNumber, EmergencyNumbers};
 pub use extension::{Extension, list_by_country};
+pub use office::{NotAnOffice, OfficeId};
 pub use reason::NumberError;
