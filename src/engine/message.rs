@@ -93,7 +93,7 @@ impl Messages {
         let from = from.name.iter().fold(address(&from.number), |address, name| address.with_display(name));
         self.last += 1;
         let mut open = 0;
-        for device in bindings.iter().filter_map(|binding| device(binding)) {
+        for device in bindings.iter().filter_map(device) {
             let opening = Opening {
                 target: device.contact.clone(),
                 routes: RouteSet::new(device.path),

@@ -14,6 +14,7 @@
 //! | `call` | the B2BUA: call, leg, forking, offer and answer, hold, DTMF |
 //! | `roaming` | where extensions are that roam, and visitors' credentials |
 //! | `numbering` | extensions, country codes, emergency numbers |
+//! | [`routing`] | links, routes, health, plans |
 //! | [`web`] | a browser's signalling as values |
 //! | [`flow`] | how a peer is reached |
 
@@ -29,6 +30,7 @@ pub mod numbering;
 mod output;
 pub mod registrar;
 pub mod roaming;
+pub mod routing;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;

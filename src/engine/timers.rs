@@ -60,7 +60,7 @@ impl<K: Copy + Eq + Hash + Ord> Timers<K> {
     }
 
     /// When [`Timers::pop`] will next have something.
-    pub fn next(&mut self) -> Option<Instant> {
+    pub fn next_deadline(&mut self) -> Option<Instant> {
         while let Some(Reverse((at, sequence, key))) = self.heap.peek().copied() {
             if self.is_current(&key, sequence) {
                 return Some(at);
@@ -91,7 +91,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.set('b', start + Duration::from_secs(2));
         timers.set('a', start + Duration::from_secs(1));
-        assert_eq!(timers.next(), Some(start + Duration::from_secs(1)));
+        assert_eq!(timers.next_deadline(), Some(start + Duration::from_secs(1)));
         assert_eq!(timers.pop(start), None);
         let later = start + Duration::from_secs(5);
         assert_eq!((timers.pop(later), timers.pop(later), timers.pop(later)), (Some('a'), Some('b'), None));
@@ -107,6 +107,6 @@ mod tests {
         assert!(timers.heap.len() < 100, "stale entries are swept");
         assert_eq!(timers.pop(start + Duration::from_secs(998)), None);
         timers.cancel(&'a');
-        assert_eq!(timers.next(), None);
+        assert_eq!(timers.next_deadline(), None);
     }
 }

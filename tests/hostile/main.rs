@@ -3,6 +3,9 @@
 //! Each case attacks from a loopback address of its own, so that limits by source do not mix; all run at the same
 //! time in one office, and afterwards a normal call works.
 
+#![expect(clippy::format_collect, reason = "attacks are written as they will look")]
+#![expect(clippy::print_stdout, reason = "the figures and reasons are the result")]
+
 mod forged;
 mod guesses;
 mod idle;

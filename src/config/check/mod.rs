@@ -71,7 +71,7 @@ impl Checker<'_> {
 
     fn office(&mut self, raw: &raw::Office) -> Office {
         let id = match &raw.id {
-            Some(id) => id.get_ref().0.clone(),
+            Some(id) => id.get_ref().0,
             None => "LOCAL".parse().expect("invariant: the default office id is valid"),
         };
         let name = self.words(&raw.name, "office.name", id.as_str());

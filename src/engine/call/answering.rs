@@ -54,12 +54,11 @@ impl Call {
             return self.callee_rings(place, fx);
         }
         self.early = Some(place);
-        match self.answer_caller(place, fx) {
-            Ok(description) => self.progress(place, &description, fx),
-            Err(_) => {
-                self.early = None;
-                self.callee_rings(place, fx);
-            }
+        if let Ok(description) = self.answer_caller(place, fx) {
+            self.progress(place, &description, fx);
+        } else {
+            self.early = None;
+            self.callee_rings(place, fx);
         }
     }
 

@@ -162,11 +162,12 @@ impl Calls {
             return Err(Cause::Shutdown);
         }
         let limits = &fx.settings.calls;
-        let is_own = |call: &&Box<Call>| {
+        let is_own = |call: &Call| {
             let caller = call.legs.first().map(|leg| leg.party.number.as_str());
             call.is_active() && call.side == Side::Site && caller == Some(number)
         };
-        let own = if side == Side::Site { self.table.values().filter(is_own).count() } else { 0 };
+        let own =
+            if side == Side::Site { self.table.values().filter(|call| is_own(call)).count() } else { 0 };
         if self.active >= limits.max || own >= limits.per_extension {
             return Err(Cause::Limit);
         }
@@ -237,7 +238,7 @@ fn read_offer(
     match remote_audio(&description, carriage.policy()) {
         Ok(remote) => {
             let (codecs, direction) = (remote.codecs, remote.direction);
-            Some(CallerOffer::Offered { description, codecs, direction })
+            Some(CallerOffer::Offered { description: Box::new(description), codecs, direction })
         }
         Err(refusal) => {
             fx.refused("sdp", refusal.as_str());

@@ -176,7 +176,7 @@ impl Books {
             ("end entries", self.ends.len()),
             ("calls with entries", self.of_call.len()),
             ("abandoned INVITEs", self.abandoned.len()),
-            ("call timers", usize::from(self.timers.next().is_some())),
+            ("call timers", usize::from(self.timers.next_deadline().is_some())),
         ];
         counts.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
     }

@@ -58,11 +58,11 @@ impl Calls {
         &mut self,
         server: ServerId,
         flow: Flow,
-        request: Request,
+        request: &Request,
         proved: Option<&Extension>,
         fx: &mut Effects<'_>,
     ) -> InDialog {
-        let Some(id) = fx.books.dialogs.find(&request) else { return InDialog::Unknown };
+        let Some(id) = fx.books.dialogs.find(request) else { return InDialog::Unknown };
         let Some(leg) = self.table.get_mut(&id.call).and_then(|call| call.leg(id.place)) else {
             return InDialog::Unknown;
         };
@@ -100,7 +100,7 @@ impl Calls {
                 self.of_server(invite, fx, |call, place, fx| call.cancelled(place, invite, fx));
             }
             Event::Prack { server, invite, request, .. } => {
-                self.of_server(invite, fx, |call, place, fx| call.pracked(place, server, request, fx));
+                self.of_server(invite, fx, |call, place, fx| call.pracked(place, server, &request, fx));
             }
             Event::Unacknowledged { server, accepted } => self.of_server(server, fx, |call, place, fx| {
                 fx.books.forget_server(server);
@@ -109,12 +109,12 @@ impl Calls {
                 }
             }),
             Event::ProvisionalUnacknowledged { server } => {
-                self.of_server(server, fx, |call, place, fx| call.unheard(place, fx));
+                self.of_server(server, fx, Call::unheard);
             }
             Event::Response { client, response, prack } => {
                 let Some((id, asked)) = fx.books.client(client) else { return };
                 self.with(id, fx, |call, fx| {
-                    call.response_from(id.place, asked, client, &response, prack, fx)
+                    call.response_from(id.place, asked, client, &response, prack, fx);
                 });
             }
             Event::LateAnswer { client, response } => {

@@ -182,16 +182,15 @@ impl Call {
         }
         let Ok(offer) = leg.session.offer(codecs, direction, fx) else { return false };
         let patience = match &mut leg.wire {
-            Wire::Sip(sip) => match sip.reoffer(&offer, relayed, fx) {
-                Some(client) => {
+            Wire::Sip(sip) => {
+                if let Some(client) = sip.reoffer(&offer, relayed, fx) {
                     fx.books.note_client(client, id, Asked::Reinvite);
                     PHONE_REPLY
-                }
-                None => {
+                } else {
                     leg.session.withdraw();
                     return false;
                 }
-            },
+            }
             Wire::Web(web) => {
                 web.signal(call, Signal::Offer { sdp: offer.to_string() }, fx);
                 PAGE_REPLY

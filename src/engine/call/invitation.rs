@@ -21,7 +21,7 @@ pub fn our_contact(user: &str, flow: Flow) -> NameAddr {
 }
 
 /// What an INVITE of ours says.
-pub struct Invitation<'a> {
+pub(super) struct Invitation<'a> {
     /// Who is called, by whom, through which proxies.
     pub opening: Opening,
     /// Whether to assert the caller's identity (RFC 3325): only to Asterisk, which trusts us.
@@ -35,12 +35,12 @@ pub struct Invitation<'a> {
 }
 
 /// Writes an INVITE.
-pub fn invite(invitation: &Invitation<'_>) -> Request {
+pub(super) fn invite(invitation: &Invitation<'_>) -> Request {
     let mut request = invitation.opening.request(Method::Invite);
     let headers = &mut request.headers;
     headers.set(&MaxForwards(invitation.max_forwards));
     headers.push(HeaderName::Allow, Text::from_static(ALLOW));
-    headers.push(HeaderName::Supported, &Tags::of(&["100rel", "timer"]));
+    headers.push(HeaderName::Supported, Tags::of(&["100rel", "timer"]));
     if invitation.assert_identity {
         let mut identity = invitation.opening.from.clone();
         identity.params.remove("tag");
@@ -52,13 +52,13 @@ pub fn invite(invitation: &Invitation<'_>) -> Request {
 }
 
 /// Makes a description the body.
-pub fn set_sdp(headers: &mut Headers, body: &mut Bytes, description: &SessionDescription) {
+pub(super) fn set_sdp(headers: &mut Headers, body: &mut Bytes, description: &SessionDescription) {
     headers.set(&ContentType::sdp());
     *body = Bytes::from(description.to_string());
 }
 
 /// The same INVITE with a longer session interval, after a 422 (RFC 4028 §7.3).
-pub fn again_with_longer_session(invite: &Request, preference: session_timer::Preference) -> Request {
+pub(super) fn again_with_longer_session(invite: &Request, preference: session_timer::Preference) -> Request {
     let mut request = invite.clone();
     let number = invite.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
     request.headers.set(&CSeq { number, method: Method::Invite });

@@ -35,7 +35,7 @@ pub(super) fn sdes_keys(local: &CryptoAttribute, remote: &CryptoAttribute) -> Op
 /// Clock rate, codec, telephone events and G.711 of what was agreed.
 pub(super) fn end_codec(agreed: &AgreedMedia) -> EndCodec {
     let audio = agreed.audio().map(|audio| &audio.codec);
-    let kind = match audio.map(|codec| codec.encoding()) {
+    let kind = match audio.map(crate::sdp::Codec::encoding) {
         Some(Encoding::Opus) => CodecKind::Opus,
         Some(Encoding::G722) => CodecKind::G722,
         Some(Encoding::Pcmu) => CodecKind::Pcmu,

@@ -35,7 +35,7 @@ pub enum CallerOffer {
     /// It offered; our answer goes with the 2xx (or a 183 before).
     Offered {
         /// Its description.
-        description: SessionDescription,
+        description: Box<SessionDescription>,
         /// What it can do, in its order.
         codecs: Vec<Codec>,
         /// What it wants.

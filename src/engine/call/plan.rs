@@ -30,7 +30,7 @@ pub enum Target {
 }
 
 /// Targets that ring together.
-pub type Attempt = Vec<Target>;
+pub(super) type Attempt = Vec<Target>;
 
 /// Ordered attempts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -71,7 +71,7 @@ impl Plan {
 }
 
 /// What decides about a plan.
-pub struct Question<'a> {
+pub(super) struct Question<'a> {
     /// What was dialled.
     pub number: &'a str,
     /// From which side.
@@ -97,7 +97,7 @@ pub enum AsteriskState {
 ///
 /// A caller of the site goes to Asterisk, whose dialplan decides; if it is down or silent, extensions are rung directly.
 /// A call from Asterisk rings the devices of the extension it names.
-pub fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
+pub(super) fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
     let devices = devices(question);
     let via_asterisk = question.side == Side::Site && question.asterisk == AsteriskState::Up;
     let mut attempts = VecDeque::new();

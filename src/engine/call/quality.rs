@@ -10,7 +10,7 @@ use crate::media::event::StreamReport;
 use crate::media::{MediaCommand, Report};
 
 /// How often a call is sampled that a page watches.
-pub const SAMPLE_EVERY: Duration = Duration::from_secs(2);
+pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 /// How often the others are, for `branchline calls`.
 const SAMPLE_SELDOM: Duration = Duration::from_secs(10);
 

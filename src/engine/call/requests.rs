@@ -18,23 +18,23 @@ impl Call {
         &mut self,
         place: u16,
         server: ServerId,
-        request: Request,
+        request: &Request,
         fx: &mut Effects<'_>,
     ) {
         let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) else { return };
         let Some(dialog) = &mut sip.dialog else { return };
-        if let Err(refusal) = dialog.receive(&request) {
-            let response = dialog.response(&request, refusal.status());
+        if let Err(refusal) = dialog.receive(request) {
+            let response = dialog.response(request, refusal.status());
             fx.refused("dialog", refusal.as_str());
             return super::send_response(server, response, fx);
         }
         match request.method {
-            Method::Bye => self.bye_from(place, server, &request, fx),
+            Method::Bye => self.bye_from(place, server, request, fx),
             Method::Invite | Method::Update => self.offer_request(place, server, request, fx),
-            Method::Info => self.info_from(place, server, &request, fx),
-            Method::Options => self.respond(place, server, &request, StatusCode::OK, fx),
+            Method::Info => self.info_from(place, server, request, fx),
+            Method::Options => self.respond(place, server, request, StatusCode::OK, fx),
             _ => {
-                let mut response = self.response(place, &request, StatusCode::METHOD_NOT_ALLOWED);
+                let mut response = self.response(place, request, StatusCode::METHOD_NOT_ALLOWED);
                 response.headers.push(HeaderName::Allow, Text::from_static(ALLOW));
                 super::send_response(server, response, fx);
             }
@@ -55,34 +55,34 @@ impl Call {
         }
     }
 
-    fn offer_request(&mut self, place: u16, server: ServerId, request: Request, fx: &mut Effects<'_>) {
+    fn offer_request(&mut self, place: u16, server: ServerId, request: &Request, fx: &mut Effects<'_>) {
         let is_invite = request.method == Method::Invite;
         if let Some(status) = self.cannot_exchange(place, is_invite) {
-            let mut response = self.response(place, &request, status);
+            let mut response = self.response(place, request, status);
             response.headers.remove(&HeaderName::Contact);
             if status == StatusCode::SERVER_INTERNAL_ERROR {
                 response.headers.push(HeaderName::RetryAfter, Text::from_static("1"));
             }
             return super::send_response(server, response, fx);
         }
-        if let Some(least) = self.refreshed(place, &request, fx) {
-            let mut response = self.response(place, &request, StatusCode::SESSION_INTERVAL_TOO_SMALL);
+        if let Some(least) = self.refreshed(place, request, fx) {
+            let mut response = self.response(place, request, StatusCode::SESSION_INTERVAL_TOO_SMALL);
             response.headers.set(&least);
             return super::send_response(server, response, fx);
         }
         let Some(body) = request.sdp() else {
             return if is_invite {
-                self.offer_in_answer(place, server, &request, fx)
+                self.offer_in_answer(place, server, request, fx);
             } else {
-                self.accept_exchange(place, server, &request, None, fx)
+                self.accept_exchange(place, server, request, None, fx);
             };
         };
         let Ok(offer) = SessionDescription::parse(&body) else {
             fx.refused("sdp", "malformed");
-            return self.respond(place, server, &request, StatusCode::BAD_REQUEST, fx);
+            return self.respond(place, server, request, StatusCode::BAD_REQUEST, fx);
         };
         let reply = self.offer_from(place, &offer, fx);
-        self.reply_to_offer(place, server, &request, reply, fx);
+        self.reply_to_offer(place, server, request, reply, fx);
     }
 
     /// Answers the request that offered, now or when the other leg has spoken.
@@ -240,19 +240,19 @@ impl Call {
     }
 
     /// A PRACK for a reliable provisional response of ours; it may offer anew (RFC 3262 §5).
-    pub(super) fn pracked(&mut self, place: u16, server: ServerId, request: Request, fx: &mut Effects<'_>) {
+    pub(super) fn pracked(&mut self, place: u16, server: ServerId, request: &Request, fx: &mut Effects<'_>) {
         let refused = self
             .leg(place)
             .and_then(|leg| leg.sip())
             .and_then(|sip| sip.dialog.as_mut())
-            .and_then(|dialog| dialog.receive(&request).err());
+            .and_then(|dialog| dialog.receive(request).err());
         if let Some(refusal) = refused {
             fx.refused("dialog", refusal.as_str());
         }
         if request.has_sdp() {
             return self.offer_request(place, server, request, fx);
         }
-        self.respond(place, server, &request, StatusCode::OK, fx);
+        self.respond(place, server, request, StatusCode::OK, fx);
     }
 
     /// Answers a request in the dialog of `place`.

@@ -36,7 +36,7 @@ impl Call {
                 self.refresh_longer(place, response, fx);
             }
             Asked::Refresh | Asked::Within if response.status.is_final() => {
-                self.within_response(place, response.status, fx)
+                self.within_response(place, response.status, fx);
             }
             Asked::Refresh | Asked::Within => {}
         }

@@ -105,6 +105,10 @@ pub enum Exchange {
 
 /// The SIP side of a leg.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent capabilities of the party, as its messages state them"
+)]
 pub struct SipLeg {
     /// Where the party is.
     pub flow: Flow,
@@ -257,12 +261,11 @@ impl SipLeg {
                     self.stage = Stage::Cancelled { client, invite };
                 }
             }
-            stage @ Stage::Cancelled { .. } => self.stage = stage,
             Stage::Open { unacknowledged: Some((server, invite)), .. } => {
                 self.stage = Stage::Parting { server, invite, cause };
             }
             Stage::Open { .. } => self.bye(cause, fx),
-            stage @ Stage::Parting { .. } => self.stage = stage,
+            stage @ (Stage::Cancelled { .. } | Stage::Parting { .. }) => self.stage = stage,
             Stage::Closed => {}
         }
     }

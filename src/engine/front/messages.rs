@@ -75,7 +75,7 @@ impl Engine {
 
     pub(super) fn request(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
         if request.to_tag().is_some() && request.method != Method::Register {
-            return self.request_in_dialog(now, server, flow, request);
+            return self.request_in_dialog(now, server, flow, &request);
         }
         let forwards = matches!(request.method, Method::Invite | Method::Message);
         if forwards && request.max_forwards() == Some(0) {
@@ -106,18 +106,18 @@ impl Engine {
     }
 
     /// A request in a dialog that comes from elsewhere than the party has to prove that it is the party.
-    fn request_in_dialog(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
+    fn request_in_dialog(&mut self, now: Now, server: ServerId, flow: Flow, request: &Request) {
         let mut outcome = InDialog::Unknown;
-        self.with_calls(now, |calls, fx| outcome = calls.in_dialog(server, flow, request.clone(), None, fx));
+        self.with_calls(now, |calls, fx| outcome = calls.in_dialog(server, flow, request, None, fx));
         if outcome == InDialog::Stranger && flow.side == Side::Site {
             self.refused("call", "from-elsewhere");
-            let Some(extension) = self.authenticated(now, server, flow, &request) else { return };
+            let Some(extension) = self.authenticated(now, server, flow, request) else { return };
             self.with_calls(now, |calls, fx| {
-                outcome = calls.in_dialog(server, flow, request.clone(), Some(&extension), fx);
+                outcome = calls.in_dialog(server, flow, request, Some(&extension), fx);
             });
         }
         if outcome != InDialog::Taken {
-            self.answer(now, server, &request, StatusCode::CALL_DOES_NOT_EXIST);
+            self.answer(now, server, request, StatusCode::CALL_DOES_NOT_EXIST);
         }
     }
 
@@ -216,6 +216,9 @@ fn asserted_party(request: &Request) -> Party {
     let first = asserted.and_then(|list| list.into_iter().next());
     let identity = first.or_else(|| request.from());
     let number = identity.as_ref().and_then(|identity| identity.uri.user()).map(|user| user.to_string());
-    let name = identity.as_ref().and_then(|identity| identity.display_name()).map(|name| name.to_string());
+    let name = identity
+        .as_ref()
+        .and_then(crate::sip::header::address::NameAddr::display_name)
+        .map(|name| name.to_string());
     Party { number: number.unwrap_or_else(|| "anonymous".to_owned()), name }
 }

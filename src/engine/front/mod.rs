@@ -171,7 +171,7 @@ impl Engine {
             self.store_is_silent(now, key);
         }
         self.mirror.handle_timeout(now);
-        self.with_calls(now, |calls, fx| calls.handle_timeout(fx));
+        self.with_calls(now, Calls::handle_timeout);
         self.turn(now);
     }
 
@@ -181,8 +181,8 @@ impl Engine {
             self.layer.poll_timeout(),
             self.registrar.poll_timeout(),
             self.mirror.poll_timeout(),
-            self.store_timers.next(),
-            self.books.timers.next(),
+            self.store_timers.next_deadline(),
+            self.books.timers.next_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }

@@ -20,7 +20,7 @@ impl Mirror {
                 let user = extension.to_string();
                 let contact = SipUri::new(Some(&user), link.local.ip().into(), Some(link.local.port()));
                 let mut request = self.register(&target, link, extension);
-                request.headers.push(HeaderName::Contact, &NameAddr::new(contact));
+                request.headers.push(HeaderName::Contact, NameAddr::new(contact));
                 let is_leaving =
                     self.entries.get(extension).is_none_or(|entry| entry.state == State::Leaving);
                 let expires = if is_leaving { 0 } else { u32::try_from(INTERVAL.as_secs()).unwrap_or(120) };
@@ -41,7 +41,7 @@ impl Mirror {
         request.headers.set(&MaxForwards(70));
         let from = NameAddr::new(from.clone()).with_tag(&format!("{:x}", self.boot));
         request.headers.push(HeaderName::From, &from);
-        request.headers.push(HeaderName::To, &NameAddr::new(to.clone()));
+        request.headers.push(HeaderName::To, NameAddr::new(to.clone()));
         request.headers.push(HeaderName::CallId, Text::from(format!("mirror-{name}-{:x}", self.boot)));
         let number = u32::try_from(self.last & 0x7fff_ffff).unwrap_or(1);
         request.headers.set(&CSeq { number, method });

@@ -25,5 +25,5 @@ pub use country::{Country, CountryCode, list_country_codes};
 pub use dialled::{Dialled, ExternalNumber, FeatureCode, NumberPlan};
 pub use emergency::{EmergencyNumber, EmergencyNumbers};
 pub use extension::{Extension, list_by_country};
-pub use office::{NotAnOffice, OfficeId};
+pub use office::OfficeId;
 pub use reason::NumberError;

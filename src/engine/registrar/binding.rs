@@ -58,7 +58,7 @@ pub enum Reach {
     /// By SIP.
     Sip {
         /// The Request-URI for requests to it.
-        contact: Uri,
+        contact: Box<Uri>,
         /// The connection or 5-tuple it registered on.
         flow: Flow,
         /// Proxies between us and it (RFC 3327).

@@ -185,7 +185,7 @@ impl Registrar {
 
     /// The devices that can be rung now, the preferred and then the newest first.
     pub fn location(&self, extension: &Extension) -> Vec<&Binding> {
-        let mut reachable: Vec<_> = self.table.of(extension).filter(|one| self.is_reachable(one)).collect();
+        let mut reachable: Vec<_> = self.table.of(extension).filter(|one| is_reachable(one)).collect();
         reachable.sort_by_key(|binding| (std::cmp::Reverse(binding.q), std::cmp::Reverse(binding.created)));
         reachable
     }
@@ -224,7 +224,7 @@ impl Registrar {
 
     /// Whether the extension has a device that can be rung now: what Asterisk is told.
     pub fn is_there(&self, extension: &Extension) -> bool {
-        self.table.of(extension).any(|one| self.is_reachable(one))
+        self.table.of(extension).any(is_reachable)
     }
 
     /// All extensions, in their order, and whether each has such a device.
@@ -256,7 +256,7 @@ impl Registrar {
 
     /// All bindings, for people.
     pub fn overview(&self) -> Vec<RegistrationView> {
-        let mut views: Vec<_> = self.table.iter().map(|binding| self.view(binding)).collect();
+        let mut views: Vec<_> = self.table.iter().map(view).collect();
         views.sort_by(|a, b| (&a.extension, a.since).cmp(&(&b.extension, b.since)));
         views
     }
@@ -316,28 +316,21 @@ impl Registrar {
     fn drop_binding(&mut self, key: &BindingKey, what: What) -> Option<Changed> {
         self.table.remove(key).map(|binding| forgotten(binding.key, what))
     }
+}
 
-    fn is_reachable(&self, binding: &Binding) -> bool {
-        match &binding.reach {
-            Reach::Sip { flow, .. } => !flow.transport.reliable() || flow.connection.is_some(),
-            Reach::Web(session) => session.is_some(),
-        }
-    }
-
-    fn view(&self, binding: &Binding) -> RegistrationView {
-        let (transport, address) = match &binding.reach {
-            Reach::Sip { flow, .. } => (flow.transport.uri_token(), Some(flow.remote.to_string())),
-            Reach::Web(_) => ("web", None),
-        };
-        RegistrationView {
-            extension: binding.key.extension.to_string(),
-            transport,
-            address,
-            user_agent: binding.user_agent.clone(),
-            since: binding.created.0,
-            expires: binding.expires.0,
-            reachable: self.is_reachable(binding),
-        }
+fn view(binding: &Binding) -> RegistrationView {
+    let (transport, address) = match &binding.reach {
+        Reach::Sip { flow, .. } => (flow.transport.uri_token(), Some(flow.remote.to_string())),
+        Reach::Web(_) => ("web", None),
+    };
+    RegistrationView {
+        extension: binding.key.extension.to_string(),
+        transport,
+        address,
+        user_agent: binding.user_agent.clone(),
+        since: binding.created.0,
+        expires: binding.expires.0,
+        reachable: is_reachable(binding),
     }
 }
 
@@ -345,4 +338,12 @@ fn forgotten(key: BindingKey, what: What) -> Changed {
     let extension = key.extension.clone();
     let forget = !matches!(key.device, DeviceKey::Web(_));
     Changed { extension, what, forget: forget.then_some(Change::RemoveBinding(key)) }
+}
+
+/// Whether a call can be offered to it now.
+fn is_reachable(binding: &Binding) -> bool {
+    match &binding.reach {
+        Reach::Sip { flow, .. } => !flow.transport.reliable() || flow.connection.is_some(),
+        Reach::Web(session) => session.is_some(),
+    }
 }

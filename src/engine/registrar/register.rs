@@ -198,7 +198,7 @@ impl Registrar {
         pending.put.push(Binding {
             key,
             reach: Reach::Sip {
-                contact: contact.uri.detached(),
+                contact: Box::new(contact.uri.detached()),
                 flow: reach_by(flow, contact, request),
                 path: path.iter().map(NameAddr::detached).collect(),
             },
@@ -273,7 +273,7 @@ impl Registrar {
         let mut response = self.response(request, StatusCode::OK);
         for binding in self.table.of(extension) {
             let Reach::Sip { contact, .. } = &binding.reach else { continue };
-            response.headers.push(HeaderName::Contact, &contact_of(binding, contact, now));
+            response.headers.push(HeaderName::Contact, contact_of(binding, contact, now));
         }
         response.headers.copy(&HeaderName::Path, &request.headers);
         let supported = request.option_tags(&HeaderName::Supported).unwrap_or_default();

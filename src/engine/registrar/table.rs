@@ -50,10 +50,6 @@ impl Table {
         self.bindings.values().flat_map(|devices| devices.values().map(|(_, binding)| binding))
     }
 
-    pub(super) fn extensions(&self) -> impl Iterator<Item = &Extension> {
-        self.bindings.keys()
-    }
-
     pub(super) fn has(&self, extension: &Extension) -> bool {
         self.bindings.contains_key(extension)
     }
@@ -121,6 +117,6 @@ impl Table {
     }
 
     pub(super) fn next_expiry(&mut self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next_deadline()
     }
 }

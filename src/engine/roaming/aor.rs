@@ -11,6 +11,7 @@ use crate::engine::numbering::{CountryCode, Extension, OfficeId};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Aor {
     /// The home office.
+    #[serde(with = "office_text")]
     pub home: OfficeId,
     /// The extension, `32-1001`.
     #[serde(with = "extension_text")]
@@ -50,6 +51,19 @@ impl PackedExtension {
         let (code, local) = digits.split_at_checked(country)?;
         let code = if country == 0 { None } else { Some(code.parse::<CountryCode>().ok()?) };
         Extension::new(code, local).ok()
+    }
+}
+
+pub(super) mod office_text {
+    use super::{Deserialize, Deserializer, OfficeId, Serialize, Serializer};
+
+    pub(in super::super) fn serialize<S: Serializer>(office: &OfficeId, to: S) -> Result<S::Ok, S::Error> {
+        office.as_str().serialize(to)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<OfficeId, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::aor::Aor;
+use super::aor::{Aor, office_text};
 use crate::engine::numbering::OfficeId;
 use crate::time::WallTime;
 
@@ -37,6 +37,7 @@ pub struct Version {
     /// When the user signed in or out, by the office's clock: counts only between equal counters.
     pub registered: Second,
     /// The office that says so, and where the user is or was.
+    #[serde(with = "office_text")]
     pub office: OfficeId,
 }
 

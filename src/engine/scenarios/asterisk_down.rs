@@ -35,7 +35,7 @@ fn when_it_is_silent_the_next_attempt_follows_within_a_second() {
     let mut w = World::with_asterisk();
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
     let mut a = w.calls(ann, "1002", &audio(4000));
-    w.wait(Duration::from_millis(1000));
+    w.wait(Duration::from_secs(1));
     let b = w.rung(bob);
     w.peers[ASTERISK.0].inbox.clear();
     answered_directly(&mut w, &mut a, b);
@@ -47,7 +47,7 @@ fn its_late_answer_is_acknowledged_and_ended() {
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
     let mut a = w.calls(ann, "1002", &audio(4000));
     let mut late = w.rung(ASTERISK);
-    w.wait(Duration::from_millis(1000));
+    w.wait(Duration::from_secs(1));
     let mut b = w.rung(bob);
     w.peers[ASTERISK.0].inbox.clear();
     w.answers(&b, 180, "");
@@ -68,7 +68,7 @@ fn its_late_answer_after_the_call_is_over_is_ended_too() {
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
     let mut a = w.calls(ann, "1002", &audio(4000));
     let mut late = w.rung(ASTERISK);
-    w.wait(Duration::from_millis(1000));
+    w.wait(Duration::from_secs(1));
     let mut b = w.rung(bob);
     w.answers(&b, 486, "");
     w.asked(&mut b, "ACK");
@@ -87,7 +87,7 @@ fn when_it_wakes_up_late_it_is_told_that_the_call_is_given_up() {
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
     let mut a = w.calls(ann, "1002", &audio(4000));
     let mut late = w.rung(ASTERISK);
-    w.wait(Duration::from_millis(1000));
+    w.wait(Duration::from_secs(1));
     w.peers[ASTERISK.0].inbox.clear();
     let b = w.rung(bob);
     w.answers(&late, 180, "");

@@ -6,7 +6,7 @@ use crate::sip::{HeaderName, Request};
 
 fn from(invite: &Request) -> String {
     let from = invite.from().unwrap();
-    let name = from.display_name().map(|name| name.into_owned()).unwrap_or_default();
+    let name = from.display_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
     format!("{name} {}", from.uri)
 }
 
@@ -75,7 +75,7 @@ fn an_extension_cannot_call_as_another() {
     w.peers[ann.0].number = "1001".to_owned();
     let mut forged = w.calls_unanswered(ann, "1003", "1002", &audio(4000));
     let challenge = w.refused(&mut forged, 407);
-    let proof = super::phones::proof(&challenge, "INVITE", &forged.target.clone(), "1001", "pw-1001", 1);
+    let proof = super::proof::proof(&challenge, "INVITE", &forged.target.clone(), "1001", "pw-1001", 1);
     w.invites(&mut forged, &audio(4000), &format!("Proxy-Authorization: {proof}\r\n"));
     w.refused(&mut forged, 403);
     assert!(w.was_refused("identity-mismatch"));

@@ -61,7 +61,7 @@ fn a_cancel_crosses_our_answer() {
     w.answers(&b, 200, &audio(5000));
     w.asked(&mut b, "ACK");
     let cancel = crate::sip::Request::cancel_of(&a.invite).unwrap();
-    w.wire(ann, &String::from_utf8(cancel.to_bytes().to_vec()).unwrap());
+    w.wire(ann, core::str::from_utf8(&cancel.to_bytes()).unwrap());
     w.hears(&mut a, 200);
     w.hears_method(&a, 200, &Method::Cancel);
     w.acks(&mut a, "");

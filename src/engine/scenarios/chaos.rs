@@ -7,7 +7,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::descriptions::{audio, audio_of, browser, directed};
 use super::pages::Page;
-use super::phones::{Line, proof};
+use super::phones::Line;
+use super::proof::proof;
 use super::world::{ASTERISK, Pbx, Peer, Store, World, seconds};
 use crate::engine::Input;
 use crate::engine::call::CallId;

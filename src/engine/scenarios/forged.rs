@@ -1,7 +1,7 @@
 //! Strangers: forged tags, requests in a dialog from elsewhere, Contacts and Routes that point away.
 
 use super::descriptions::{audio, directed};
-use super::phones::proof;
+use super::proof::proof;
 use super::world::World;
 use crate::sip::{Message, Transport};
 

@@ -79,10 +79,10 @@ impl Ledger {
     pub(super) fn connectivity(&mut self, command: &ConnectivityCommand) {
         match command {
             ConnectivityCommand::Open { end, .. } => {
-                assert!(self.ice.insert(*end), "ICE of {end:?} opened twice")
+                assert!(self.ice.insert(*end), "ICE of {end:?} opened twice");
             }
             ConnectivityCommand::Close { end } => {
-                assert!(self.ice.remove(end), "ICE of {end:?} closed twice")
+                assert!(self.ice.remove(end), "ICE of {end:?} closed twice");
             }
             ConnectivityCommand::SetRemote { end, .. }
             | ConnectivityCommand::AddCandidate { end, .. }

@@ -40,10 +40,9 @@ fn one_call_of_an_extension_too_many() {
     let (a, b) = w.talk(ann, bob);
     let mut again = w.calls(ann, "1003", &audio(4000));
     w.refused(&mut again, 503);
-    let (c, d) = w.talk(cid, bob);
-    let (mut c, mut d) = (c, d);
-    w.hangs_up(&mut c);
-    w.is_hung_up(&mut d);
+    let (mut third, mut second) = w.talk(cid, bob);
+    w.hangs_up(&mut third);
+    w.is_hung_up(&mut second);
     w.ends(a, b);
 }
 
@@ -118,16 +117,16 @@ fn stopping_ends_all_calls_in_every_state() {
     let (ann, bob, cid, dan) =
         (w.udp_phone("1001"), w.udp_phone("1002"), w.udp_phone("1003"), w.udp_phone("1004"));
     let (mut a, mut b) = w.talk(ann, bob);
-    let mut c = w.calls(cid, "1004", &audio(4000));
-    let mut d = w.rung(dan);
-    w.answers(&d, 180, "");
-    w.hears(&mut c, 180);
+    let mut waiting = w.calls(cid, "1004", &audio(4000));
+    let mut ringing = w.rung(dan);
+    w.answers(&ringing, 180, "");
+    w.hears(&mut waiting, 180);
     w.feed(Input::Stop);
     let bye = w.is_hung_up(&mut a);
     assert!(bye.headers.get(&HeaderName::Reason).unwrap().contains("Gateway stops"));
     w.is_hung_up(&mut b);
-    w.refused(&mut c, 503);
-    w.is_cancelled(&mut d);
+    w.refused(&mut waiting, 503);
+    w.is_cancelled(&mut ringing);
     assert_eq!(w.records().len(), 2);
     w.finish();
 }

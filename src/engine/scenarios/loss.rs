@@ -6,7 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::descriptions::audio;
-use super::phones::proof;
+use super::proof::proof;
 use super::world::{Peer, World, seconds};
 use crate::engine::dialog::Dialog;
 use crate::engine::flow::Flow;
@@ -82,7 +82,7 @@ impl Lossy {
                 while let Some((_, bytes)) = self.robots[robot].layer.poll_transmit() {
                     moved = true;
                     for _ in 0..self.copies() {
-                        self.w.wire(peer, &String::from_utf8(bytes.to_vec()).unwrap());
+                        self.w.wire(peer, core::str::from_utf8(&bytes).unwrap());
                     }
                 }
             }

@@ -1,6 +1,7 @@
 //! SIP MESSAGE between extensions (RFC 3428).
 
-use super::phones::{Line, proof};
+use super::phones::Line;
+use super::proof::proof;
 use super::world::{ASTERISK, Peer, World, seconds};
 use crate::sip::{HeaderName, Message, Method, Request, Transport};
 

@@ -3,6 +3,9 @@
 //! Each file is one behaviour; each test reads like a script of the wire. After every step the media orders must
 //! balance; at the end of each scenario nothing may be left in any table, and nobody may be sent anything more.
 
+#![expect(clippy::format_push_string, reason = "scripts of the wire read best as they will look")]
+
+mod asterisk;
 mod asterisk_down;
 mod caller_id;
 mod cancelling;
@@ -24,10 +27,13 @@ mod messages;
 mod mirroring;
 mod numbers;
 mod page_calls;
+mod page_media;
 mod pages;
 mod phones;
+mod proof;
 mod records;
 mod registering;
+mod registering_on_flash;
 mod registers;
 mod reinviting;
 mod returning;

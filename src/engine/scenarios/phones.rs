@@ -1,9 +1,8 @@
 //! Scripted phones: each method is one line of a wire script. What a phone is sent is read in order, per call.
 
-use super::world::{Peer, World, first_line, is_trying, seconds};
-use crate::engine::flow::Side;
-use crate::sip::digest::{UserKeys, client};
-use crate::sip::{HeaderName, Message, Method, Request, Response, StatusCode, Transport, Uri};
+use super::proof::proof;
+use super::world::{Peer, World, first_line, is_trying};
+use crate::sip::{HeaderName, Message, Method, Request, Response, Transport, Uri};
 
 /// A phone's view of one dialog.
 #[derive(Clone, Debug)]
@@ -373,14 +372,9 @@ impl World {
         use super::world::ASTERISK;
         let from = line.invite.from().unwrap();
         let user = from.uri.user().unwrap().into_owned();
-        let name = from.display_name().map(|name| name.into_owned()).unwrap_or_default();
+        let name = from.display_name().map(std::borrow::Cow::into_owned).unwrap_or_default();
         let identity = format!("P-Asserted-Identity: \"{name}\" <sip:{user}@127.0.0.1>\r\n");
         self.calls_with(ASTERISK, number, &super::descriptions::audio(7000), &identity)
-    }
-
-    /// Lets the transactions that are only waiting for strays run out.
-    pub(super) fn settles(&mut self) {
-        self.wait(seconds(40));
     }
 }
 
@@ -389,51 +383,4 @@ fn describe(message: Option<&Message>) -> String {
         || "nothing".to_owned(),
         |message| String::from_utf8_lossy(&message.to_bytes()).into_owned(),
     )
-}
-
-/// The credentials that answer a challenge, SHA-256 preferred.
-pub(super) fn proof(
-    response: &Response,
-    method: &str,
-    uri: &str,
-    user: &str,
-    password: &str,
-    nc: u32,
-) -> String {
-    let name = if response.status.code() == 401 {
-        HeaderName::WwwAuthenticate
-    } else {
-        HeaderName::ProxyAuthenticate
-    };
-    let challenges = response.headers.challenges(&name);
-    let challenge = client::choose(&challenges).unwrap();
-    proof_of(challenge, method, uri, user, password, nc)
-}
-
-/// The same for one challenge.
-pub(super) fn proof_of(
-    challenge: &crate::sip::header::Challenge,
-    method: &str,
-    uri: &str,
-    user: &str,
-    password: &str,
-    nc: u32,
-) -> String {
-    let keys = UserKeys::new(user, "branchline", password);
-    let uri = Uri::parse(&uri.to_owned().into()).unwrap();
-    let method = match method {
-        "REGISTER" => Method::Register,
-        "INVITE" => Method::Invite,
-        "MESSAGE" => Method::Message,
-        "UPDATE" => Method::Update,
-        other => panic!("{other} is not known to the script"),
-    };
-    client::answer(challenge, user, &keys, (&method, &uri), "c0ffee", nc).unwrap().to_string()
-}
-
-/// Which side a line is on.
-impl Line {
-    pub(super) fn is_asterisk(&self, world: &World) -> bool {
-        world.peers[self.peer.0].flow.side == Side::Asterisk
-    }
 }

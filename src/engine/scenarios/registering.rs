@@ -1,6 +1,6 @@
 //! REGISTER: every row of the registrar's tables.
 
-use super::phones::{proof, proof_of};
+use super::proof::{proof, proof_of};
 use super::world::{Store, World, account, accounts, seconds};
 use crate::engine::registrar::{Accounts, Binding};
 use crate::engine::{Change, Input, Observation};
@@ -267,57 +267,6 @@ fn the_table_is_full() {
 }
 
 #[test]
-fn the_answer_waits_for_the_flash() {
-    let mut w = World::alone();
-    w.store = Store::Held;
-    let ann = w.phone("1001", Transport::Udp);
-    w.registers_unanswered(ann, "1001");
-    assert!(w.peers[ann.0].inbox.is_empty(), "not answered before it is on flash");
-    assert!(w.engine.registrar().is_empty(), "and not in force");
-    w.store_catches_up();
-    assert_eq!(w.last_response(ann).status.code(), 200);
-    w.finish();
-}
-
-#[test]
-fn a_repeated_register_that_waits_for_the_flash_is_one() {
-    let mut w = World::alone();
-    w.store = Store::Held;
-    let ann = w.phone("1001", Transport::Udp);
-    let text = w.registers_unanswered(ann, "1001");
-    w.wire(ann, &text);
-    w.wire(ann, &text);
-    assert_eq!(w.held.len(), 1);
-    w.store_catches_up();
-    assert_eq!(w.last_response(ann).status.code(), 200);
-    w.finish();
-}
-
-#[test]
-fn a_flash_that_fails_does_not_stop_the_phones() {
-    let mut w = World::alone();
-    w.store = Store::Broken;
-    let ann = w.udp_phone("1001");
-    assert!(w.was_refused("not-durable"));
-    assert_eq!(w.engine.registrar().len(), 1);
-    let _ = ann;
-    w.finish();
-}
-
-#[test]
-fn a_flash_that_says_nothing_does_not_stop_the_phones_for_long() {
-    let mut w = World::alone();
-    w.store = Store::Held;
-    let ann = w.phone("1001", Transport::Udp);
-    w.registers_unanswered(ann, "1001");
-    w.wait(seconds(11));
-    assert_eq!(w.last_response(ann).status.code(), 200);
-    assert!(w.was_refused("not-durable"));
-    w.store_catches_up();
-    w.finish();
-}
-
-#[test]
 fn guessing_locks_the_source_out() {
     let mut w = World::alone();
     let thief = w.phone("1001", Transport::Udp);
@@ -344,8 +293,8 @@ fn a_changed_password_ends_the_registration() {
     assert_eq!(w.contacts(), ["1001", "1002"]);
     let changed: Accounts = accounts()
         .iter()
+        .filter(|&one| one.extension.to_string() != "1001")
         .cloned()
-        .filter(|one| one.extension.to_string() != "1001")
         .chain([account("1001", "Ann", "new")])
         .collect();
     w.feed(Input::Accounts(changed));

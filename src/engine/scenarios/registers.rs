@@ -1,6 +1,6 @@
 //! Scripted phones register: the challenge, the answer to it, and what comes of it.
 
-use super::phones::proof;
+use super::proof::proof;
 use super::world::{Peer, World};
 use crate::sip::{Message, Response, StatusCode, Transport};
 

@@ -76,7 +76,7 @@ const TASKS_END: Duration = Duration::from_secs(5);
 
 /// One thread for signalling: nearly all of it passes the engine's task, and handing each message to another
 /// thread and back cost a fifth of the processor time of a call.
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().thread_name("shell").build()
 }
 

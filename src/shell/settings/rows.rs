@@ -76,7 +76,7 @@ pub fn binding(row: BindingRow) -> Result<Binding, RowFlaw> {
     let path: Result<Vec<_>, _> =
         row.path.into_iter().map(|value| NameAddr::parse(&Text::from(value))).collect();
     let reach = Reach::Sip {
-        contact: row.contact.parse().map_err(|_| RowFlaw::Contact)?,
+        contact: row.contact.parse().map(Box::new).map_err(|_| RowFlaw::Contact)?,
         flow: flow(&row.flow).ok_or(RowFlaw::Flow)?,
         path: path.map_err(|_| RowFlaw::Path)?,
     };

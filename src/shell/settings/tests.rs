@@ -24,7 +24,7 @@ fn a_binding(device: DeviceKey, transport: Transport) -> Binding {
         connection: transport.reliable().then_some(ConnectionId(7)),
         side: Side::Site,
     };
-    let contact = "sip:1001@[2001:db8::7]:40000;transport=tls;ob".parse().unwrap();
+    let contact = "sip:1001@[2001:db8::7]:40000;transport=tls;ob".parse().map(Box::new).unwrap();
     let path = vec![NameAddr::parse(&"<sip:edge.example;lr>".to_owned().into()).unwrap()];
     Binding {
         key: BindingKey { extension: "1001".parse().unwrap(), device },

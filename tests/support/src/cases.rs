@@ -67,7 +67,7 @@ async fn timed(name: &'static str, script: Script<'_>) -> Outcome<String> {
 }
 
 /// The first of them to end, taken out.
-async fn next<'a>(playing: &mut Vec<(&'static str, Script<'a>)>) -> (&'static str, Outcome<String>) {
+async fn next(playing: &mut Vec<(&'static str, Script<'_>)>) -> (&'static str, Outcome<String>) {
     std::future::poll_fn(|context| {
         for at in 0..playing.len() {
             let script = playing[at].1.as_mut();

@@ -311,7 +311,7 @@ impl Office {
     pub fn udp(&self, account: &Account) -> Settings {
         let mut settings = Settings::new(&account.extension, self.places.udp)
             .with_password(&account.password, Algorithm::Sha256);
-        settings.domain = REALM.to_owned();
+        REALM.clone_into(&mut settings.domain);
         settings.display_name = Some(format!("Phone {}", account.extension));
         settings
     }

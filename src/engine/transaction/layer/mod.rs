@@ -160,7 +160,7 @@ impl Layer {
 
     /// When to call [`Layer::handle_timeout`] next.
     pub fn poll_timeout(&mut self) -> Option<Instant> {
-        self.timers.next()
+        self.timers.next_deadline()
     }
 
     /// Something could not be sent on `flow`: fails the client transactions that have heard nothing there yet.
@@ -198,7 +198,7 @@ impl Layer {
     pub(super) fn is_empty(&mut self) -> bool {
         let tables = self.servers.len() + self.clients.len();
         let indexes = self.by_key.len() + self.by_invite.len() + self.by_flow.len();
-        tables + indexes == 0 && self.timers.next().is_none()
+        tables + indexes == 0 && self.timers.next_deadline().is_none()
     }
 
     /// Moves an alarm to where a machine wants it; `armed` is where it stands.
