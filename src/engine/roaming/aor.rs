@@ -57,6 +57,7 @@ impl PackedExtension {
 pub(super) mod office_text {
     use super::{Deserialize, Deserializer, OfficeId, Serialize, Serializer};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
     pub(in super::super) fn serialize<S: Serializer>(office: &OfficeId, to: S) -> Result<S::Ok, S::Error> {
         office.as_str().serialize(to)
     }

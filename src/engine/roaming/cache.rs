@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::aor::{Aor, PackedExtension};
+use super::doubts::Doubts;
 use super::entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
 use super::index::{Index, Slot};
 use super::offices::{self, Offices};
@@ -132,6 +133,7 @@ pub struct Roaming {
     /// Who has devices here, and when the user signed in. Bounded by the registrar's bindings.
     signed_in: HashMap<Aor, Second>,
     confirmed: Option<Second>,
+    doubts: Doubts,
     changes: VecDeque<RoamingChange>,
     publications: VecDeque<RoamingEntry>,
     pub(super) counts: RoamingFigures,
@@ -149,6 +151,7 @@ impl Roaming {
             offices,
             signed_in: HashMap::new(),
             confirmed: None,
+            doubts: Doubts::default(),
             changes: VecDeque::new(),
             publications: VecDeque::new(),
             counts: RoamingFigures::default(),
@@ -223,12 +226,13 @@ impl Roaming {
         let known = self.known(&entry.aor);
         match known.as_ref().map(|(known, _)| entry.newness(known)) {
             Some(Ordering::Equal) => {
+                self.doubts.dispel(&entry.aor);
                 self.heard_again(&entry.aor, second);
                 return Merged::Same;
             }
             Some(Ordering::Less) => {
                 if let Some((known, _)) = known {
-                    self.correct(known);
+                    self.correct(entry, known, second);
                 }
                 return Merged::Older;
             }
@@ -240,6 +244,7 @@ impl Roaming {
         if let Err(refusal) = self.record(entry, second) {
             return Merged::Refused(refusal);
         }
+        self.doubts.dispel(&entry.aor);
         self.answer_for(entry, second);
         known.map_or(Merged::New, |(known, _)| Merged::Newer { from: known.version.office })
     }
@@ -254,6 +259,15 @@ impl Roaming {
     /// A device that survived a restart: as [`Self::sign_in`], but nothing new to tell unless nobody else does.
     pub fn resume(&mut self, aor: &Aor, since: WallTime) {
         self.signed_in.insert(aor.clone(), Second::of(since));
+    }
+
+    /// All that survived a restart is back: users who were here and have no device any more are signed out.
+    pub fn settle(&mut self, now: WallTime) {
+        let is_left = |entry: &RoamingEntry| self.is_mine(entry) && !self.is_signed_in(&entry.aor);
+        let left: Vec<_> = self.iter().filter(is_left).map(|entry| entry.aor).collect();
+        for aor in left {
+            let _ = self.sign_out(&aor, now);
+        }
     }
 
     /// A device of the extension that signed in here before says that it is still there.
@@ -287,11 +301,16 @@ impl Roaming {
     /// forgotten. Once a minute is often enough.
     pub fn handle_time(&mut self, now: WallTime) {
         let second = Second::of(now);
-        let signed_in: Vec<_> = self.signed_in.iter().map(|(aor, since)| (aor.clone(), *since)).collect();
-        for (aor, since) in signed_in {
+        let signed_in: Vec<_> = self.signed_in.keys().cloned().collect();
+        for aor in signed_in {
             let known = self.known(&aor).map(|(entry, _)| entry);
             if !known.is_some_and(|entry| entry.is_present(second, self.settings.skew)) {
-                self.reclaim(&aor, since, second);
+                self.reclaim(&aor, second, second);
+            }
+        }
+        while let Some(aor) = self.doubts.due(second) {
+            if let Some((known, _)) = self.known(&aor) {
+                self.publish(known);
             }
         }
         self.purge(second);
@@ -364,10 +383,15 @@ impl Roaming {
         }
     }
 
-    /// Somebody said something older: whoever wrote the newer one, or is home, says it again.
-    fn correct(&mut self, known: RoamingEntry) {
-        if known.version.office == self.own || known.aor.home == self.own {
+    /// Something older was said: whoever wrote the newer one, or is home, says it again at once, others when nobody did.
+    /// So does this office when it hears an echo of its own: what it said since is most likely on its way.
+    fn correct(&mut self, heard: &RoamingEntry, known: RoamingEntry, now: Second) {
+        let is_ours = known.version.office == self.own || known.aor.home == self.own;
+        let is_echo = heard.version.office == self.own;
+        if is_ours && !is_echo && self.doubts.may_correct(&known.aor, now) {
             self.publish(known);
+        } else {
+            self.doubts.raise(known.aor, self.own, now);
         }
     }
 
@@ -376,8 +400,9 @@ impl Roaming {
         match self.signed_in.get(&entry.aor).copied() {
             Some(_) if self.is_mine(entry) => {}
             Some(since) => {
-                let is_later = since > entry.version.registered.plus(self.settings.skew);
-                if is_later || !entry.is_present(now, self.settings.skew) {
+                if !entry.is_present(now, self.settings.skew) {
+                    self.reclaim(&entry.aor, now, now);
+                } else if since > entry.version.registered.plus(self.settings.skew) {
                     self.reclaim(&entry.aor, since, now);
                 }
             }
@@ -388,8 +413,11 @@ impl Roaming {
         }
     }
 
-    fn reclaim(&mut self, aor: &Aor, since: Second, now: Second) {
-        if self.claim(aor, Presence::Here, since, now, now).is_ok() {
+    /// Claims a user who is here although another office says otherwise. It was `registered` at the sign-in when that was
+    /// later than the other's, and now when the other has let go: so two offices whose clocks differ by more than a lease
+    /// do not contradict each other without end, because each step of such a quarrel needs a faster clock.
+    fn reclaim(&mut self, aor: &Aor, registered: Second, now: Second) {
+        if self.claim(aor, Presence::Here, registered, now, now).is_ok() {
             self.counts.reclaimed += 1;
         }
     }

@@ -178,7 +178,7 @@ impl Index {
     /// Makes room for one more.
     fn grow(&mut self) {
         if self.slots.len() == self.slots.capacity() {
-            let wanted = (self.slots.len() * 2).clamp(SMALLEST / 2, self.capacity.max(1));
+            let wanted = (self.slots.len() * 2).max(SMALLEST / 2).min(self.capacity);
             self.slots.reserve_exact(wanted.saturating_sub(self.slots.len()).max(1));
         }
         if (self.slots.len() + 1) * 3 <= self.table.len() * 2 {

@@ -6,6 +6,7 @@
 //! | `entry` | [`RoamingEntry`], [`Version`]: which of two counts |
 //! | `offices`, `index` | the fixed-capacity index: 32 bytes an entry |
 //! | `eviction` | who goes when it is full |
+//! | `doubts` | older entries that were heard, and who puts them right |
 //! | `cache` | [`Roaming`]: merge, sign in, renew, sign out |
 //! | `whereabouts` | [`Whereabouts`]: where to call, and how old that knowledge is |
 //!
@@ -24,11 +25,17 @@
 
 mod aor;
 mod cache;
+mod doubts;
 mod entry;
 mod eviction;
 mod index;
 mod offices;
 mod whereabouts;
+
+#[cfg(test)]
+mod cache_tests;
+#[cfg(test)]
+mod model_tests;
 
 pub use aor::Aor;
 pub use cache::{Merged, Refusal, Roaming, RoamingChange, RoamingFigures, RoamingSettings};
