@@ -8,6 +8,8 @@
 //! | `eviction` | who goes when it is full |
 //! | `doubts` | older entries that were heard, and who puts them right |
 //! | `cache` | [`Roaming`]: merge, sign in, renew, sign out |
+//! | `keyring` | [`Keyring`]: the federation's keys |
+//! | `verifier` | [`SealedVerifier`]: what verifies a visitor |
 //! | `whereabouts` | [`Whereabouts`]: where to call, and how old that knowledge is |
 //!
 //! # States of an extension, as this office sees them
@@ -29,7 +31,9 @@ mod doubts;
 mod entry;
 mod eviction;
 mod index;
+mod keyring;
 mod offices;
+mod verifier;
 mod whereabouts;
 
 #[cfg(test)]
@@ -40,4 +44,6 @@ mod model_tests;
 pub use aor::Aor;
 pub use cache::{Merged, Refusal, Roaming, RoamingChange, RoamingFigures, RoamingSettings};
 pub use entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
+pub use keyring::{GroupKey, KeyId, Keyring, KeyringError};
+pub use verifier::{LONGEST_SEALED, SealedVerifier, Standing, TooLong, Unopened, Verifier};
 pub use whereabouts::Whereabouts;

@@ -1,7 +1,7 @@
 //! Many offices, one broker, and everything that can go wrong between them.
 //!
-//! Offices lose the broker and find it again, hear entries late, out of order and twice, crash and restart with what had
-//! reached the flash; their clocks differ. After healing all caches agree, on something at least as new as anything that
+//! Offices lose the broker and find it again, hear entries late and twice, and in any order that MQTT allows (one topic's
+//! messages do not overtake each other), crash and restart with what had reached the flash; their clocks differ. After healing all caches agree, on something at least as new as anything that
 //! was left of the past, and true: whoever has a device somewhere is found where one is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -145,7 +145,9 @@ impl World {
                 let now = self.now(office);
                 let office = &mut self.offices[office];
                 if !office.inbox.is_empty() {
-                    let which = which % office.inbox.len();
+                    // In any order, but of one extension (one topic) in the order in which the broker had them.
+                    let aor = office.inbox[which % office.inbox.len()].aor.clone();
+                    let which = office.inbox.iter().position(|entry| entry.aor == aor).unwrap();
                     let entry = if again { office.inbox[which].clone() } else { office.inbox.remove(which) };
                     office.cache.merge(&entry, now);
                 }
