@@ -38,6 +38,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// The address as written.
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Whether `address` lies in this network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -134,7 +139,7 @@ impl FromStr for PortRange {
 }
 
 /// A length of time with its unit: `"250ms"`, `"30s"`, `"5m"`, `"4h"`, `"90d"`.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time with its unit (ms, s, m, h or d), as in \"30s\"".to_owned();
     let (number, unit) = split_unit(text).ok_or_else(expected)?;
     let millis_each: u64 = match unit {

@@ -60,8 +60,8 @@ fn opinion(r: f32) -> f32 {
     (1.0 + 0.035 * r + r * (r - 60.0) * (100.0 - r) * 7.0e-6).clamp(1.0, 4.5)
 }
 
-/// G.711 with concealment and G.722 as G.113 appendix I plans them; the ITU has no values for Opus, which
-/// is taken as a wideband codec with good concealment.
+/// G.711 with concealment as G.113 appendix I plans it. For the wideband codecs G.107.1 gives the scale and G.722's
+/// equipment impairment; how well G.722 stands loss, and all of Opus, are planning values of ours.
 fn impairment(codec: CodecKind) -> Impairment {
     match codec {
         CodecKind::Pcmu | CodecKind::Pcma | CodecKind::Other => {

@@ -21,5 +21,6 @@ pub mod settings;
 pub mod signals;
 pub mod store;
 pub mod systemd;
+pub mod uplink;
 
 pub use run::run;

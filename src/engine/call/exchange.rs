@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::books::Asked;
 use super::effects::Effects;
+use super::hold::wish;
 use super::leg::{LegState, Wire};
 use super::model::Call;
-use super::session::wish;
 use super::sip_leg::Exchange;
 use super::timer::Purpose;
 use crate::engine::web::Signal;

@@ -69,3 +69,8 @@ impl Call {
         }
     }
 }
+
+/// What a peer wants, from what it described: what our own description did not allow says nothing about it.
+pub(super) fn wish(theirs: Direction, ours: Direction) -> Direction {
+    Direction::new(theirs.sends() || !ours.receives(), theirs.receives() || !ours.sends())
+}

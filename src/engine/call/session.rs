@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::carriage::Carriage;
 use super::cause::Cause;
 use super::effects::Effects;
+use super::hold::wish;
 use super::keying;
 use crate::media::end::Security;
 use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
@@ -277,7 +278,7 @@ impl LegSession {
                 let address = SocketAddr::new(self.address, media.webrtc.port());
                 Ok((LocalPort::WebRtc, address, media.webrtc.port()))
             }
-            Carriage::PlainPhone | Carriage::SecurePhone => {
+            Carriage::PlainPhone | Carriage::SecurePhone | Carriage::SecureLink => {
                 let address = media.external.unwrap_or(self.address);
                 let taken = fx.stock.ports.allocate(fx.now.instant);
                 let pair = taken.map_err(|refusal| {
@@ -324,7 +325,9 @@ impl LegSession {
         let end = self.end.as_ref().ok_or(Cause::NoMediaPort)?;
         let security = match self.carriage {
             Carriage::Trunk | Carriage::PlainPhone => self.agreed_or_plain(),
-            Carriage::SecurePhone => LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed),
+            Carriage::SecurePhone | Carriage::SecureLink => {
+                LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed)
+            }
             Carriage::Browser => {
                 LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?)
             }
@@ -395,9 +398,4 @@ impl LegSession {
     fn mid(&self) -> String {
         self.agreed.as_ref().and_then(|agreed| agreed.remote.mid.clone()).unwrap_or_else(|| "0".to_owned())
     }
-}
-
-/// What a peer wants, from what it described: what our own description did not allow says nothing about it.
-pub(super) fn wish(theirs: Direction, ours: Direction) -> Direction {
-    Direction::new(theirs.sends() || !ours.receives(), theirs.receives() || !ours.sends())
 }

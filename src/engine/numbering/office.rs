@@ -62,6 +62,49 @@ impl fmt::Debug for OfficeId {
     }
 }
 
+/// A number of another office: `PAR-1001`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OfficeNumber {
+    office: OfficeId,
+    number: Box<str>,
+}
+
+impl OfficeNumber {
+    /// Longest number behind the office's prefix.
+    pub const LONGEST: usize = 32;
+
+    /// Makes one of its parts: at most 32 letters, digits, `+`, `-`, `*`, `#`, `.` and `_`.
+    pub fn new(office: OfficeId, number: &str) -> Result<Self, NumberError> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "+-*#._".contains(c);
+        if number.is_empty() {
+            return Err(NumberError::MissingLocalPart);
+        }
+        if number.len() > Self::LONGEST {
+            return Err(NumberError::TextTooLong { length: number.len(), most: Self::LONGEST });
+        }
+        match (1..).zip(number.chars()).find(|(_, character)| !allowed(*character)) {
+            Some((place, character)) => Err(NumberError::UnexpectedCharacter { character, place }),
+            None => Ok(Self { office, number: number.into() }),
+        }
+    }
+
+    /// The office that has the number.
+    pub const fn office(&self) -> OfficeId {
+        self.office
+    }
+
+    /// The number as it is dialled there.
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+}
+
+impl fmt::Display for OfficeNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.office, self.number)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -279,7 +279,8 @@ impl Registrar {
         let supported = request.option_tags(&HeaderName::Supported).unwrap_or_default();
         if supported.has("outbound") && flow.connection.is_some() {
             response.headers.push(HeaderName::Require, Text::from_static("outbound"));
-            response.headers.push(HeaderName::from_static("Flow-Timer"), Text::from_static("120"));
+            let timer = self.limits.flow_timer.as_secs().to_string();
+            response.headers.push(HeaderName::FlowTimer, Text::from(timer));
         }
         let credentials = request.headers.credentials(&HeaderName::Authorization, &self.realm);
         let keys = self.accounts.get(extension).map(|account| &account.keys);
@@ -356,7 +357,8 @@ fn same_flow(a: &Reach, b: &Reach) -> bool {
 }
 
 fn contact_of(binding: &Binding, uri: &Uri, now: Now) -> NameAddr {
-    let left = binding.expires.since(now.wall).as_secs().to_string();
+    // Rounded up: a device that asked for an hour a moment ago is told an hour.
+    let left = binding.expires.since(now.wall).as_millis().div_ceil(1000).to_string();
     let contact = NameAddr::new(uri.clone()).with_param("expires", Some(&left));
     match &binding.key.device {
         DeviceKey::Instance { instance, reg_id } => {

@@ -284,21 +284,26 @@ impl Link {
     }
 
     fn address_flaw(&self) -> Option<&'static str> {
-        let (tls, wss) = (Transport::Tls, Transport::Wss);
-        match (self.kind, &self.address) {
-            (LinkKind::SipTrunk, LinkAddress::Sip(sip)) if sip.transport == tls => None,
-            (LinkKind::SipTrunk, _) => Some("expected sip:HOST[:PORT];transport=tls"),
-            (LinkKind::IaxTrunk, LinkAddress::Asterisk { technology: Technology::Iax2, .. }) => None,
-            (LinkKind::IaxTrunk, _) => Some("expected iax2:PEER"),
-            (LinkKind::ApiGateway, LinkAddress::Sip(sip)) if sip.transport == wss || sip.transport == tls => {
-                None
+        let (is_udp_or_tcp, is_tls, is_wss) = match &self.address {
+            LinkAddress::Sip(sip) => (
+                matches!(sip.transport, Transport::Udp | Transport::Tcp),
+                sip.transport == Transport::Tls,
+                sip.transport == Transport::Wss,
+            ),
+            LinkAddress::Asterisk { .. } => (false, false, false),
+        };
+        let is_of = |wanted| matches!(&self.address, LinkAddress::Asterisk { technology, .. } if *technology == wanted);
+        let (fits, expected) = match self.kind {
+            LinkKind::SipTrunk => (is_tls, "expected sip:HOST[:PORT];transport=tls"),
+            LinkKind::IaxTrunk => (is_of(Technology::Iax2), "expected iax2:PEER"),
+            LinkKind::ApiGateway => {
+                (is_tls || is_wss, "expected wss://HOST[:PORT][/PATH] or sips:HOST[:PORT]")
             }
-            (LinkKind::ApiGateway, _) => Some("expected wss://HOST[:PORT][/PATH] or sips:HOST[:PORT]"),
-            (LinkKind::PstnGateway, LinkAddress::Sip(sip)) if sip.transport != wss => None,
-            (LinkKind::PstnGateway, LinkAddress::Asterisk { technology: Technology::Pjsip, .. }) => None,
-            (LinkKind::PstnGateway, _) => {
-                Some("expected sip:HOST[:PORT][;transport=udp|tcp|tls] or pjsip:PEER")
-            }
-        }
+            LinkKind::PstnGateway => (
+                is_udp_or_tcp || is_tls || is_of(Technology::Pjsip),
+                "expected sip:HOST[:PORT][;transport=udp|tcp|tls] or pjsip:PEER",
+            ),
+        };
+        (!fits).then_some(expected)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::emergency::EmergencyPlan;
@@ -20,7 +21,8 @@ pub const MOST_ROUTES: usize = 20_000;
 pub const MOST_LINKS: usize = 4_000;
 
 /// A route set's number; a newer set has a greater one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Revision(pub u64);
 
 impl fmt::Display for Revision {

@@ -8,9 +8,6 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::media::ports::PortNumbers;
 
-/// DSCP "expedited forwarding" (RFC 4594 §4.1) in the traffic class byte.
-const EXPEDITED: u32 = 46 << 2;
-
 /// Room for a burst of every call on a shared socket, in bytes.
 const SHARED_BUFFER: usize = 4 << 20;
 
@@ -28,6 +25,8 @@ pub struct SocketSettings {
     pub phone_address: IpAddr,
     /// Their ports: pairs of an even port and the next. Pairs that others use are left out.
     pub phone_ports: RangeInclusive<u16>,
+    /// The differentiated services code point of what is sent, 0 to 63 (RFC 2474).
+    pub dscp: u8,
 }
 
 /// A phone's pair of sockets.
@@ -80,8 +79,9 @@ pub enum BindFailure {
 impl MediaSockets {
     /// Binds them all. An empty range of phone ports gives none.
     pub fn bind(settings: &SocketSettings) -> Result<Self, BindFailure> {
-        let shared =
-            |address| udp(address, SHARED_BUFFER).map_err(|error| BindFailure::Shared { address, error });
+        let shared = |address| {
+            udp(address, SHARED_BUFFER, settings.dscp).map_err(|error| BindFailure::Shared { address, error })
+        };
         let webrtc = shared(settings.webrtc)?;
         let trunk = shared(settings.trunk)?;
         let mut phones = Vec::new();
@@ -92,7 +92,7 @@ impl MediaSockets {
             if !settings.phone_ports.contains(&numbers.rtcp) {
                 continue;
             }
-            match phone_pair(settings.phone_address, numbers) {
+            match phone_pair(settings.phone_address, numbers, settings.dscp) {
                 Ok(pair) => phones.push(pair),
                 Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                     pairs_left_out += 1;
@@ -118,25 +118,25 @@ fn no_phone_ports(settings: &SocketSettings, error: io::Error) -> BindFailure {
     BindFailure::NoPhonePorts { address: settings.phone_address, ports, error }
 }
 
-fn phone_pair(address: IpAddr, numbers: PortNumbers) -> io::Result<PhoneSockets> {
-    let bind = |port| udp(SocketAddr::new(address, port), PHONE_BUFFER);
+fn phone_pair(address: IpAddr, numbers: PortNumbers, dscp: u8) -> io::Result<PhoneSockets> {
+    let bind = |port| udp(SocketAddr::new(address, port), PHONE_BUFFER, dscp);
     Ok(PhoneSockets { rtp: bind(numbers.rtp)?, rtcp: bind(numbers.rtcp)?, numbers })
 }
 
-fn udp(address: SocketAddr, buffer: usize) -> io::Result<UdpSocket> {
+fn udp(address: SocketAddr, buffer: usize, dscp: u8) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     let socket = UdpSocket::from(socket);
-    prefer(&socket, address, buffer);
+    prefer(&socket, address, buffer, dscp);
     Ok(socket)
 }
 
 /// Buffer sizes and priority; a system that grants less still carries calls.
-fn prefer(socket: &UdpSocket, address: SocketAddr, buffer: usize) {
+fn prefer(socket: &UdpSocket, address: SocketAddr, buffer: usize, dscp: u8) {
     let options = SockRef::from(socket);
-    let marked =
-        if address.is_ipv4() { options.set_tos_v4(EXPEDITED) } else { options.set_tclass_v6(EXPEDITED) };
+    let class = u32::from(dscp) << 2;
+    let marked = if address.is_ipv4() { options.set_tos_v4(class) } else { options.set_tclass_v6(class) };
     for (option, result) in [
         ("receive buffer", options.set_recv_buffer_size(buffer)),
         ("send buffer", options.set_send_buffer_size(buffer)),

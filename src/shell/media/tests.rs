@@ -210,6 +210,7 @@ fn pairs_are_bound_even_and_odd_and_what_others_use_is_left_out() {
         trunk: "127.0.0.1:0".parse().unwrap(),
         phone_address: "127.0.0.1".parse().unwrap(),
         phone_ports: port..=end,
+        dscp: 46,
     };
     let sockets = MediaSockets::bind(&settings).unwrap();
     assert!(sockets.pairs_left_out >= 1);

@@ -169,6 +169,7 @@ fn media(config: &Config) -> Result<MediaSockets, Failure> {
         trunk: SocketAddr::new(media.trunk_address, media.trunk_port),
         phone_address: media.address,
         phone_ports: media.phone_ports.first()..=media.phone_ports.last(),
+        dscp: media.dscp,
     };
     let sockets = MediaSockets::bind(&settings)
         .map_err(|error| Failure::system(format!("{error}; free the ports, or change [media]")))?;

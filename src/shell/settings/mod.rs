@@ -20,7 +20,8 @@ use crate::api;
 use crate::config::{Config, CountryCode, Ice};
 use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
 use crate::engine::settings::{
-    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
+    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings,
+    RoutingSettings, Settings,
 };
 use crate::media::PortNumbers;
 use crate::media::relay::RelaySettings;
@@ -90,6 +91,7 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             duration: limits.lockout_time,
         },
         rate: RateSettings { per_second: limits.messages_per_second, burst: limits.message_burst },
+        routing: RoutingSettings::default(),
         max_transactions: MAX_TRANSACTIONS,
     }
 }
@@ -143,6 +145,7 @@ fn registrar(config: &Config) -> RegistrarSettings {
         default_expires: registrar.default_expires,
         min_expires: registrar.min_expires,
         max_expires: registrar.max_expires,
+        flow_timer: registrar.flow_timer,
         per_extension: registrar.devices_per_extension,
         max_bindings: MAX_BINDINGS,
         nonce_lifetime: registrar.nonce_life,
@@ -176,6 +179,7 @@ fn number_plan(config: &Config) -> NumberPlan {
     let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
     let home = config.office.country_code.as_ref().map(CountryCode::number);
     NumberPlan::new(home, EXTENSION_DIGITS, emergency, [])
+        .map(|plan| plan.of_office(config.office.id))
         .expect("invariant: a plan without services is within bounds")
 }
 

@@ -141,6 +141,20 @@ fn each_part_that_is_wrong_has_its_name() {
 }
 
 #[test]
+fn a_device_may_sign_the_domain_alone_but_no_other_user() {
+    let mut server = server();
+    let challenge = challenges(&server, NOW, 1, false).remove(0);
+    let keys = UserKeys::new("1001", "branch.example", "right");
+    let mut call = |signed: &str, nc| {
+        let given = answer(&challenge, "1001", &keys, (&Method::Invite, &uri(signed)), "c", nc).unwrap();
+        server.verify(&given, &Method::Invite, &uri("sip:600@branch.example"), Some(&keys), NOW)
+    };
+    assert!(matches!(call("sip:branch.example:5060", 1), Verdict::Accepted));
+    assert!(matches!(call("sip:branch.example:5060", 1), Verdict::Rejected(_) | Verdict::Stale), "replayed");
+    assert!(matches!(call("sip:601@branch.example", 2), Verdict::Rejected(Rejection::Uri)));
+}
+
+#[test]
 fn keys_go_through_storage_and_never_into_logs() {
     let keys = UserKeys::new("1001", "r", "p");
     for key in [&keys.sha256, &keys.md5] {

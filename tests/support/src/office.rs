@@ -2,9 +2,12 @@
 //!
 //! The daemon is the product's binary, known here only by its path, its command line and its configuration file.
 
-use std::collections::{BTreeMap, VecDeque};
+mod configuration;
+mod devices;
+
+use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,19 +18,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+use self::configuration::configuration;
 use crate::asterisk::{self, Asterisk};
-use crate::baresip::{self, Baresip};
-use crate::browser::{self, Browser};
-use crate::certs;
-use crate::phone::{Algorithm, Phone, Settings, TlsIdentity, Transport};
-use crate::phone_page::PhonePage;
 use crate::process::{Process, Scratch, dying_with_us};
-use crate::softphone::Softphone;
-use crate::{Failure, Outcome, ports};
+use crate::{Failure, Outcome};
 
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-/// Ports for phones' media.
-const PHONE_PORTS: u16 = 160;
 /// How long the daemon may take to be ready, on a machine that compiles beside it.
 const START: Duration = Duration::from_secs(30);
 const SOON: Duration = Duration::from_secs(10);
@@ -36,6 +31,8 @@ const REALM: &str = "branchline";
 /// How an office is set up.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// The office's id.
+    pub office: &'static str,
     /// The Asterisk behind it, if there is one.
     pub asterisk: Option<asterisk::Setup>,
     /// The extensions that get accounts.
@@ -50,7 +47,8 @@ impl Default for Setup {
     fn default() -> Self {
         let extensions = "1001-1060".to_owned();
         let asterisk = asterisk::Setup { extensions: extensions.clone(), ..asterisk::Setup::default() };
-        Self { asterisk: Some(asterisk), extensions, client_certificates: "off", more: Vec::new() }
+        let (office, more) = ("BRU", Vec::new());
+        Self { office, asterisk: Some(asterisk), extensions, client_certificates: "off", more }
     }
 }
 
@@ -305,72 +303,6 @@ impl Office {
         }
     }
 
-    // ---- devices ----------------------------------------------------------------------------------------------
-
-    /// The settings of a UDP phone of this account.
-    pub fn udp(&self, account: &Account) -> Settings {
-        let mut settings = Settings::new(&account.extension, self.places.udp)
-            .with_password(&account.password, Algorithm::Sha256);
-        REALM.clone_into(&mut settings.domain);
-        settings.display_name = Some(format!("Phone {}", account.extension));
-        settings
-    }
-
-    /// The settings of a TLS phone of this account, without a certificate of its own.
-    pub fn tls(&self, account: &Account) -> Settings {
-        self.tls_as(account, None)
-    }
-
-    /// The same with a certificate and key.
-    pub fn tls_as(&self, account: &Account, own: Option<(PathBuf, PathBuf)>) -> Settings {
-        let server_name = "127.0.0.1".to_owned();
-        let identity = TlsIdentity { authority: self.authority(), server_name, own };
-        let mut settings = self.udp(account).over(Transport::Tls(identity));
-        settings.server = self.places.tls;
-        settings
-    }
-
-    /// A registered UDP phone of a fresh account.
-    pub async fn phone(&self) -> Outcome<(Account, Phone)> {
-        let account = self.account()?;
-        let mut phone = Phone::open(self.udp(&account)).await?;
-        phone.register().await?;
-        Ok((account, phone))
-    }
-
-    /// A registered baresip with TLS and SDES, of a fresh account, whose microphone has this tone.
-    pub async fn baresip(&self, tone: f64) -> Outcome<(Account, Baresip)> {
-        let account = self.account()?;
-        let setup =
-            baresip::Setup::tls(&account.extension, &account.password, self.places.tls, &self.authority());
-        let mut baresip = Baresip::start(baresip::Setup { tone, ..setup }).await?;
-        baresip.registered().await?;
-        Ok((account, baresip))
-    }
-
-    /// A browser that trusts this office, whose microphone has this tone.
-    pub async fn browser(&self, tone: u32) -> Outcome<Browser> {
-        let spki = vec![certs::spki_of(&self.scratch.join("ca/issued/server.key"))?];
-        Browser::start(browser::Setup { tone, spki }).await
-    }
-
-    /// The phone page of a fresh account, signed in.
-    pub async fn page(&self, browser: &Browser) -> Outcome<(Account, PhonePage)> {
-        let account = self.account()?;
-        let page = PhonePage::open(browser, self.places.https, &account).await?;
-        Ok((account, page))
-    }
-
-    /// A registered JsSIP softphone of a fresh account.
-    pub async fn softphone(&self, browser: &Browser) -> Outcome<(Account, Softphone)> {
-        let account = self.account()?;
-        let wss = format!("wss://{}/sip", self.places.https);
-        let uri = format!("sip:{}@{REALM}", account.extension);
-        let softphone = Softphone::open(browser, &wss, &uri, &account.password).await?;
-        softphone.registered().await?;
-        Ok((account, softphone))
-    }
-
     // ---- the end ----------------------------------------------------------------------------------------------
 
     /// The test went well: nothing is left of its calls, and the daemon never panicked.
@@ -405,24 +337,6 @@ impl Drop for Office {
     }
 }
 
-impl Places {
-    fn choose() -> Outcome<Self> {
-        let at = |port| SocketAddr::new(LOOPBACK, port);
-        let first = ports::free_block(LOOPBACK, PHONE_PORTS + 8)?;
-        let one = first + PHONE_PORTS;
-        Ok(Self {
-            udp: at(one),
-            tls: at(one + 1),
-            https: at(one + 2),
-            metrics: at(one + 3),
-            webrtc: at(one + 4),
-            trunk: one + 5,
-            uplink: at(one + 6),
-            phone_ports: first,
-        })
-    }
-}
-
 fn launch(binary: &Path, scratch: &Scratch) -> Outcome<Process> {
     let mut command = dying_with_us(binary);
     command.args(["run", "--config"]).arg(scratch.join("branchline.toml"));
@@ -454,44 +368,4 @@ fn accounts_of(handed: &str) -> Outcome<VecDeque<Account>> {
         token: word(row, "token"),
     });
     Ok(accounts.collect())
-}
-
-fn configuration(scratch: &Scratch, at: &Places, asterisk: Option<SocketAddr>, setup: &Setup) -> String {
-    let file = |name: &str| format!("\"{}\"", scratch.join(name).display());
-    let mut tables: BTreeMap<&str, String> = BTreeMap::new();
-    let mut add = |table: &'static str, line: String| {
-        let lines = tables.entry(table).or_default();
-        lines.push_str(&line);
-        lines.push('\n');
-    };
-    add("office", "id = \"BRU\"".to_owned());
-    add("paths", format!("state-dir = {}\nruntime-dir = {}", file("state"), file("run")));
-    let pair =
-        format!("certificate = {}\nkey = {}", file("ca/issued/server.pem"), file("ca/issued/server.key"));
-    add("sip.tls", format!("{pair}\nclient-certificate = \"{}\"", setup.client_certificates));
-    if setup.client_certificates != "off" {
-        add("sip.tls", format!("ca = {}\ncrl = {}", file("ca/ca.pem"), file("ca/crl.pem")));
-    }
-    add("calls", format!("max = {}", PHONE_PORTS / 4));
-    add("https", format!("address = \"{}\"\n{pair}\norigins = [\"https://softphone.test\"]", at.https));
-    add("metrics", format!("address = \"{}\"", at.metrics));
-    let last = at.phone_ports + PHONE_PORTS - 1;
-    add("media", format!("address = \"127.0.0.1\"\nwebrtc-port = {}", at.webrtc.port()));
-    add("media", format!("trunk-port = {}\nphone-ports = \"{}-{last}\"", at.trunk, at.phone_ports));
-    if let Some(address) = asterisk {
-        add("asterisk", format!("enabled = true\naddress = \"{address}\"\nlocal = \"{}\"", at.uplink));
-        add("asterisk", "probe = \"1s\"".to_owned());
-    }
-    for (table, line) in &setup.more {
-        add(table, line.clone());
-    }
-    let mut text =
-        tables.iter().fold(String::new(), |text, (table, lines)| text + &format!("[{table}]\n{lines}"));
-    for (transport, address) in [("udp", at.udp), ("tcp", at.udp), ("tls", at.tls)] {
-        let _ = write!(text, "[[sip.listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n");
-        if transport != "tls" {
-            text.push_str("networks = [\"127.0.0.0/8\"]\n");
-        }
-    }
-    text
 }

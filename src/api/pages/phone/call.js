@@ -16,7 +16,7 @@
 // Beside the state stand: `muted`, `heldByPeer`, `mending` (a new path is being looked for).
 // Events: `change`, `ended`.
 
-import { Media } from './media.js';
+import { Media, candidateOf, signalOf } from './media.js';
 import { Quality } from './quality.js';
 import { randomId } from './session.js';
 import { diagnose, trouble } from './trouble.js';
@@ -391,13 +391,4 @@ export class Call extends EventTarget {
   }
 
   #changed() { this.dispatchEvent(new Event('change')); }
-}
-
-function signalOf(candidate) {
-  if (!candidate) return { type: 'ice_candidate', candidate: '' };
-  return { type: 'ice_candidate', candidate: candidate.candidate, sdpMid: candidate.sdpMid, sdpMLineIndex: candidate.sdpMLineIndex };
-}
-
-function candidateOf({ candidate, sdpMid, sdpMLineIndex }) {
-  return { candidate, sdpMid: sdpMid ?? '0', sdpMLineIndex: sdpMLineIndex ?? 0 };
 }

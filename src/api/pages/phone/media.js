@@ -234,3 +234,14 @@ function pathName(local, transport) {
   const secured = cipher && `AES-${cipher[1]}${cipher[2] ? ' GCM' : ''}`;
   return [how, local?.protocol?.toUpperCase(), secured].filter(Boolean).join(', ') || null;
 }
+
+/** A candidate of ours as the signalling carries it; null ends them. */
+export function signalOf(candidate) {
+  if (!candidate) return { type: 'ice_candidate', candidate: '' };
+  return { type: 'ice_candidate', candidate: candidate.candidate, sdpMid: candidate.sdpMid, sdpMLineIndex: candidate.sdpMLineIndex };
+}
+
+/** The same, back. */
+export function candidateOf({ candidate, sdpMid, sdpMLineIndex }) {
+  return { candidate, sdpMid: sdpMid ?? '0', sdpMLineIndex: sdpMLineIndex ?? 0 };
+}

@@ -1,0 +1,1 @@
+//! Parts of `branchline ops` that need no broker.
