@@ -163,7 +163,7 @@ impl Turning {
         let input = match order {
             Order::Accounts(accounts) => Input::Accounts(accounts),
             Order::Settings(settings) => Input::Settings(settings),
-            Order::Routes(_) => return,
+            Order::Routes(table) => Input::Routes(table),
             Order::Drain => Input::Drain,
             Order::EndCalls => Input::Stop,
             Order::Finish => return,
