@@ -9,6 +9,7 @@
 //! | [`sdp`] | SDP as values: session descriptions, offer and answer, crypto, candidates |
 //! | [`engine`] | sans-IO signalling: transactions, dialogs, registrar, calls; `Input` in, `Output` out |
 //! | [`media`] | sans-IO media: demultiplexing, SRTP, bridge, RTCP and MOS, DTMF, the WebRTC end |
+//! | [`uplink`] | the MQTT contract as values: topics, documents, route sets and their signatures, what waits |
 //! | [`asterisk`] | what we tell and ask Asterisk |
 //! | [`api`] | HTTP: REST, WebSocket, the pages in the binary |
 //! | [`shell`] | all I/O: listeners, the engine task, the media worker, store, systemd, clock |
@@ -16,8 +17,8 @@
 //! | [`observe`] | metric names, reasons, health conditions, journal fields |
 //!
 //! `docs/architecture.md` has the four walks (REGISTER, INVITE, an RTP packet, a route push) and the
-//! invariants. The one that matters most: [`sip`], [`sdp`], [`engine`] and [`media`] import no
-//! runtime, socket, file, clock or random source; `tests/pure_rooms.rs` enforces it.
+//! invariants. The one that matters most: [`sip`], [`sdp`], [`engine`], [`media`] and [`uplink`]
+//! import no runtime, socket, file, clock or random source; `tests/pure_rooms.rs` enforces it.
 
 pub mod api;
 pub mod asterisk;
@@ -30,3 +31,4 @@ pub mod sdp;
 pub mod shell;
 pub mod sip;
 pub mod time;
+pub mod uplink;

@@ -7,6 +7,7 @@
 //! | [`sdp`] | a description, as offer and as answer | what we write can be read, and agrees with what we said |
 //! | [`webrtc`] | STUN and DTLS, from strangers and between two real ends | ends stay in bounds, timers move on |
 //! | [`rtp`] | RTP, RTCP, SRTP, in clear and with the right key | no clear packet enters or leaves an SRTP end |
+//! | [`uplink`] | topics, documents, signatures, and route sets that ops did sign | canonical JSON is its own, digests agree |
 //! | [`engine`] | messages, answers, pages, media news and time | what is sent can be parsed; after the end nothing is left |
 //!
 //! With the feature `libfuzzer` the program `fuzz` lets libFuzzer choose the bytes (`scripts/fuzz`). Without it
@@ -18,18 +19,20 @@ pub mod framing;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod uplink;
 pub mod webrtc;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     ("sip", sip::run),
     ("framing", framing::run),
     ("sdp", sdp::run),
     ("webrtc", webrtc::run),
     ("rtp", rtp::run),
+    ("uplink", uplink::run),
     ("engine", engine::run),
 ];
 

@@ -214,6 +214,10 @@ fn parsed(
             let exists = dial.parse().is_ok_and(|number| exists(&number));
             ParsedView { country_code, country, local: Some(local), exists, ..plain("extension", number) }
         }
+        Dialled::Office(number) => {
+            let local = Some(number.number().to_owned());
+            ParsedView { local, ..plain("office", number.to_string()) }
+        }
         Dialled::Emergency(number) => plain("emergency", number.to_string()),
         Dialled::Service(code) => plain("service", code.to_string()),
         Dialled::External(number) => {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::ops::Ops;
+
 /// Edge voice gateway of a branch office: phones and browsers on one side, Asterisk on the other.
 #[derive(Debug, Parser)]
 #[command(
@@ -21,9 +23,9 @@ As a service:
   systemctl enable --now branchline
   branchline status
 
-Exit codes (sysexits(3)): 0 done, 64 wrong usage, 65 bad input, 66 not there,
-69 the daemon does not run, 73 cannot create, 74 input or output failed, 77 not allowed,
-78 bad configuration."
+Exit codes (sysexits(3)): 0 done, 1 something was found (ops diff, ops roll-out), 64 wrong usage,
+65 bad input, 66 not there, 69 the daemon or broker does not answer, 73 cannot create, 74 input or
+output failed, 77 not allowed, 78 bad configuration."
 )]
 pub struct Arguments {
     /// The configuration file [default: /etc/branchline/branchline.toml if it is there, else built-in defaults]
@@ -73,6 +75,9 @@ Every problem of the file is reported at once: file, line, column, key, and what
     Registrations,
     /// Let the running daemon read its configuration and certificates again
     Reload,
+    /// Central ops: sign route sets, push them to the offices, see what is in force and what is wrong
+    #[command(subcommand)]
+    Ops(Ops),
     /// The software's version
     Version,
 }

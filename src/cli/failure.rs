@@ -4,6 +4,8 @@ use crate::config::ConfigError;
 use crate::shell::pki::PkiError;
 use crate::shell::store::StoreError;
 
+/// Something was found that was asked for.
+const FOUND: u8 = 1;
 /// Wrong usage.
 pub(super) const USAGE: u8 = 64;
 const BAD_INPUT: u8 = 65;
@@ -44,6 +46,9 @@ pub enum Failure {
     /// The database.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// Nothing failed, but something was found: sets differ, an office is not well.
+    #[error("{0}")]
+    Finding(String),
     /// What was found has been printed already.
     #[error("{0} problems")]
     ProblemsFound(usize),
@@ -54,6 +59,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Pki(PkiError::BadName(_)) => USAGE,
+            Self::Finding(_) => FOUND,
             Self::BadInput(_) | Self::Pki(PkiError::Content { .. } | PkiError::Unusable(_)) => BAD_INPUT,
             Self::Unavailable(_) => UNAVAILABLE,
             Self::Pki(PkiError::Write { .. } | PkiError::AlreadyThere(_)) => CANNOT_CREATE,

@@ -8,6 +8,7 @@
 //! | `extension` | `branchline extension …`: accounts |
 //! | `mirror` | `branchline asterisk render` |
 //! | `ask` | `status`, `calls`, `registrations`, `reload`: the running daemon is asked |
+//! | `ops` | `branchline ops …`: route sets from central ops to the boxes |
 //! | `credentials` | passwords and tokens, and what is stored of them |
 //! | `failure` | why a command failed, and its exit code |
 //! | `table` | text tables, dates and durations for people |
@@ -23,6 +24,7 @@ mod credentials;
 mod extension;
 mod failure;
 mod mirror;
+mod ops;
 mod table;
 
 #[cfg(test)]
@@ -94,6 +96,7 @@ fn carry_out(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> 
         Command::Calls => ask::calls(&socket(), json, out),
         Command::Registrations => ask::registrations(&socket(), json, out),
         Command::Reload => ask::reload(&socket(), out),
+        Command::Ops(wish) => ops::ops(wish, json, out),
         Command::Version => version(json, out),
     }
 }

@@ -32,6 +32,12 @@ impl Environment {
         }
     }
 
+    /// Where programs of this user keep state: `XDG_STATE_HOME`, else `~/.local/state` (XDG base directories).
+    pub fn user_state() -> Option<PathBuf> {
+        let named = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        named("XDG_STATE_HOME").or_else(|| named("HOME").map(|home| home.join(".local/state")))
+    }
+
     /// The path meant by `written`: an absolute path, or `credential:NAME`.
     pub(super) fn resolve(&self, written: &str) -> Result<PathBuf, String> {
         let expected = || format!("expected an absolute path or \"credential:NAME\", found \"{written}\"");

@@ -17,6 +17,7 @@
 
 mod check;
 mod environment;
+mod federation;
 mod problem;
 mod raw;
 mod recover;
@@ -31,13 +32,15 @@ mod tests;
 use std::path::Path;
 
 pub use environment::Environment;
+pub use federation::{Federation, FederationTls, LinkPassword};
 pub use problem::{ConfigError, Problem};
 pub use secret::{SecretError, read_key, read_public};
 pub use sections::{
-    Asterisk, Calls, Certificate, ClientCertificates, Config, Https, Ice, JournalChoice, Listen, Log,
-    LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, Sip, SipLimits, SipTls,
-    Transport,
+    Asterisk, Broker, Calls, Certificate, ClientCertificates, Config, Https, Ice, JournalChoice, Listen, Log,
+    LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, RouteKey, Sip,
+    SipLimits, SipTls, Transport, Uplink, UplinkTls,
 };
+pub(crate) use values::parse_time;
 pub use values::{CountryCode, Network, OfficeId, PortRange};
 
 /// Longest configuration file, in bytes.

@@ -1,5 +1,6 @@
 //! The TOML file as serde sees it. Every key is optional here; `check` gives defaults and demands.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Deserialize;
@@ -37,6 +38,8 @@ tables! {
         calls: Calls,
         records: Records,
         numbers: Numbers,
+        uplink: Uplink,
+        federation: Federation,
         log: Log,
         metrics: Metrics,
     }
@@ -149,6 +152,65 @@ tables! {
     /// `[numbers]`
     Numbers {
         emergency: Option<Vec<Spanned<String>>>,
+    }
+    /// `[uplink]`
+    Uplink {
+        brokers: Option<Vec<Spanned<String>>>,
+        allow_plain: Key<bool>,
+        ca: Key<String>,
+        certificate: Key<String>,
+        key: Key<String>,
+        client_id: Key<String>,
+        keep_alive: Text<Time>,
+        connect_time: Text<Time>,
+        retry_min: Text<Time>,
+        retry_max: Text<Time>,
+        health_interval: Text<Time>,
+        outbox_size: Text<Size>,
+        route_keys: BTreeMap<String, Spanned<String>>,
+    }
+    /// `[federation]`
+    Federation {
+        address: Text<SocketAddr>,
+        udp_address: Text<SocketAddr>,
+        certificate: Key<String>,
+        key: Key<String>,
+        ca: Key<String>,
+        crl: Key<String>,
+        main_number: Key<String>,
+        geo: Key<String>,
+        civic: Key<String>,
+        link: Vec<Spanned<FederationLink>>,
+        credential: Vec<Spanned<FederationCredential>>,
+        place: Vec<Spanned<FederationPlace>>,
+    }
+    /// `[[federation.link]]`
+    FederationLink {
+        id: Key<String>,
+        kind: Key<String>,
+        office: Key<String>,
+        address: Key<String>,
+        credentials: Key<String>,
+        register: Text<Time>,
+        cost: Key<u32>,
+        priority: Key<u16>,
+        weight: Key<u16>,
+        max_calls: Key<u32>,
+        probe: Text<Time>,
+    }
+    /// `[[federation.credential]]`
+    FederationCredential {
+        name: Key<String>,
+        username: Key<String>,
+        password_file: Key<String>,
+    }
+    /// `[[federation.place]]`
+    FederationPlace {
+        extensions: Vec<Spanned<String>>,
+        networks: Vec<Written<Network>>,
+        geo: Key<String>,
+        civic: Key<String>,
+        callback: Key<String>,
     }
     /// `[log]`
     Log {

@@ -73,6 +73,64 @@ fn values_arrive_where_they_belong() {
 }
 
 #[test]
+fn an_uplink_is_there_when_brokers_are_named() {
+    assert!(load_text("[uplink]\n").unwrap().uplink.is_none());
+    let config = load_text(
+        r#"
+        [office]
+        id = "BRU"
+        [uplink]
+        brokers = ["mqtts://one.example", "mqtt://127.0.0.1:1884"]
+        ca = "/etc/branchline/uplink-ca.pem"
+        certificate = "credential:uplink.crt"
+        key = "credential:uplink.key"
+        outbox-size = "1MiB"
+        [uplink.route-keys]
+        ops-2026 = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
+        ops-2027 = """
+            -----BEGIN PUBLIC KEY-----
+            MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+            -----END PUBLIC KEY-----
+        """
+        "#,
+    );
+    let uplink = config.unwrap().uplink.unwrap();
+    let brokers: Vec<String> = uplink.brokers.iter().map(ToString::to_string).collect();
+    assert_eq!(brokers, ["mqtts://one.example:8883", "mqtt://127.0.0.1:1884"]);
+    assert_eq!(uplink.client_id, "BRU");
+    assert_eq!(
+        uplink.tls.unwrap().own.unwrap().1,
+        Path::new("/run/credentials/branchline.service/uplink.key")
+    );
+    assert_eq!((uplink.outbox_size, uplink.keep_alive), (1 << 20, Duration::from_secs(15)));
+    let keys: Vec<_> = uplink.route_keys.iter().map(|key| (key.kid.as_str(), key.key[0])).collect();
+    assert_eq!(keys, [("ops-2026", 0xd7), ("ops-2027", 0x19)]);
+}
+
+#[test]
+fn a_bad_uplink_is_refused_by_line_and_key() {
+    let text = "[uplink]\nbrokers = [\"mqtt://b.example\", \"mqtts://[::1]:8883\", \"http://b\"]\n\
+                key = \"/k\"\nretry-min = \"2m\"\nretry-max = \"1m\"\nkeep-alive = \"1s\"\n\
+                [uplink.route-keys]\nops = \"short\"\n";
+    let said = problems(text).join("\n");
+    for expected in [
+        "b.toml:2:12: uplink.brokers: \"mqtt://b.example\" is not encrypted",
+        "b.toml:2:32: uplink.brokers: an IPv6 address cannot stand here",
+        "b.toml:2:54: uplink.brokers: expected a broker as in",
+        "b.toml:3:7: uplink.key: certificate and key come together: set uplink.certificate too",
+        "uplink.retry-min (\"2m\") to be no longer than",
+        "b.toml:6:14: uplink.keep-alive: expected a time from \"5s\" to \"1h\"",
+        "b.toml:8:7: uplink.route-keys.ops: expected an Ed25519 public key",
+    ] {
+        assert!(said.contains(expected), "no {expected} in\n{said}");
+    }
+    let alone = problems("[uplink]\nkeep-alive = \"30s\"\n").join("\n");
+    assert!(alone.contains("uplink.brokers: expected one to 8 brokers"), "{alone}");
+    let no_ca = problems("[uplink]\nbrokers = [\"mqtts://b.example\"]\n").join("\n");
+    assert!(no_ca.contains("uplink.ca: a broker by TLS needs the CA"), "{no_ca}");
+}
+
+#[test]
 fn systemd_says_where_directories_and_credentials_are() {
     let environment = Environment {
         credentials: Some("/run/credentials/x".into()),

@@ -6,37 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::engine::numbering;
-
-/// An office's id: two to eight characters, capital letters and digits, beginning with a letter (`BRU`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OfficeId(String);
-
-impl OfficeId {
-    /// The id as written.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for OfficeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for OfficeId {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let begins_well = text.starts_with(|c: char| c.is_ascii_uppercase());
-        let all_allowed = text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
-        if begins_well && all_allowed && (2..=8).contains(&text.len()) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err("expected two to eight capital letters and digits, a letter first, as in \"BRU\"".to_owned())
-        }
-    }
-}
+pub use crate::engine::numbering::OfficeId;
 
 /// A country calling code without plus: one to three digits, the first not zero (ITU-T E.164).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +38,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// The address as written.
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Whether `address` lies in this network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -164,7 +139,7 @@ impl FromStr for PortRange {
 }
 
 /// A length of time with its unit: `"250ms"`, `"30s"`, `"5m"`, `"4h"`, `"90d"`.
-pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let expected = || "expected a time with its unit (ms, s, m, h or d), as in \"30s\"".to_owned();
     let (number, unit) = split_unit(text).ok_or_else(expected)?;
     let millis_each: u64 = match unit {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::engine::numbering::OfficeId;
 use crate::sip::Transport;
 
 /// A TCP, TLS or WebSocket connection of this process. Never reused while the process lives.
@@ -15,6 +16,11 @@ pub enum Side {
     Site,
     /// The site's own Asterisk, on loopback: trusted for caller identity.
     Asterisk,
+    /// Another office's Branchline, which proved by its certificate to be that office: trusted for its own callers.
+    Office(OfficeId),
+    /// A gateway, to which a federation link of ours leads: a carrier, or the federation's own. Trusted for no identity of
+    /// our users.
+    Gateway,
 }
 
 /// The way back to a peer: a connection, or for UDP the pair of addresses.

@@ -1,8 +1,11 @@
 //! What goes into the engine.
 
+use std::sync::Arc;
+
 use crate::engine::flow::{ClientIdentity, Flow, FlowFailure};
 use crate::engine::output::StoreTicket;
 use crate::engine::registrar::Accounts;
+use crate::engine::routing::{DialResult, DialTicket, RouteTable};
 use crate::engine::settings::Settings;
 use crate::engine::web::WebInput;
 use crate::media::{ConnectivityEvent, MediaEvent};
@@ -50,6 +53,15 @@ pub enum Input {
     Accounts(Accounts),
     /// The configuration was reloaded.
     Settings(Box<Settings>),
+    /// A new route table is in force; calls in progress keep their plan.
+    Routes(Arc<RouteTable>),
+    /// What became of [`super::Output::Dial`].
+    Dialled {
+        /// Which.
+        ticket: DialTicket,
+        /// What became of it.
+        result: DialResult,
+    },
     /// Take no new calls; end when the last one has ended.
     Drain,
     /// End all calls now.

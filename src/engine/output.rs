@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::engine::call::CallRecord;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::registrar::{Binding, BindingKey};
+use crate::engine::routing::{Dial, LinkFailure, LinkId, LinkState, Place};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
 use crate::media::{ConnectivityCommand, MediaCommand};
 
@@ -54,6 +55,8 @@ pub enum Output {
         /// The answer.
         reply: WebReply,
     },
+    /// Find a way to the other end of a link; answered by [`super::Input::Dialled`].
+    Dial(Box<Dial>),
     /// For metrics, health and the journal.
     Observe(Observation),
 }
@@ -110,6 +113,26 @@ pub enum Observation {
         cause: Option<&'static str>,
         /// Calls in all, after it.
         calls: usize,
+    },
+    /// Somebody calls for help. Ops and the people named for it are told at once.
+    Emergency {
+        /// The call.
+        call: String,
+        /// What was dialled.
+        number: String,
+        /// Who calls.
+        caller: String,
+        /// Where the caller is, and how it is called back; absent for a caller of another office.
+        place: Option<Box<Place>>,
+    },
+    /// A link's state changed.
+    Link {
+        /// The link.
+        link: LinkId,
+        /// How it is now.
+        state: LinkState,
+        /// What failed last.
+        failure: Option<LinkFailure>,
     },
     /// Asterisk answers, or does not.
     AsteriskReachable(bool),

@@ -1,11 +1,17 @@
 //! What the engine needs to know of the configuration.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::NumberPlan;
+use crate::engine::routing::{CredentialName, Link, Places};
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
+use crate::sip::Transport;
 
 /// The engine's part of the configuration, already checked.
 #[derive(Clone, Debug)]
@@ -28,8 +34,58 @@ pub struct Settings {
     pub rate: RateSettings,
     /// How the office's numbers look; its emergency numbers no limit may refuse.
     pub numbers: NumberPlan,
+    /// Ways to other offices and outside.
+    pub routing: RoutingSettings,
     /// Most SIP transactions at once.
     pub max_transactions: usize,
+}
+
+/// Ways to other offices and outside, as the site's own configuration has them. What ops push comes on top.
+#[derive(Clone, Debug)]
+pub struct RoutingSettings {
+    /// The site's own links: in force whatever ops push. A link of the route set with the same id gives way to them.
+    pub links: Vec<Arc<Link>>,
+    /// How long an attempt over a link waits for the first response, 100 included, before the next one is made.
+    pub first_response: Duration,
+    /// How long an attempt to another office waits for ringing or an answer after its 100.
+    pub progress: Duration,
+    /// The same for a carrier, which may take its time to find the called phone.
+    pub progress_outside: Duration,
+    /// With what we answer challenges of links' peers.
+    pub credentials: HashMap<CredentialName, LinkCredentials>,
+    /// The number that called parties outside see and can call back; without one, the caller's own.
+    pub main_number: Option<String>,
+    /// Where the site's devices are, for emergency calls.
+    pub places: Places,
+}
+
+impl Default for RoutingSettings {
+    fn default() -> Self {
+        Self {
+            links: Vec::new(),
+            first_response: Duration::from_secs(1),
+            progress: Duration::from_secs(4),
+            progress_outside: Duration::from_secs(10),
+            credentials: HashMap::new(),
+            main_number: None,
+            places: Places::default(),
+        }
+    }
+}
+
+/// A user name and password at a link's peer.
+#[derive(Clone)]
+pub struct LinkCredentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for LinkCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkCredentials(<redacted>)")
+    }
 }
 
 /// Limits of the registrar (RFC 3261 §10.3).
@@ -112,6 +168,19 @@ pub struct AsteriskSettings {
     pub first_response: Duration,
     /// Most registrations per second that it is told after a restart.
     pub mirror_rate: u32,
+}
+
+impl AsteriskSettings {
+    /// The way to Asterisk.
+    pub const fn flow(&self) -> Flow {
+        Flow {
+            transport: Transport::Udp,
+            local: self.local,
+            remote: self.remote,
+            connection: None,
+            side: Side::Asterisk,
+        }
+    }
 }
 
 /// Digest guessing.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::flow::{Flow, Side};
 use super::numbering::{CountryCode, EmergencyNumbers, NumberPlan};
 use super::settings::{
-    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
+    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings,
+    RoutingSettings, Settings,
 };
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
@@ -82,7 +83,9 @@ pub(crate) fn settings() -> Settings {
         lock_out: LockOutSettings { failures: 5, window: seconds(60), duration: seconds(300) },
         rate: RateSettings { per_second: 50, burst: 100 },
         numbers: NumberPlan::new(CountryCode::new(32), 2..=5, EmergencyNumbers::default(), [])
-            .expect("a plan"),
+            .expect("a plan")
+            .of_office("BRU".parse().expect("an office")),
+        routing: RoutingSettings::default(),
         max_transactions: 20_000,
     }
 }

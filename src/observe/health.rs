@@ -40,8 +40,18 @@ pub enum Condition {
     ListenerFailed,
     /// A media worker has stopped turning.
     MediaStalled,
+    /// The outbox of events cannot be used; they wait in memory.
+    OutboxFailed,
+    /// Events were lost for lack of room in the outbox.
+    OutboxFull,
     /// No media port is free.
     PortsExhausted,
+    /// The last route set was refused; the former stays in force.
+    RoutesRefused,
+    /// The last route set made health fall; the former is in force again.
+    RoutesRolledBack,
+    /// The route set in force is past its `not-after`; it stays in force.
+    RoutesStale,
     /// The shell's own loop has stopped turning.
     ShellStalled,
     /// The database was damaged and has been set aside; a fresh one is in use.
@@ -50,6 +60,8 @@ pub enum Condition {
     StoreFailed,
     /// The disk is full; the daemon goes on in memory.
     StoreFull,
+    /// No broker is reached; events wait on flash.
+    UplinkDown,
 }
 
 impl Condition {
@@ -67,11 +79,17 @@ impl Condition {
             Self::JournalDropping => "journal-dropping",
             Self::ListenerFailed => "listener-failed",
             Self::MediaStalled => "media-stalled",
+            Self::OutboxFailed => "outbox-failed",
+            Self::OutboxFull => "outbox-full",
             Self::PortsExhausted => "ports-exhausted",
+            Self::RoutesRefused => "routes-refused",
+            Self::RoutesRolledBack => "routes-rolled-back",
+            Self::RoutesStale => "routes-stale",
             Self::ShellStalled => "shell-stalled",
             Self::StoreCorrupt => "store-corrupt",
             Self::StoreFailed => "store-failed",
             Self::StoreFull => "store-full",
+            Self::UplinkDown => "uplink-down",
         }
     }
 }

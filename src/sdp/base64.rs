@@ -3,7 +3,7 @@
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 /// Appends the padded encoding of `bytes`.
-pub(super) fn encode_into(bytes: &[u8], out: &mut String) {
+pub(crate) fn encode_into(bytes: &[u8], out: &mut String) {
     for chunk in bytes.chunks(3) {
         let group =
             chunk.iter().fold(0_u32, |group, byte| group << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
@@ -16,7 +16,7 @@ pub(super) fn encode_into(bytes: &[u8], out: &mut String) {
 
 /// Decodes into `out` and says how many bytes there were. Padding may be missing, as some phones leave it out.
 /// `None` if a character is not of the alphabet, the length is impossible, or `out` is too small.
-pub(super) fn decode_into(text: &str, out: &mut [u8]) -> Option<usize> {
+pub(crate) fn decode_into(text: &str, out: &mut [u8]) -> Option<usize> {
     let text = text.trim_end_matches('=').as_bytes();
     if text.len() % 4 == 1 {
         return None;

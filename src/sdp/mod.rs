@@ -26,7 +26,7 @@
 mod agreed;
 mod answer;
 mod attribute;
-mod base64;
+pub(crate) mod base64;
 mod codec;
 mod connection;
 mod crypto;

@@ -240,6 +240,7 @@ fn sections_that_wait(own: &Config, fresh: &Config) -> Vec<&'static str> {
         ("[media]", own.media != fresh.media),
         ("[asterisk]", own.asterisk != fresh.asterisk),
         ("[calls] max", own.calls.max != fresh.calls.max),
+        ("[uplink]", own.uplink != fresh.uplink),
         ("[records]", own.records != fresh.records),
         ("[metrics]", own.metrics != fresh.metrics),
     ];

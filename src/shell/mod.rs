@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod drain;
 pub mod durable;
 pub mod engine_task;
+pub mod flash;
 pub mod flows;
 pub mod hex;
 pub mod https;
@@ -20,5 +21,6 @@ pub mod settings;
 pub mod signals;
 pub mod store;
 pub mod systemd;
+pub mod uplink;
 
 pub use run::run;

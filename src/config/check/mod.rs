@@ -5,8 +5,10 @@
 
 #![expect(clippy::ref_option, reason = "an absent key and a key without value are the same to every rule")]
 
+mod federation;
 mod media;
 mod sip;
+mod uplink;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -36,8 +38,11 @@ pub(super) fn check(
     let calls = checker.calls(&file.calls);
     let sip = checker.sip(&file.sip);
     let https = checker.https(&file.https, &sip.listen);
+    let office = checker.office(&file.office);
     let config = Config {
-        office: checker.office(&file.office),
+        federation: checker.federation(&file.federation, &sip),
+        uplink: checker.uplink(&file.uplink, &office),
+        office,
         paths: checker.paths(&file.paths),
         media: checker.media(&file.media, &calls),
         asterisk: checker.asterisk(&file.asterisk),
@@ -71,7 +76,7 @@ impl Checker<'_> {
 
     fn office(&mut self, raw: &raw::Office) -> Office {
         let id = match &raw.id {
-            Some(id) => id.get_ref().0.clone(),
+            Some(id) => id.get_ref().0,
             None => "LOCAL".parse().expect("invariant: the default office id is valid"),
         };
         let name = self.words(&raw.name, "office.name", id.as_str());

@@ -66,7 +66,7 @@ impl Admission {
     /// Whether a message is let in.
     pub fn admit(&mut self, now: Now, flow: Flow, message: &Message) -> Admit {
         let Message::Request(request) = message else { return Admit::Pass };
-        if flow.side == Side::Asterisk || request.method == Method::Ack {
+        if flow.side != Side::Site || request.method == Method::Ack {
             return Admit::Pass;
         }
         let is_in_dialog = request.to_tag().is_some();

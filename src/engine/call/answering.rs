@@ -1,11 +1,13 @@
 //! What called devices say before and with their answer, and what the caller hears of it: the first answer wins.
 
+use super::attempts::Outcome;
 use super::cause::Cause;
 use super::effects::Effects;
 use super::invitation::set_sdp;
 use super::keying;
 use super::leg::{LegState, Wire};
 use super::model::{Call, CallState, CallerOffer};
+use super::plan::Way;
 use super::sip_leg::{Exchange, Stage};
 use super::timer::Purpose;
 use crate::media::MediaCommand;
@@ -20,6 +22,8 @@ impl Call {
         if let Some(leg) = self.leg(place).filter(|leg| leg.state == LegState::Trying) {
             leg.state = LegState::Ringing;
         }
+        self.attempt_rings();
+        fx.books.cancel(self.id, Purpose::Progress);
         if self.state != CallState::Dialling {
             return;
         }
@@ -64,6 +68,8 @@ impl Call {
 
     /// The caller hears the device of `place` before it answers.
     fn progress(&mut self, place: u16, description: &SessionDescription, fx: &mut Effects<'_>) {
+        self.attempt_rings();
+        fx.books.cancel(self.id, Purpose::Progress);
         if let Some(leg) = self.leg(place) {
             leg.state = LegState::Ringing;
         }
@@ -98,7 +104,8 @@ impl Call {
             return;
         }
         self.winner = Some(place);
-        fx.books.cancel(self.id, Purpose::Ring);
+        self.end_attempt(Outcome::Answered, "answered", fx);
+        fx.books.cancel_attempt(self.id);
         for other in 1..self.legs.len() as u16 {
             if other != place {
                 self.drop_leg(other, Cause::AnsweredElsewhere, fx);
@@ -224,11 +231,15 @@ impl Call {
         if self.has_live_callee() && !cause.is_global() {
             return;
         }
-        let verdict = self.failure.unwrap_or(cause);
+        // Over a link each attempt speaks for itself: an earlier link's trouble says nothing about the called party.
+        let over_link = self.plan.way() == Way::Link;
+        let verdict = if over_link { cause } else { self.failure.unwrap_or(cause) };
+        self.end_attempt(Outcome::Failed, cause.as_str(), fx);
         if self.plan.goes_on_after(verdict, rang) {
             self.ring_next(fx);
         } else {
-            self.end(verdict, None, fx);
+            let is_word_of_called = over_link && !self.plan.is_last();
+            self.end(if is_word_of_called { cause } else { self.failure.unwrap_or(cause) }, None, fx);
         }
     }
 

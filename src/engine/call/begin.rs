@@ -1,5 +1,7 @@
 //! The beginning of a call: who may, what it wants of media, whom to ring.
 
+use std::net::IpAddr;
+
 use super::calls::Calls;
 use super::carriage::Carriage;
 use super::cause::Cause;
@@ -15,8 +17,9 @@ use super::web_leg::WebLeg;
 use crate::engine::dialog::Dialog;
 use crate::engine::dialog::session_timer::{self, Verdict};
 use crate::engine::flow::{Flow, Side};
-use crate::engine::numbering::Extension;
+use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::registrar::BindingKey;
+use crate::engine::routing::Place;
 use crate::engine::transaction::ServerId;
 use crate::engine::web::{WebRefusal, WebReply, WebSession};
 use crate::sdp::{Direction, SessionDescription, remote_audio};
@@ -35,12 +38,14 @@ pub struct Admitted {
     pub caller: Party,
     /// What was dialled.
     pub dialled: String,
+    /// The offices that the call has passed.
+    pub passed: Vec<OfficeId>,
 }
 
 impl Calls {
     /// A phone or Asterisk calls.
     pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
-        let Admitted { server, flow, request, caller, dialled } = admitted;
+        let Admitted { server, flow, request, caller, dialled, passed } = admitted;
         let tag = fx.layer.fresh_tag();
         let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
             Ok(dialog) => dialog,
@@ -63,6 +68,8 @@ impl Calls {
             caller,
             device: device.filter(|_| flow.side == Side::Site),
             dialled,
+            passed,
+            address: Some(flow.remote.ip()),
             max_forwards: request.max_forwards().unwrap_or(70),
             session: LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx),
             offer: caller_offer(&request, Carriage::of_flow(&flow), fx),
@@ -106,6 +113,8 @@ impl Calls {
             caller: party,
             device: session.and_then(|session| fx.registrar.page_device(session)),
             dialled,
+            passed: Vec::new(),
+            address: None,
             max_forwards: 70,
             wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
             session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
@@ -127,13 +136,9 @@ impl Calls {
         let offer = std::mem::replace(&mut setup.offer, Ok(CallerOffer::Late));
         let planned = self.has_room(setup.side, &setup.caller.number, &setup.dialled, fx).and_then(|()| {
             let offer = offer?;
-            let question = Question {
-                number: &setup.dialled,
-                side: setup.side,
-                asterisk: fx.asterisk,
-                registrar: fx.registrar,
-            };
-            Ok((plan(&question)?, offer))
+            let plan = plan(&setup.question(fx))?;
+            self.has_room_on_links(setup.side, &setup.caller.number, &plan, fx)?;
+            Ok((plan, offer))
         });
         let id = CallId(fx.random_u64());
         let noted = note(LegId { call: id, place: 0 }, fx);
@@ -145,33 +150,13 @@ impl Calls {
         self.active += 1;
         fx.active_calls = self.active;
         call.observe("started", None, fx);
-        match refusal {
-            Some(cause) => call.end(cause, None, fx),
-            None => call.ring_next(fx),
+        if let Some(cause) = refusal {
+            call.end(cause, None, fx);
+        } else {
+            call.tell_of_emergency(fx);
+            call.ring_next(fx);
         }
         call
-    }
-
-    /// Whether one more call is allowed. Emergency calls always are. An extension's limit is for what its devices dial;
-    /// what Asterisk places on its behalf, or on an outsider's, counts only among all.
-    fn has_room(&self, side: Side, number: &str, dialled: &str, fx: &Effects<'_>) -> Result<(), Cause> {
-        if fx.settings.numbers.emergency().contains(dialled) {
-            return Ok(());
-        }
-        if self.draining {
-            return Err(Cause::Shutdown);
-        }
-        let limits = &fx.settings.calls;
-        let is_own = |call: &Call| {
-            let caller = call.legs.first().map(|leg| leg.party.number.as_str());
-            call.is_active() && call.side == Side::Site && caller == Some(number)
-        };
-        let own =
-            if side == Side::Site { self.table.values().filter(|call| is_own(call)).count() } else { 0 };
-        if self.active >= limits.max || own >= limits.per_extension {
-            return Err(Cause::Limit);
-        }
-        Ok(())
     }
 }
 
@@ -181,13 +166,43 @@ struct Setup {
     caller: Party,
     device: Option<BindingKey>,
     dialled: String,
+    passed: Vec<OfficeId>,
+    /// The caller's address, if it is a device of the site.
+    address: Option<IpAddr>,
     max_forwards: u8,
     wire: Wire,
     session: LegSession,
     offer: Result<CallerOffer, Cause>,
 }
 
+impl Setup {
+    fn question<'a>(&'a self, fx: &'a mut Effects<'_>) -> Question<'a> {
+        Question {
+            number: &self.dialled,
+            side: self.side,
+            emergency: fx.is_emergency(&self.dialled),
+            asterisk: fx.asterisk,
+            draw: fx.random_u64(),
+            registrar: fx.registrar,
+            router: fx.router,
+        }
+    }
+
+    /// Where the caller is, when it calls for help. Of another office's caller we know nothing.
+    fn place(&self, fx: &Effects<'_>) -> Option<Box<Place>> {
+        let is_here = matches!(self.side, Side::Site | Side::Asterisk);
+        if !is_here || !fx.is_emergency(&self.dialled) {
+            return None;
+        }
+        let address = self.address.filter(|_| self.side == Side::Site);
+        let mut place = fx.settings.routing.places.of(self.caller.number.parse().ok().as_ref(), address);
+        place.callback = place.callback.or_else(|| fx.settings.routing.main_number.clone());
+        Some(Box::new(place))
+    }
+}
+
 fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
+    let place = setup.place(fx);
     let wants = match &offer {
         CallerOffer::Offered { direction, .. } => *direction,
         CallerOffer::Late => Direction::SendRecv,
@@ -197,6 +212,7 @@ fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effec
         party: setup.caller,
         device: setup.device,
         state: LegState::Trying,
+        link: None,
         wire: setup.wire,
         session: setup.session,
         wants,
@@ -212,6 +228,12 @@ fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effec
         state: CallState::Dialling,
         legs: vec![leg],
         plan,
+        tried: Vec::new(),
+        attempt_reason: None,
+        awaiting: None,
+        place,
+        passed: setup.passed,
+        revision: fx.router.revision(),
         offer,
         winner: None,
         early: None,

@@ -126,6 +126,13 @@ impl Books {
         self.timers.cancel(&CallTimer { call, purpose });
     }
 
+    /// The timers of the attempt under way.
+    pub fn cancel_attempt(&mut self, call: CallId) {
+        for purpose in [Purpose::Ring, Purpose::Connect, Purpose::Progress] {
+            self.cancel(call, purpose);
+        }
+    }
+
     /// Everything of a call that is forgotten. Dialogs leave with their legs.
     pub fn forget_call(&mut self, call: CallId, legs: u16) {
         for entry in self.of_call.remove(&call).into_iter().flatten() {
@@ -135,7 +142,8 @@ impl Books {
                 Entry::End(end) => drop(self.ends.remove(&end)),
             }
         }
-        for purpose in [Purpose::Ring, Purpose::Longest, Purpose::Sample, Purpose::Linger] {
+        self.cancel_attempt(call);
+        for purpose in [Purpose::Longest, Purpose::Sample, Purpose::Linger] {
             self.cancel(call, purpose);
         }
         for place in 0..legs {

@@ -12,6 +12,7 @@ use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
 use crate::engine::output::Observation;
 use crate::engine::registrar::BindingKey;
+use crate::engine::routing::{DialFailure, LinkId};
 use crate::engine::transaction::{Event, ServerId};
 use crate::engine::web::CallView;
 use crate::media::{ConnectivityEvent, MediaEvent};
@@ -146,6 +147,17 @@ impl Calls {
         }
     }
 
+    /// A way to a link's peer was found, or none: calls that wait for it go on.
+    pub fn link_dialled(&mut self, link: &LinkId, result: Result<Flow, DialFailure>, fx: &mut Effects<'_>) {
+        let waits = |call: &Call| call.awaiting.as_ref().is_some_and(|(one, _)| one.link.id == *link);
+        let mut waiting: Vec<CallId> =
+            self.table.values().filter(|call| waits(call)).map(|call| call.id).collect();
+        waiting.sort_unstable();
+        for call in waiting {
+            self.with(LegId { call, place: 0 }, fx, |call, fx| call.link_dialled(link, result, fx));
+        }
+    }
+
     /// Ends all calls.
     pub fn end_all(&mut self, cause: Cause, fx: &mut Effects<'_>) {
         for id in self.ids() {
@@ -215,6 +227,8 @@ impl Call {
     fn timer(&mut self, purpose: Purpose, fx: &mut Effects<'_>) {
         match purpose {
             Purpose::Ring => self.ring_time_over(fx),
+            Purpose::Connect => self.connect_time_over(fx),
+            Purpose::Progress => self.progress_time_over(fx),
             Purpose::Longest => self.end(Cause::TooLong, None, fx),
             Purpose::Refresh(place) => self.refresh(place, fx),
             Purpose::Expire(_) => self.session_expired(fx),

@@ -13,6 +13,8 @@ pub enum Carriage {
     PlainPhone,
     /// A phone on TLS: SDES-SRTP; plain RTP only if the phone offers nothing else.
     SecurePhone,
+    /// Another office or a gateway on TLS: SDES-SRTP and nothing else.
+    SecureLink,
     /// A browser: DTLS-SRTP over ICE.
     Browser,
 }
@@ -23,6 +25,7 @@ impl Carriage {
         match self {
             Self::Trunk => MediaPolicy { plain: true, sdes: false, dtls: false },
             Self::PlainPhone | Self::SecurePhone => MediaPolicy { plain: true, sdes: true, dtls: false },
+            Self::SecureLink => MediaPolicy { plain: false, sdes: true, dtls: false },
             Self::Browser => MediaPolicy { plain: false, sdes: false, dtls: true },
         }
     }
@@ -31,9 +34,12 @@ impl Carriage {
     pub const fn of_flow(flow: &Flow) -> Self {
         match (flow.side, flow.transport) {
             (Side::Asterisk, _) => Self::Trunk,
+            (Side::Office(_), _) | (Side::Gateway, Transport::Tls | Transport::Ws | Transport::Wss) => {
+                Self::SecureLink
+            }
             (Side::Site, Transport::Ws | Transport::Wss) => Self::Browser,
             (Side::Site, Transport::Tls) => Self::SecurePhone,
-            (Side::Site, Transport::Udp | Transport::Tcp) => Self::PlainPhone,
+            (Side::Site | Side::Gateway, Transport::Udp | Transport::Tcp) => Self::PlainPhone,
         }
     }
 }

@@ -17,6 +17,10 @@ pub enum Cause {
     Declined,
     /// Nobody answered in time.
     NoAnswer,
+    /// No line leads to that office or number.
+    NoRoute,
+    /// The call has been here before, or would go back to where it came from.
+    Loop,
     /// No such number.
     NoSuchNumber,
     /// The number exists, but no device of it is registered.
@@ -74,6 +78,8 @@ impl Cause {
             Self::Busy => "busy",
             Self::Declined => "declined",
             Self::NoAnswer => "no-answer",
+            Self::NoRoute => "no-route",
+            Self::Loop => "loop",
             Self::NoSuchNumber => "no-such-number",
             Self::NotRegistered => "not-registered",
             Self::NoCommonMedia => "no-common-media",
@@ -104,6 +110,8 @@ impl Cause {
             Self::Busy => "The line is busy.",
             Self::Declined => "The call was declined.",
             Self::NoAnswer => "Nobody answered.",
+            Self::NoRoute => "No line leads to that number from here.",
+            Self::Loop => "The call went round in a circle between offices.",
             Self::NoSuchNumber => "There is no such number.",
             Self::NotRegistered => "No phone of this extension is connected.",
             Self::NoCommonMedia => "The two phones have no audio format in common.",
@@ -131,13 +139,15 @@ impl Cause {
 
     /// The sentence that goes with a stable word, for records; `None` for a word of another version.
     pub fn words_of(word: &str) -> Option<&'static str> {
-        const ALL: [Cause; 24] = [
+        const ALL: [Cause; 26] = [
             Cause::HungUp,
             Cause::Cancelled,
             Cause::AnsweredElsewhere,
             Cause::Busy,
             Cause::Declined,
             Cause::NoAnswer,
+            Cause::NoRoute,
+            Cause::Loop,
             Cause::NoSuchNumber,
             Cause::NotRegistered,
             Cause::NoCommonMedia,
@@ -165,7 +175,8 @@ impl Cause {
         match self {
             Self::Busy => StatusCode::BUSY_HERE,
             Self::Declined => StatusCode::DECLINE,
-            Self::NoSuchNumber => StatusCode::NOT_FOUND,
+            Self::NoSuchNumber | Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::NoAnswer | Self::NotRegistered | Self::NextHopSilent | Self::Redirected => {
                 StatusCode::TEMPORARILY_UNAVAILABLE
             }
@@ -207,6 +218,7 @@ impl Cause {
             Self::AnsweredElsewhere => Some("SIP;cause=200;text=\"Call completed elsewhere\""),
             Self::MediaTimeout => Some("SIP;cause=408;text=\"No RTP\""),
             Self::SessionExpired => Some("SIP;cause=408;text=\"Session expired\""),
+            Self::NextHopSilent => Some("SIP;cause=408;text=\"No response in time\""),
             Self::NoAnswer => Some("SIP;cause=480;text=\"No answer\""),
             Self::TooLong => Some("SIP;cause=503;text=\"Longest call duration reached\""),
             Self::Shutdown => Some("SIP;cause=503;text=\"Gateway stops\""),

@@ -10,6 +10,7 @@ use super::books::Books;
 use super::plan::AsteriskState;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
 use crate::engine::registrar::Registrar;
+use crate::engine::routing::Router;
 use crate::engine::settings::Settings;
 use crate::engine::transaction::{Layer, ServerId};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
@@ -44,6 +45,8 @@ pub struct Effects<'a> {
     pub tickets: &'a mut u64,
     /// Where devices are.
     pub registrar: &'a Registrar,
+    /// Links and routes.
+    pub router: &'a mut Router,
     /// Whose transactions, dialogs and ends are whose; the calls' timers.
     pub books: &'a mut Books,
     /// Calls in progress.
@@ -95,6 +98,13 @@ impl Effects<'_> {
         if status.is_final() {
             self.observe(Observation::Answered { method, status: status.code() });
         }
+    }
+
+    /// Whether a number is an emergency number: of the configuration, or of the route table.
+    pub fn is_emergency(&self, number: &str) -> bool {
+        let pushed = self.router.emergency_numbers();
+        self.settings.numbers.emergency().contains(number)
+            || pushed.is_some_and(|numbers| numbers.contains(number))
     }
 
     /// Writes to flash; nobody waits for it.

@@ -4,9 +4,13 @@ use bytes::Bytes;
 
 use crate::engine::dialog::{Opening, session_timer};
 use crate::engine::flow::Flow;
+use crate::engine::settings::LinkCredentials;
 use crate::sdp::SessionDescription;
+use crate::sip::digest::{UserKeys, client};
 use crate::sip::header::{CSeq, ContentType, MaxForwards, Tags};
-use crate::sip::{HeaderName, Headers, Method, NameAddr, Request, SipUri, Text, Transport};
+use crate::sip::{
+    HeaderName, Headers, Method, NameAddr, Request, Response, SipUri, StatusCode, Text, Transport,
+};
 
 /// What we understand; said in every INVITE and 2xx.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, MESSAGE, REGISTER";
@@ -24,8 +28,10 @@ pub fn our_contact(user: &str, flow: Flow) -> NameAddr {
 pub(super) struct Invitation<'a> {
     /// Who is called, by whom, through which proxies.
     pub opening: Opening,
-    /// Whether to assert the caller's identity (RFC 3325): only to Asterisk, which trusts us.
-    pub assert_identity: bool,
+    /// The caller's identity as we assert it (RFC 3325): to Asterisk, other offices and carriers, which trust us.
+    pub asserted: Option<NameAddr>,
+    /// More headers.
+    pub more: Vec<(HeaderName, Text)>,
     /// The offer.
     pub offer: &'a SessionDescription,
     /// Hops left.
@@ -41,10 +47,11 @@ pub(super) fn invite(invitation: &Invitation<'_>) -> Request {
     headers.set(&MaxForwards(invitation.max_forwards));
     headers.push(HeaderName::Allow, Text::from_static(ALLOW));
     headers.push(HeaderName::Supported, Tags::of(&["100rel", "timer"]));
-    if invitation.assert_identity {
-        let mut identity = invitation.opening.from.clone();
-        identity.params.remove("tag");
-        headers.push(HeaderName::PAssertedIdentity, &identity);
+    if let Some(identity) = &invitation.asserted {
+        headers.push(HeaderName::PAssertedIdentity, identity);
+    }
+    for (name, value) in &invitation.more {
+        headers.push(name.clone(), value);
     }
     session_timer::offer(&mut request, invitation.preference, None);
     set_sdp(&mut request.headers, &mut request.body, invitation.offer);
@@ -64,4 +71,32 @@ pub(super) fn again_with_longer_session(invite: &Request, preference: session_ti
     request.headers.set(&CSeq { number, method: Method::Invite });
     session_timer::offer(&mut request, preference, None);
     request
+}
+
+/// The same INVITE with the answer to a challenge; nothing when it has one already, or we cannot answer.
+pub(super) fn again_with_proof(
+    invite: &Request,
+    response: &Response,
+    known: &LinkCredentials,
+    cnonce: u64,
+) -> Option<Request> {
+    let (asks, answers) = if response.status == StatusCode::UNAUTHORIZED {
+        (HeaderName::WwwAuthenticate, HeaderName::Authorization)
+    } else {
+        (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization)
+    };
+    if invite.headers.has(&answers) {
+        return None;
+    }
+    let challenges = response.headers.challenges(&asks);
+    let challenge = client::choose(&challenges).ok()?;
+    let keys = UserKeys::new(&known.username, &challenge.realm, &known.password);
+    let cnonce = format!("{cnonce:016x}");
+    let proof =
+        client::answer(challenge, &known.username, &keys, (&Method::Invite, &invite.uri), &cnonce, 1).ok()?;
+    let mut request = invite.clone();
+    let number = invite.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
+    request.headers.set(&CSeq { number, method: Method::Invite });
+    request.headers.push(answers, proof.to_string());
+    Some(request)
 }

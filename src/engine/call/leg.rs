@@ -7,6 +7,8 @@
 //! | Trying, Ringing, Up | the call lets go of it | Ended |
 //! | Trying, Ringing, Up | the party refuses, hangs up, vanishes | Ended |
 
+use std::sync::Arc;
+
 use super::cause::Cause;
 use super::effects::Effects;
 use super::session::LegSession;
@@ -14,6 +16,7 @@ use super::sip_leg::SipLeg;
 use super::web_leg::WebLeg;
 use crate::engine::flow::{Flow, Side};
 use crate::engine::registrar::BindingKey;
+use crate::engine::routing::Link;
 use crate::engine::web::QualityView;
 use crate::sdp::Direction;
 use crate::time::WallTime;
@@ -67,6 +70,8 @@ pub struct Leg {
     pub device: Option<BindingKey>,
     /// How far it is.
     pub state: LegState,
+    /// The link over which we called it.
+    pub link: Option<Arc<Link>>,
     /// How it is signalled.
     pub wire: Wire,
     /// Its media.
@@ -100,12 +105,16 @@ impl Leg {
         }
     }
 
-    /// How the party is reached: `udp`, `tcp`, `tls`, `ws`, `wss`, `web`, or `asterisk`.
+    /// How the party is reached: `udp`, `tcp`, `tls`, `ws`, `wss`, `web`, `asterisk`, `office` or `gateway`.
     pub fn by(&self) -> &'static str {
         match &self.wire {
             Wire::Web(_) => "web",
-            Wire::Sip(sip) if sip.flow.side == Side::Asterisk => "asterisk",
-            Wire::Sip(sip) => sip.flow.transport.uri_token(),
+            Wire::Sip(sip) => match sip.flow.side {
+                Side::Asterisk => "asterisk",
+                Side::Office(_) => "office",
+                Side::Gateway => "gateway",
+                Side::Site => sip.flow.transport.uri_token(),
+            },
         }
     }
 

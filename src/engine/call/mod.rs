@@ -3,11 +3,13 @@
 //! | file | what |
 //! | --- | --- |
 //! | `calls`, `page_calls` | [`Calls`]: what comes in finds its call and leg |
-//! | `begin` | a call's beginning: limits, the caller's offer |
+//! | `begin`, `room` | a call's beginning: limits, the caller's offer |
 //! | `model` | [`Call`] and its states |
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
 //! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
 //! | `plan` | whom to ring, in which order |
+//! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
+//! | `outward` | what other offices and carriers are told of a caller |
 //! | `setup`, `invitation` | attempts, and the INVITEs that make them |
 //! | `answering` | ringing, early media, the first answer wins |
 //! | `requests`, `responses` | what parties ask in a dialog, and answer |
@@ -23,6 +25,7 @@
 
 mod abandoned;
 mod answering;
+mod attempts;
 mod begin;
 mod books;
 mod calls;
@@ -36,8 +39,10 @@ mod id;
 mod invitation;
 mod keying;
 mod leg;
+mod link_leg;
 mod media_events;
 mod model;
+mod outward;
 mod page_calls;
 mod pages;
 mod plan;
@@ -46,6 +51,7 @@ mod record;
 mod refresh;
 mod requests;
 mod responses;
+mod room;
 mod session;
 mod setup;
 mod sip_leg;
@@ -54,6 +60,7 @@ mod timer;
 mod view;
 mod web_leg;
 
+pub use attempts::AttemptRecord;
 pub use begin::Admitted;
 pub use books::Books;
 pub use calls::{Calls, InDialog};
@@ -63,6 +70,7 @@ pub use id::{CallId, LegId};
 pub use invitation::{ALLOW, our_contact};
 pub use leg::{Leg, LegState, Party, Wire};
 pub use model::{Call, CallState};
+pub(super) use outward::{caller_from, passed};
 pub use plan::AsteriskState;
 pub use record::{CallRecord, LegRecord};
 

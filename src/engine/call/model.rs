@@ -8,13 +8,18 @@
 //! | Up | either party hangs up, vanishes, is silent, does not acknowledge | Over |
 //! | Over | all final responses and media reports are in, or the linger time has passed | forgotten |
 
+use std::borrow::Cow;
+
+use super::attempts::Tried;
 use super::cause::Cause;
 use super::id::{CallId, LegId};
 use super::leg::{Leg, LegState, Party};
 use super::plan::Plan;
 use crate::engine::flow::Side;
+use crate::engine::numbering::OfficeId;
+use crate::engine::routing::{Choice, Link, Place, Revision};
 use crate::sdp::{Codec, Direction, SessionDescription};
-use crate::time::WallTime;
+use crate::time::{Now, WallTime};
 
 /// How far a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +65,18 @@ pub struct Call {
     pub legs: Vec<Leg>,
     /// What is left to try.
     pub plan: Plan,
+    /// What was tried.
+    pub tried: Vec<Tried>,
+    /// Why the attempt under way fails, when something says it more exactly than a cause.
+    pub attempt_reason: Option<Cow<'static, str>>,
+    /// The attempt that waits for a way to its link's peer, and since when.
+    pub awaiting: Option<(Box<Choice>, Now)>,
+    /// Where the caller is, when it calls for help.
+    pub place: Option<Box<Place>>,
+    /// The offices that the call has passed before it came here.
+    pub passed: Vec<OfficeId>,
+    /// The route table by which it was planned.
+    pub revision: Revision,
     /// What the caller wants of media.
     pub offer: CallerOffer,
     /// The leg that answered.
@@ -112,6 +129,11 @@ impl Call {
         self.legs.iter().skip(1).any(|leg| leg.state.is_live())
     }
 
+    /// Whether the attempt under way may still lead to an answer.
+    pub fn is_trying(&self) -> bool {
+        self.awaiting.is_some() || self.has_live_callee()
+    }
+
     /// Whether it counts as a call in progress.
     pub const fn is_active(&self) -> bool {
         !matches!(self.state, CallState::Over(_))
@@ -127,6 +149,21 @@ impl Call {
             || self.dialled_party(),
             |leg| Party { number: self.dialled.clone(), name: leg.party.name.clone() },
         )
+    }
+
+    /// Whether it goes over a link, or came over one.
+    pub fn uses_links(&self) -> bool {
+        matches!(self.side, Side::Office(_)) || self.awaiting.is_some() || self.live_links().next().is_some()
+    }
+
+    /// Whether it is with a party of this office.
+    pub fn is_with(&self, office: OfficeId) -> bool {
+        self.side == Side::Office(office) || self.live_links().any(|link| link.office == Some(office))
+    }
+
+    fn live_links(&self) -> impl Iterator<Item = &Link> {
+        let live = self.legs.iter().filter(|leg| leg.state.is_live());
+        live.filter_map(|leg| leg.link.as_deref())
     }
 
     /// Notes why a leg failed: the reason that says most about the called party wins (RFC 3261 §16.7 step 6).
@@ -156,7 +193,7 @@ const fn weight(cause: Cause) -> u8 {
         Cause::NoAnswer => 5,
         Cause::NoCommonMedia | Cause::BadDescription => 4,
         Cause::Refused(_) => 3,
-        Cause::NotRegistered => 2,
+        Cause::NotRegistered | Cause::Loop | Cause::NoRoute => 2,
         _ => 1,
     }
 }

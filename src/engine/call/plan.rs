@@ -1,20 +1,37 @@
-//! Whom to ring for a dialled number: ordered attempts, each of one or several devices at once.
+//! Whom to ring for a dialled number: ordered attempts, each of one target or several devices at once.
 //!
 //! | attempt | made when |
 //! | --- | --- |
-//! | Asterisk | a caller of the site dials, and Asterisk answers |
+//! | a link of a route, in the order that `routing` chose | the number is none of ours and a route answers it; never for a carrier's caller |
+//! | Asterisk | a caller of the site, of another office or of a carrier dials, and Asterisk answers |
 //! | the devices with the highest q value, together (RFC 3261 §16.6) | a caller from Asterisk dials; Asterisk is absent, down or failed |
 //! | the devices with the next q value | nobody answered the ones before within `ring-step`, or all of them failed |
+//! | every way out, carriers first | an emergency number was dialled |
 //!
 //! Devices that give no q value have the highest, so they ring at once.
+//!
+//! # What follows a failed attempt
+//!
+//! | what failed | another attempt |
+//! | --- | --- |
+//! | devices | yes, unless one said no for all (6xx) |
+//! | Asterisk is down, silent, or refused 500, 502, 503, 504 before it rang | yes |
+//! | Asterisk said anything else | no: its verdict is final |
+//! | a link: no way, no response, nothing after its 100 | yes |
+//! | a link: refused for a reason of its own, also after it rang | yes |
+//! | a link: busy, declined, no such number, nobody there | no: that is the called party's word |
+//! | a link: lost after it rang | no: the called phone may still ring |
+//! | an emergency call, whatever it was | yes |
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cause::Cause;
 use crate::engine::flow::Side;
-use crate::engine::numbering::Extension;
+use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::registrar::{Binding, Registrar};
+use crate::engine::routing::{Choice, EmergencyWay, Link, Query, Router, SkipReason, Skipped};
 use crate::engine::settings::CallSettings;
 
 /// One device or next hop to ring.
@@ -27,59 +44,155 @@ pub enum Target {
     },
     /// A device of an extension.
     Device(Box<Binding>),
+    /// A link of ours.
+    Link(Box<Choice>),
 }
 
 /// Targets that ring together.
 pub(super) type Attempt = Vec<Target>;
 
+/// What an attempt is made with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// None was made.
+    #[default]
+    None,
+    /// Asterisk.
+    Asterisk,
+    /// Devices.
+    Devices,
+    /// A link.
+    Link,
+}
+
 /// Ordered attempts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     attempts: VecDeque<Attempt>,
-    /// Whether devices ring, or rang last; else Asterisk was asked.
-    rings_devices: bool,
+    /// With what the attempt under way is made, or the last one was.
+    way: Way,
+    /// Whether the call is for help.
+    emergency: bool,
+    /// Links that are not tried.
+    skipped: Vec<Skipped>,
 }
 
 impl Plan {
     /// The next attempt.
     pub fn next_attempt(&mut self) -> Option<Attempt> {
         let attempt = self.attempts.pop_front()?;
-        self.rings_devices = attempt.iter().all(|target| matches!(target, Target::Device(_)));
+        self.way = match attempt.first() {
+            Some(Target::Asterisk { .. }) => Way::Asterisk,
+            Some(Target::Link(_)) => Way::Link,
+            Some(Target::Device(_)) | None => Way::Devices,
+        };
         Some(attempt)
+    }
+
+    /// With what the attempt under way is made.
+    pub const fn way(&self) -> Way {
+        self.way
+    }
+
+    /// Whether nothing is left to try after the attempt under way.
+    pub fn is_last(&self) -> bool {
+        self.attempts.is_empty()
+    }
+
+    /// Whether the call is for help.
+    pub const fn is_emergency(&self) -> bool {
+        self.emergency
+    }
+
+    /// The links that are not tried, and why.
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
+    /// Whether the first attempt goes over a link.
+    pub fn begins_with_link(&self) -> bool {
+        self.first_link().is_some()
+    }
+
+    /// The office that the first attempt leads to.
+    pub fn first_office(&self) -> Option<OfficeId> {
+        self.first_link().and_then(|link| link.office)
+    }
+
+    fn first_link(&self) -> Option<&Link> {
+        match self.attempts.front()?.first()? {
+            Target::Link(choice) => Some(&choice.link),
+            Target::Asterisk { .. } | Target::Device(_) => None,
+        }
     }
 
     /// How long the attempt under way may ring.
     pub fn ring_time(&self, settings: &CallSettings) -> Duration {
-        let others_wait = self.rings_devices && !self.attempts.is_empty();
+        let others_wait = self.way == Way::Devices && !self.attempts.is_empty();
         if others_wait { settings.ring_step } else { settings.ring_timeout }
     }
 
-    /// Whether another attempt may follow when the best that was heard is `cause`. One device speaks for the others
-    /// of its user only when it says so (6xx, RFC 3261 §16.7). Asterisk's verdict is final, above all when it `rang`;
-    /// that it failed or is silent is no verdict.
+    /// Whether another attempt may follow one that ended by `cause`, by the table above. `rang`: its phone rang.
     pub fn goes_on_after(&self, cause: Cause, rang: bool) -> bool {
-        match cause {
-            _ if self.attempts.is_empty() => false,
-            Cause::Declined => false,
-            Cause::Refused(status) if self.rings_devices => status.code() < 600,
-            _ if self.rings_devices => true,
-            Cause::NextHopSilent | Cause::AsteriskDown | Cause::ConnectionLost => true,
-            Cause::Refused(status) => !rang && matches!(status.code(), 500 | 502 | 503 | 504),
-            _ => false,
+        if self.attempts.is_empty() {
+            return false;
         }
+        if self.emergency {
+            return true;
+        }
+        match self.way {
+            Way::Link => is_of_link(cause, rang),
+            Way::Devices => !cause.is_global(),
+            Way::Asterisk | Way::None => match cause {
+                Cause::NextHopSilent | Cause::AsteriskDown | Cause::ConnectionLost => true,
+                Cause::Refused(status) => !rang && matches!(status.code(), 500 | 502 | 503 | 504),
+                _ => false,
+            },
+        }
+    }
+}
+
+/// Whether a failure says something about a link only, not about the called party.
+const fn is_of_link(cause: Cause, rang: bool) -> bool {
+    match cause {
+        Cause::Busy
+        | Cause::Declined
+        | Cause::NoSuchNumber
+        | Cause::NotRegistered
+        | Cause::NoAnswer
+        | Cause::Cancelled => false,
+        Cause::NextHopSilent | Cause::ConnectionLost | Cause::AsteriskDown => !rang,
+        Cause::Refused(status) => status.code() != 604,
+        _ => true,
     }
 }
 
 /// What decides about a plan.
 pub(super) struct Question<'a> {
-    /// What was dialled.
+    /// What was dialled, as this office calls it.
     pub number: &'a str,
     /// From which side.
     pub side: Side,
+    /// Whether the number is an emergency number.
+    pub emergency: bool,
     /// Whether Asterisk is configured and answers.
     pub asterisk: AsteriskState,
     /// Where devices are.
     pub registrar: &'a Registrar,
+    /// Links and routes.
+    pub router: &'a Router,
+    /// Random bits.
+    pub draw: u64,
+}
+
+impl Question<'_> {
+    /// The office that the call comes from.
+    const fn origin(&self) -> Option<OfficeId> {
+        match self.side {
+            Side::Office(office) => Some(office),
+            Side::Site | Side::Asterisk | Side::Gateway => None,
+        }
+    }
 }
 
 /// Whether Asterisk can be asked.
@@ -93,27 +206,73 @@ pub enum AsteriskState {
     Down,
 }
 
-/// Makes the plan.
-///
-/// A caller of the site goes to Asterisk, whose dialplan decides; if it is down or silent, extensions are rung directly.
-/// A call from Asterisk rings the devices of the extension it names.
+/// Makes the plan, by the first table above.
 pub(super) fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
+    if question.emergency {
+        return emergency(question);
+    }
     let devices = devices(question);
-    let via_asterisk = question.side == Side::Site && question.asterisk == AsteriskState::Up;
+    if devices.is_err()
+        && let Some(plan) = over_links(question)?
+    {
+        return Ok(plan);
+    }
+    let asks_asterisk = question.side != Side::Asterisk && may_ask_asterisk(question.number);
     let mut attempts = VecDeque::new();
-    if via_asterisk {
+    if asks_asterisk && question.asterisk == AsteriskState::Up {
         attempts.push_back(vec![Target::Asterisk { number: question.number.to_owned() }]);
     }
     match devices {
         Ok(devices) if !devices.is_empty() => attempts.extend(devices),
         Ok(_) if attempts.is_empty() => return Err(Cause::NotRegistered),
         Err(()) if attempts.is_empty() => {
-            let is_down = question.side == Side::Site && question.asterisk == AsteriskState::Down;
+            let is_down = asks_asterisk && question.asterisk == AsteriskState::Down;
             return Err(if is_down { Cause::AsteriskDown } else { Cause::NoSuchNumber });
         }
         Ok(_) | Err(()) => {}
     }
-    Ok(Plan { attempts, rings_devices: false })
+    Ok(Plan { attempts, ..Plan::default() })
+}
+
+/// The links that carry the number; nothing when no route answers it, or the caller may not use links.
+fn over_links(question: &Question<'_>) -> Result<Option<Plan>, Cause> {
+    if question.side == Side::Gateway {
+        return Ok(None);
+    }
+    let query = Query { number: question.number, origin: question.origin(), draw: question.draw };
+    let answers = question.asterisk == AsteriskState::Up;
+    let Some(made) = question.router.plan(query, answers) else { return Ok(None) };
+    if made.choices.is_empty() {
+        let is = |why| made.skipped.iter().any(|skipped| skipped.why == why);
+        return Err(if is(SkipReason::Full) {
+            Cause::Limit
+        } else if is(SkipReason::Origin) {
+            Cause::Loop
+        } else {
+            Cause::NoRoute
+        });
+    }
+    let attempts = made.choices.into_iter().map(|choice| vec![Target::Link(Box::new(choice))]).collect();
+    Ok(Some(Plan { attempts, skipped: made.skipped, ..Plan::default() }))
+}
+
+/// Every way out. A visitor, a full house, a cut uplink and a refused route set change nothing here.
+fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
+    let asterisk = match (question.side, question.asterisk) {
+        (Side::Asterisk, _) | (_, AsteriskState::Absent) => None,
+        (_, state) => Some(state == AsteriskState::Up),
+    };
+    let number = question.number;
+    let ways = question.router.emergency_ways(asterisk, question.origin());
+    let target = |way| match way {
+        EmergencyWay::Asterisk => Target::Asterisk { number: number.to_owned() },
+        EmergencyWay::Link(link) => Target::Link(Box::new(Choice { link, number: number.to_owned() })),
+    };
+    let attempts: VecDeque<Attempt> = ways.into_iter().map(|way| vec![target(way)]).collect();
+    if attempts.is_empty() {
+        return Err(Cause::NoRoute);
+    }
+    Ok(Plan { attempts, emergency: true, ..Plan::default() })
 }
 
 /// The reachable devices of the number by falling q value, those with the same together; an error when it is no
@@ -130,4 +289,24 @@ fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
 
 fn device(binding: &Binding) -> Target {
     Target::Device(Box::new(binding.clone()))
+}
+
+/// What Asterisk is asked to call through one of its own peers: `iax2*par*1001`. Only links make such numbers.
+pub(super) fn peer_number(technology: &str, peer: &str, number: &str) -> String {
+    format!("{}*{peer}*{number}", technology.to_ascii_lowercase())
+}
+
+/// Whether a number that somebody dialled may go to Asterisk: none that names one of its peers, which is for links alone.
+fn may_ask_asterisk(number: &str) -> bool {
+    !number.split_once('*').is_some_and(|(first, _)| {
+        !first.is_empty()
+            && first.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && !first.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Whether a link leads to another office, as opposed to a carrier.
+pub(super) fn leads_to_office(link: &Arc<Link>) -> bool {
+    use crate::engine::routing::LinkKind;
+    !matches!(link.kind, LinkKind::PstnGateway)
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::attempts::AttemptRecord;
 use super::effects::Effects;
 use super::leg::{Leg, LegState};
 use super::model::{Call, CallState};
@@ -31,6 +32,14 @@ pub struct CallRecord {
     pub ended: u64,
     /// Why it ended, as a stable word.
     pub cause: &'static str,
+    /// Whether it was a call for help.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub emergency: bool,
+    /// The revision of the route table by which it was planned; absent when there was none.
+    #[serde(rename = "route-revision", skip_serializing_if = "Option::is_none")]
+    pub route_revision: Option<u64>,
+    /// What was tried, in order, then the links that were left out.
+    pub attempts: Vec<AttemptRecord>,
     /// Every leg that was tried, the caller's first.
     pub legs: Vec<LegRecord>,
 }
@@ -40,7 +49,7 @@ pub struct CallRecord {
 pub struct LegRecord {
     /// The party's number.
     pub number: String,
-    /// `udp`, `tcp`, `tls`, `ws`, `wss`, `web`, or `asterisk`.
+    /// `udp`, `tcp`, `tls`, `ws`, `wss`, `web`, `asterisk`, `office` or `gateway`.
     pub by: &'static str,
     /// Milliseconds since 1970; absent if it never was.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,6 +90,9 @@ impl Call {
             answered: self.answered.map(|at| at.0),
             ended: self.ended.unwrap_or(fx.now.wall).0,
             cause: cause.as_str(),
+            emergency: self.plan.is_emergency(),
+            route_revision: Some(self.revision.0).filter(|revision| *revision > 0),
+            attempts: self.attempt_records(),
             legs: self.legs.iter().map(leg_record).collect(),
         };
         fx.persist(Change::CallRecord(Box::new(record)));

@@ -82,6 +82,7 @@ impl Call {
         if was_given_up {
             return;
         }
+        self.link_invite_failed(place, reason, fx);
         if flow.side == Side::Asterisk {
             fx.asterisk_silent = true;
             return self.callee_failed(place, Cause::AsteriskDown, fx);
@@ -97,6 +98,7 @@ impl Call {
         prack: Option<ReliableProvisional>,
         fx: &mut Effects<'_>,
     ) {
+        self.link_responded(place, response.status, fx);
         if response.status.is_provisional() {
             return self.provisional_response(place, response, prack, fx);
         }
@@ -105,6 +107,11 @@ impl Call {
         }
         fx.books.forget_client(client);
         if response.status == StatusCode::SESSION_INTERVAL_TOO_SMALL && self.call_again(place, response, fx) {
+            return;
+        }
+        let is_challenge =
+            matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        if is_challenge && self.prove_to_link(place, response, fx) {
             return;
         }
         let was_cancelled = self.close_outgoing(place);

@@ -278,7 +278,7 @@ impl LegSession {
                 let address = SocketAddr::new(self.address, media.webrtc.port());
                 Ok((LocalPort::WebRtc, address, media.webrtc.port()))
             }
-            Carriage::PlainPhone | Carriage::SecurePhone => {
+            Carriage::PlainPhone | Carriage::SecurePhone | Carriage::SecureLink => {
                 let address = media.external.unwrap_or(self.address);
                 let taken = fx.stock.ports.allocate(fx.now.instant);
                 let pair = taken.map_err(|refusal| {
@@ -325,7 +325,9 @@ impl LegSession {
         let end = self.end.as_ref().ok_or(Cause::NoMediaPort)?;
         let security = match self.carriage {
             Carriage::Trunk | Carriage::PlainPhone => self.agreed_or_plain(),
-            Carriage::SecurePhone => LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed),
+            Carriage::SecurePhone | Carriage::SecureLink => {
+                LocalSecurity::sdes(&SrtpSuite::PREFERENCE, &self.key_seed)
+            }
             Carriage::Browser => {
                 LocalSecurity::DtlsSrtp(Self::local_dtls(end, fx).ok_or(Cause::MediaFailed)?)
             }

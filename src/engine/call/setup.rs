@@ -1,5 +1,9 @@
 //! Setting a call up: attempts, devices that ring, the first that answers.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempts::Outcome;
 use super::books::Asked;
 use super::carriage::Carriage;
 use super::cause::Cause;
@@ -7,6 +11,7 @@ use super::effects::Effects;
 use super::invitation::{Invitation, invite, our_contact};
 use super::leg::{Leg, LegState, Party, Wire};
 use super::model::{Call, CallerOffer};
+use super::outward::{Words, location};
 use super::plan::Target;
 use super::session::LegSession;
 use super::sip_leg::{SipLeg, Stage};
@@ -15,26 +20,33 @@ use super::web_leg::WebLeg;
 use crate::engine::dialog::{Opening, RouteSet};
 use crate::engine::flow::{Flow, Side};
 use crate::engine::output::Observation;
-use crate::engine::registrar::{Binding, Reach};
+use crate::engine::registrar::{Binding, BindingKey, Reach};
+use crate::engine::routing::Link;
 use crate::engine::transaction::RequestOptions;
 use crate::engine::web::{WebEvent, WebSession};
 use crate::sdp::{Codec, Direction, OfficeCodecs, codecs_for_other_leg};
-use crate::sip::{NameAddr, SipUri, Transport, Uri};
+use crate::sip::{NameAddr, SipUri, Uri};
 
 impl Call {
     /// Makes the next attempt; when none is left, tells the caller why the call failed.
     pub(super) fn ring_next(&mut self, fx: &mut Effects<'_>) {
+        fx.books.cancel_attempt(self.id);
         while let Some(attempt) = self.plan.next_attempt() {
+            if let Some(first) = attempt.first() {
+                self.begin_attempt(first, fx);
+                self.expect_progress(first, fx);
+            }
             for target in attempt {
                 if let Err(cause) = self.ring(target, fx) {
                     self.note_failure(cause);
                 }
             }
-            if self.has_live_callee() {
+            if self.is_trying() {
                 let time = self.plan.ring_time(&fx.settings.calls);
                 fx.books.set(self.id, Purpose::Ring, fx.now.instant, time);
                 return;
             }
+            self.end_attempt(Outcome::Failed, self.failure.unwrap_or(Cause::NotRegistered).as_str(), fx);
         }
         self.end(self.failure.unwrap_or(Cause::NotRegistered), None, fx);
     }
@@ -45,9 +57,11 @@ impl Call {
         if !self.plan.goes_on_after(self.failure.unwrap_or(Cause::NoAnswer), true) {
             return self.end(Cause::NoAnswer, None, fx);
         }
+        self.awaiting = None;
         for place in 1..self.legs.len() as u16 {
             self.drop_leg(place, Cause::NoAnswer, fx);
         }
+        self.end_attempt(Outcome::GivenUp, Cause::NoAnswer.as_str(), fx);
         self.early = None;
         self.ring_next(fx);
     }
@@ -55,6 +69,7 @@ impl Call {
     /// Calls one target.
     fn ring(&mut self, target: Target, fx: &mut Effects<'_>) -> Result<(), Cause> {
         match target {
+            Target::Link(choice) => self.ring_link(choice, fx),
             Target::Asterisk { number } => self.ring_asterisk(&number, fx),
             Target::Device(binding) => match binding.reach.clone() {
                 Reach::Sip { contact, flow, path } => self.ring_phone(&binding, *contact, flow, &path, fx),
@@ -66,16 +81,19 @@ impl Call {
 
     fn ring_asterisk(&mut self, number: &str, fx: &mut Effects<'_>) -> Result<(), Cause> {
         let asterisk = fx.settings.asterisk.ok_or(Cause::AsteriskDown)?;
-        let flow = Flow {
-            transport: Transport::Udp,
-            local: asterisk.local,
-            remote: asterisk.remote,
-            connection: None,
-            side: Side::Asterisk,
-        };
         let target = SipUri::new(Some(number), asterisk.remote.ip().into(), Some(asterisk.remote.port()));
         let party = Party { number: number.to_owned(), name: None };
-        self.ring_sip(Called { party, device: None, target: target.into(), flow, path: &[] }, fx)
+        let called = Called {
+            party,
+            device: None,
+            target: target.into(),
+            flow: asterisk.flow(),
+            path: &[],
+            link: None,
+            words: None,
+            patience: Some(asterisk.first_response),
+        };
+        self.ring_sip(called, fx)
     }
 
     fn ring_phone(
@@ -89,36 +107,46 @@ impl Call {
         let extension = &binding.key.extension;
         let name = fx.registrar.display_name(extension);
         let party = Party { number: extension.to_string(), name };
-        self.ring_sip(Called { party, device: Some(binding.clone()), target: contact, flow, path }, fx)
+        let called = Called {
+            party,
+            device: Some(binding.key.clone()),
+            target: contact,
+            flow,
+            path,
+            link: None,
+            words: None,
+            patience: None,
+        };
+        self.ring_sip(called, fx)
     }
 
-    fn ring_sip(&mut self, called: Called<'_>, fx: &mut Effects<'_>) -> Result<(), Cause> {
+    pub(super) fn ring_sip(&mut self, called: Called<'_>, fx: &mut Effects<'_>) -> Result<(), Cause> {
         let place = self.next_place()?;
-        let Called { party, device, target, flow, path } = called;
+        let Called { party, device, target, flow, path, link, words, patience } = called;
         let mut session = LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx);
         let offer = session.offer(self.codecs_to_offer(), self.caller_wants(), fx);
         let offer = self.own_end(place, &mut session, offer, fx)?;
-        let caller = self.peer_of(place);
-        let contact = our_contact(&caller.number, flow);
+        let Words { from, to, asserted, more } = words.unwrap_or_else(|| self.inward(&party, flow.side, fx));
+        let user = asserted.as_ref().unwrap_or(&from).uri.user().unwrap_or_default().into_owned();
         let opening = Opening {
             target,
             routes: RouteSet::new(path),
-            from: address(&caller, fx).with_tag(&fx.layer.fresh_tag()),
-            to: address(&party, fx),
+            from: from.with_tag(&fx.layer.fresh_tag()),
+            to,
             call_id: fx.layer.fresh_call_id(),
             cseq: 1,
-            contact: contact.clone(),
+            contact: our_contact(&user, flow),
         };
         let request = invite(&Invitation {
             opening,
-            assert_identity: flow.side == Side::Asterisk,
+            asserted,
+            more,
             offer: &offer,
             max_forwards: self.max_forwards.saturating_sub(1),
             preference: super::refresh::preference(fx),
         });
-        let first_response =
-            fx.settings.asterisk.filter(|_| flow.side == Side::Asterisk).map(|link| link.first_response);
-        let sip = match SipLeg::outgoing(flow, request, RequestOptions { first_response }, fx) {
+        let options = RequestOptions { first_response: patience };
+        let sip = match SipLeg::outgoing(flow, request, options, fx) {
             Ok(sip) => sip,
             Err(cause) => {
                 session.close(fx);
@@ -128,9 +156,20 @@ impl Call {
         if let Stage::Outgoing { client, .. } = &sip.stage {
             fx.books.note_client(*client, self.leg_id(place), Asked::Invite);
         }
-        let device = device.map(|binding| binding.key);
         self.add_leg(party, device, Wire::Sip(Box::new(sip)), session, fx);
+        if let (Some(link), Some(leg)) = (link, self.leg(place)) {
+            fx.router.links.take(&link.id);
+            leg.link = Some(link);
+        }
         Ok(())
+    }
+
+    /// What devices and Asterisk are told of the two parties.
+    fn inward(&self, party: &Party, side: Side, fx: &Effects<'_>) -> Words {
+        let from = address(&self.peer_of(1), fx);
+        let asserted = (side == Side::Asterisk).then(|| from.clone());
+        let more = if side == Side::Asterisk { location(self) } else { Vec::new() };
+        Words { from, to: address(party, fx), asserted, more }
     }
 
     fn ring_page(&mut self, binding: &Binding, page: WebSession, fx: &mut Effects<'_>) -> Result<(), Cause> {
@@ -154,7 +193,7 @@ impl Call {
     fn add_leg(
         &mut self,
         party: Party,
-        device: Option<crate::engine::registrar::BindingKey>,
+        device: Option<BindingKey>,
         wire: Wire,
         session: LegSession,
         fx: &Effects<'_>,
@@ -164,6 +203,7 @@ impl Call {
             party,
             device,
             state: LegState::Trying,
+            link: None,
             wire,
             session,
             wants: Direction::SendRecv,
@@ -226,10 +266,16 @@ fn address(party: &Party, fx: &Effects<'_>) -> NameAddr {
 }
 
 /// A target, taken apart.
-struct Called<'a> {
-    party: Party,
-    device: Option<Binding>,
-    target: Uri,
-    flow: Flow,
-    path: &'a [NameAddr],
+pub(super) struct Called<'a> {
+    pub(super) party: Party,
+    pub(super) device: Option<BindingKey>,
+    pub(super) target: Uri,
+    pub(super) flow: Flow,
+    pub(super) path: &'a [NameAddr],
+    /// The link, if it is reached over one.
+    pub(super) link: Option<Arc<Link>>,
+    /// What it is told, when that is not what devices are.
+    pub(super) words: Option<Words>,
+    /// How long the first response may take.
+    pub(super) patience: Option<Duration>,
 }

@@ -20,7 +20,10 @@ impl Call {
         }
         self.state = CallState::Over(cause);
         self.ended = Some(fx.now.wall);
-        for purpose in [Purpose::Ring, Purpose::Longest, Purpose::Sample] {
+        self.awaiting = None;
+        self.end_attempt_with(cause, fx);
+        fx.books.cancel_attempt(self.id);
+        for purpose in [Purpose::Longest, Purpose::Sample] {
             fx.books.cancel(self.id, purpose);
         }
         for place in 0..self.legs.len() as u16 {
@@ -49,6 +52,9 @@ impl Call {
         leg.state = LegState::Ended(cause);
         leg.session.withdraw();
         leg.session.close(fx);
+        if let Some(link) = &leg.link {
+            fx.router.links.give(&link.id);
+        }
         fx.books.cancel_leg(id.call, place);
         match &mut leg.wire {
             Wire::Sip(sip) => {

@@ -7,6 +7,10 @@ use super::id::CallId;
 pub enum Purpose {
     /// Devices have rung long enough.
     Ring,
+    /// The way to a link's peer took too long.
+    Connect,
+    /// The attempt under way has neither rung nor been answered.
+    Progress,
     /// The call has lasted long enough.
     Longest,
     /// The session of this leg is to be refreshed (RFC 4028).

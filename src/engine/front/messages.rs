@@ -1,10 +1,12 @@
 //! Messages off the wire: let in or refused, and each request to the room that answers it.
 
+use std::net::IpAddr;
+
 use super::{EXTENSIONS, Engine};
 use crate::engine::admission::Admit;
 use crate::engine::call::{self, Admitted, InDialog, Party};
 use crate::engine::flow::{Flow, Side};
-use crate::engine::numbering::Extension;
+use crate::engine::numbering::{Dialled, Extension, OfficeId};
 use crate::engine::output::{Observation, Output};
 use crate::engine::registrar::Allowed;
 use crate::engine::transaction::{ClientId, ServerId};
@@ -18,7 +20,9 @@ impl Engine {
             Ok(message) => message,
             Err(error) => return self.unreadable(flow, &error),
         };
-        match self.admission.admit(now, flow, &message) {
+        let is_help = matches!(&message, Message::Request(request) if self.calls_for_help(flow, request));
+        let admitted = if is_help { Admit::Pass } else { self.admission.admit(now, flow, &message) };
+        match admitted {
             Admit::Pass => {}
             Admit::Drop(reason) => return self.refused("admission", reason),
             Admit::Refuse { status, reason, retry_after } => {
@@ -82,11 +86,25 @@ impl Engine {
             return self.answer(now, server, &request, StatusCode::TOO_MANY_HOPS);
         }
         match (&request.method, flow.side) {
+            (Method::Options, Side::Office(_) | Side::Gateway) => {
+                self.answer(now, server, &request, StatusCode::OK);
+            }
+            (Method::Invite | Method::Message, Side::Office(office)) => {
+                self.office_asks(now, server, flow, request, office);
+            }
+            (Method::Invite, Side::Gateway) => {
+                let caller = self.outsider(&request);
+                self.call_or_message(now, server, flow, request, caller);
+            }
             (Method::Register, Side::Site) => self.register(now, server, flow, request),
             (Method::Options, Side::Site) => self.answer(now, server, &request, StatusCode::OK),
             (Method::Options, Side::Asterisk) => {
                 let status = request.uri.user().map_or(StatusCode::OK, |user| self.registrar.qualify(&user));
                 self.answer(now, server, &request, status);
+            }
+            (Method::Invite, Side::Site) if self.calls_for_help(flow, &request) => {
+                let caller = asserted_party(&request);
+                self.call_or_message(now, server, flow, request, caller);
             }
             (Method::Invite | Method::Message, Side::Site) => {
                 let Some(extension) = self.authenticated(now, server, flow, &request) else { return };
@@ -151,8 +169,64 @@ impl Engine {
         if request.method == Method::Message {
             return self.message_to(now, server, &request, &caller, &dialled);
         }
-        let admitted = Admitted { server, flow, request, caller, dialled };
+        let passed = self.passed_offices(flow, &request).unwrap_or_default();
+        let admitted = Admitted { server, flow, request, caller, dialled, passed };
         self.with_calls(now, |calls, fx| calls.invited(admitted, fx));
+    }
+
+    /// Whether somebody on the site's own network dials an emergency number: let in whoever it is, also one whom we could
+    /// not authenticate, were it for a home office that cannot be reached.
+    fn calls_for_help(&self, flow: Flow, request: &Request) -> bool {
+        let is_call = request.method == Method::Invite && request.to_tag().is_none();
+        if flow.side != Side::Site || !is_call || !self.is_on_site(flow.remote.ip()) {
+            return false;
+        }
+        let Some(user) = request.uri.user() else { return false };
+        let numbers = &self.settings.numbers;
+        let is_pushed = self.router.emergency_numbers().is_some_and(|pushed| pushed.contains(&user));
+        is_pushed || matches!(numbers.classify(&user), Ok(Dialled::Emergency(_)))
+    }
+
+    /// Whether an address is of the site: private, or of a network that the configuration places.
+    fn is_on_site(&self, address: IpAddr) -> bool {
+        let parts = &self.settings.routing.places.parts;
+        let is_placed = parts.iter().any(|part| part.networks.iter().any(|net| net.contains(address)));
+        let is_private = match address.to_canonical() {
+            IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local(),
+        };
+        is_placed || is_private
+    }
+
+    /// A caller from outside, whom nobody vouches for: shown what it says, unless it says that it is one of ours.
+    fn outsider(&self, request: &Request) -> Party {
+        let party = asserted_party(request);
+        let is_ours = |number: &str| number.parse().is_ok_and(|own| self.registrar.has_account(&own));
+        match OfficeId::split(&party.number) {
+            Some((named, _)) if named.as_str() == self.settings.office => anonymous(),
+            None if is_ours(&party.number) => anonymous(),
+            _ => party,
+        }
+    }
+
+    /// Another office calls or writes. Who it is, its certificate said; its own users it may name.
+    fn office_asks(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, office: OfficeId) {
+        let Some(passed) = self.passed_offices(flow, &request) else {
+            self.refused("call", "loop");
+            return self.answer(now, server, &request, StatusCode::LOOP_DETECTED);
+        };
+        drop(passed);
+        let own = self.settings.office.parse().unwrap_or(office);
+        let caller = call::caller_from(office, own, asserted_party(&request));
+        self.call_or_message(now, server, flow, request, caller);
+    }
+
+    /// The offices that a request has passed; nothing when it goes round in a circle.
+    fn passed_offices(&self, flow: Flow, request: &Request) -> Option<Vec<OfficeId>> {
+        match (flow.side, self.settings.office.parse()) {
+            (Side::Office(_) | Side::Gateway, Ok(own)) => call::passed(request, own).ok(),
+            _ => Some(Vec::new()),
+        }
     }
 
     fn message_to(&mut self, now: Now, server: ServerId, request: &Request, from: &Party, number: &str) {
@@ -208,6 +282,10 @@ impl Engine {
 fn readable(request: &Request) -> Result<(), check::Refusal> {
     let is_session = matches!(request.method, Method::Invite | Method::Update | Method::Prack);
     if is_session { check::session(request) } else { Ok(()) }
+}
+
+fn anonymous() -> Party {
+    Party { number: "anonymous".to_owned(), name: None }
 }
 
 /// Who Asterisk says is calling.

@@ -9,6 +9,7 @@
 //! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
 //! | media, ICE, pages | calls |
 
+mod links;
 mod messages;
 mod registrations;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use crate::engine::message::Messages;
 use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
 use crate::engine::output::{Observation, Output, StoreTicket};
 use crate::engine::registrar::{Accounts, Binding, Registrar};
+use crate::engine::routing::{ProbeToken, Router};
 use crate::engine::settings::Settings;
 use crate::engine::timers::Timers;
 use crate::engine::transaction::{self, ClientId, Event, Layer};
@@ -63,6 +65,8 @@ pub struct Engine {
     admission: Admission,
     mirror: Mirror,
     mirror_clients: HashMap<ClientId, MirrorToken>,
+    router: Router,
+    probes: HashMap<ClientId, ProbeToken>,
     calls: Calls,
     books: Books,
     messages: Messages,
@@ -106,6 +110,8 @@ impl Engine {
             layer,
             registrar,
             mirror_clients: HashMap::new(),
+            router: Router::default(),
+            probes: HashMap::new(),
             calls: Calls::default(),
             messages: Messages::default(),
             stock,
@@ -117,6 +123,7 @@ impl Engine {
             waiting_sequence: 0,
             store_timers: Timers::default(),
         };
+        engine.router.set_own(engine.settings.routing.links.clone(), now);
         engine.mirror.extensions(engine.registrar.extensions(), now);
         engine.turn(now);
         engine
@@ -128,6 +135,8 @@ impl Engine {
             Input::Sip { flow, message } => self.message(now, flow, message),
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
             Input::FlowFailed { flow, reason } => {
+                // The link first: calls that fail with their flow look for another way.
+                self.router.links.flow_lost(flow, now);
                 if flow.connection.is_some() {
                     self.layer.flow_closed(now, flow, reason);
                     let changes = self.registrar.flow_closed(now, flow);
@@ -146,7 +155,9 @@ impl Engine {
                 let changes = self.registrar.set_accounts(accounts, now);
                 self.note_registrations(changes, now);
             }
-            Input::Settings(settings) => self.reload(*settings),
+            Input::Settings(settings) => self.reload(*settings, now),
+            Input::Routes(table) => self.router.set_table(table, now),
+            Input::Dialled { ticket, result } => self.dialled(now, ticket, result),
             Input::Drain => self.calls.drain(),
             Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
         }
@@ -154,10 +165,11 @@ impl Engine {
     }
 
     /// Sockets, ports and the link to Asterisk are as they were at the start; the rest is in force at once.
-    fn reload(&mut self, mut settings: Settings) {
+    fn reload(&mut self, mut settings: Settings, now: Now) {
         settings.asterisk = self.settings.asterisk;
         settings.media = self.settings.media.clone();
         self.admission.set(&settings);
+        self.router.set_own(settings.routing.links.clone(), now);
         self.registrar.set_limits(settings.registrar.clone());
         self.settings = settings;
     }
@@ -171,6 +183,7 @@ impl Engine {
             self.store_is_silent(now, key);
         }
         self.mirror.handle_timeout(now);
+        self.links_timeout(now);
         self.with_calls(now, Calls::handle_timeout);
         self.turn(now);
     }
@@ -181,6 +194,7 @@ impl Engine {
             self.layer.poll_timeout(),
             self.registrar.poll_timeout(),
             self.mirror.poll_timeout(),
+            self.router.links.poll_timeout(),
             self.store_timers.next_deadline(),
             self.books.timers.next_deadline(),
         ];
@@ -234,6 +248,7 @@ impl Engine {
                 moved = true;
                 self.send_mirror(now, request);
             }
+            moved |= self.carry_out_link_orders(now);
             while let Some((flow, bytes)) = self.layer.poll_transmit() {
                 moved = true;
                 self.out.push_back(Output::Transmit { flow, bytes });
@@ -252,6 +267,18 @@ impl Engine {
                     && let Some(token) = self.mirror_clients.remove(&client)
                 {
                     self.mirror.response(now, token, &response);
+                }
+            }
+            Event::Response { client, response, .. } if self.probes.contains_key(&client) => {
+                if response.status.is_final()
+                    && let Some(token) = self.probe_of(client)
+                {
+                    self.router.links.probed(token, Some(response.status.code()), now);
+                }
+            }
+            Event::Failed { client, .. } if self.probes.contains_key(&client) => {
+                if let Some(token) = self.probe_of(client) {
+                    self.router.links.probed(token, None, now);
                 }
             }
             Event::Response { client, response, .. } if self.messages.owns(client) => {
@@ -329,6 +356,7 @@ impl Engine {
             out: &mut self.out,
             tickets: &mut self.tickets,
             registrar: &self.registrar,
+            router: &mut self.router,
             books: &mut self.books,
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),

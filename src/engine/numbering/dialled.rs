@@ -5,7 +5,10 @@
 //! | question | answer |
 //! | --- | --- |
 //! | the digits of an emergency number, also behind the home country's code | [`Dialled::Emergency`] |
+//! | this office's prefix and `-` | what the rest means, by this table |
+//! | the digits of an emergency number behind another office's prefix | [`Dialled::Emergency`]: help comes to where the caller is |
 //! | one of the site's services, or begins with `*` or `#` | [`Dialled::Service`] |
+//! | another office's prefix, `-` and a number | [`Dialled::Office`] |
 //! | plain digits, as many as the site's extensions have | [`Dialled::Extension`] |
 //! | a country code, a separator and digits | [`Dialled::Extension`] |
 //! | `+`, a country code, and as many digits as the site's extensions have | [`Dialled::Extension`] |
@@ -20,6 +23,7 @@ use std::ops::RangeInclusive;
 use super::country::CountryCode;
 use super::emergency::{EmergencyNumber, EmergencyNumbers};
 use super::extension::{Extension, MAX_DIGITS, Written};
+use super::office::{OfficeId, OfficeNumber};
 use super::reason::NumberError;
 
 /// Most services a site can name.
@@ -34,6 +38,8 @@ const MAX_DIALLED_DIGITS: usize = 24;
 pub enum Dialled {
     /// A user's number, of this office or another.
     Extension(Extension),
+    /// A number of another office.
+    Office(OfficeNumber),
     /// An emergency number: goes out in every mode.
     Emergency(EmergencyNumber),
     /// A function of the PBX.
@@ -94,6 +100,7 @@ impl fmt::Display for ExternalNumber {
 /// How a site's numbers look.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberPlan {
+    office: Option<OfficeId>,
     home: Option<CountryCode>,
     extension_digits: RangeInclusive<usize>,
     emergency: EmergencyNumbers,
@@ -110,7 +117,7 @@ impl NumberPlan {
         emergency: EmergencyNumbers,
         services: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, NumberError> {
-        let mut plan = Self { home, extension_digits, emergency, services: Vec::new() };
+        let mut plan = Self { office: None, home, extension_digits, emergency, services: Vec::new() };
         for service in services {
             let printable = service.bytes().all(|byte| byte.is_ascii_graphic());
             if !(1..=16).contains(&service.len()) || !printable {
@@ -125,6 +132,12 @@ impl NumberPlan {
             plan.services.push(FeatureCode(service.into()));
         }
         Ok(plan)
+    }
+
+    /// The same for the office of this id, whose own prefix may stand before its numbers.
+    pub const fn of_office(mut self, office: OfficeId) -> Self {
+        self.office = Some(office);
+        self
     }
 
     /// The site's country, where one is set.
@@ -142,6 +155,14 @@ impl NumberPlan {
     /// # Errors
     /// Why the text is no number: reply `404 Not Found`, or `484 Address Incomplete` for too few digits.
     pub fn classify(&self, user: &str) -> Result<Dialled, NumberError> {
+        match OfficeId::split(user) {
+            Some((office, own)) if Some(office) == self.office => self.classify_here(own),
+            _ => self.classify_here(user),
+        }
+    }
+
+    /// The same when this office's prefix has been taken off.
+    fn classify_here(&self, user: &str) -> Result<Dialled, NumberError> {
         let written = Written::read(user);
         if let Ok(written) = &written
             && let Some(number) = self.emergency_number(written)
@@ -153,6 +174,12 @@ impl NumberPlan {
         }
         if user.starts_with(['*', '#']) {
             return feature_code(user).map(Dialled::Service);
+        }
+        if let Some((office, number)) = OfficeId::split(user) {
+            return match self.emergency.matching(number) {
+                Some(emergency) => Ok(Dialled::Emergency(emergency.clone())),
+                None => OfficeNumber::new(office, number).map(Dialled::Office),
+            };
         }
         let written = written?;
         if self.has_extension_form(&written) {
@@ -167,6 +194,7 @@ impl NumberPlan {
     pub fn normalise(&self, user: &str, exists: impl Fn(&Extension) -> bool) -> String {
         match self.classify(user) {
             Ok(Dialled::Extension(extension)) => self.in_office(extension, exists).to_string(),
+            Ok(Dialled::Office(number)) => number.to_string(),
             Ok(Dialled::Emergency(number)) => number.to_string(),
             Ok(Dialled::Service(code)) => code.to_string(),
             Ok(Dialled::External(number)) => number.to_string(),
@@ -232,13 +260,16 @@ mod tests {
 
     fn plan() -> NumberPlan {
         let emergency = EmergencyNumbers::new(["100", "1722"]).unwrap();
-        NumberPlan::new(CountryCode::new(32), 3..=5, emergency, ["600", "echo"]).unwrap()
+        NumberPlan::new(CountryCode::new(32), 3..=5, emergency, ["600", "echo"])
+            .unwrap()
+            .of_office("BRU".parse().unwrap())
     }
 
     /// The kind and the canonical text.
     fn sorted(user: &str) -> (&'static str, String) {
         match plan().classify(user) {
             Ok(Dialled::Extension(extension)) => ("extension", extension.to_string()),
+            Ok(Dialled::Office(number)) => ("office", number.to_string()),
             Ok(Dialled::Emergency(number)) => ("emergency", number.to_string()),
             Ok(Dialled::Service(code)) => ("service", code.to_string()),
             Ok(Dialled::External(number)) => ("external", number.to_string()),
@@ -269,6 +300,16 @@ mod tests {
             ("0015551234567", "external", "0015551234567"),
             ("02-555.12.34", "external", "025551234"),
             ("14", "external", "14"),
+            ("PAR-1001", "office", "PAR-1001"),
+            ("par-32-1001", "office", "PAR-32-1001"),
+            ("PAR-*97", "office", "PAR-*97"),
+            ("PAR-echo", "office", "PAR-echo"),
+            ("PAR-112", "emergency", "112"),
+            ("BRU-1001", "extension", "1001"),
+            ("bru-600", "service", "600"),
+            ("BRU-112", "emergency", "112"),
+            ("BRU-PAR-1001", "office", "PAR-1001"),
+            ("PAR-10 01", "error", "unexpected-character"),
             ("", "error", "empty"),
             ("*", "error", "not-a-feature-code"),
             ("*97;x", "error", "not-a-feature-code"),
@@ -303,6 +344,8 @@ mod tests {
             ("600", "600"),
             ("echo", "echo"),
             ("alice", "alice"),
+            ("par-1001", "PAR-1001"),
+            ("BRU-32-1002", "32-1002"),
         ] {
             assert_eq!(dials(user), number, "{user}");
         }

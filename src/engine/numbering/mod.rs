@@ -12,16 +12,20 @@
 //! With a `+`, the country code is found by the digits; without, it is the first group of digits, and there must be
 //! a separator behind it. Separators are `-`, `.`, space and parentheses (RFC 3966 §5.1.1).
 //!
+//! A number of another office has that office's id before it: `PAR-1001` ([`OfficeNumber`]).
+//!
 //! A dialled user part is sorted by [`NumberPlan::classify`]: emergency first, whatever else the text may be.
 
 mod country;
 mod dialled;
 mod emergency;
 mod extension;
+mod office;
 mod reason;
 
 pub use country::{Country, CountryCode, list_country_codes};
 pub use dialled::{Dialled, ExternalNumber, FeatureCode, NumberPlan};
 pub use emergency::{EmergencyNumber, EmergencyNumbers};
 pub use extension::{Extension, list_by_country};
+pub use office::{OfficeId, OfficeNumber};
 pub use reason::NumberError;

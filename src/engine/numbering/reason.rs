@@ -51,6 +51,11 @@ pub enum NumberError {
     /// An extension that would hide an emergency number.
     #[error("`{0}` is an emergency number and cannot be an extension")]
     Emergency(String),
+    /// An office's id outside its alphabet.
+    #[error(
+        "`{0}` is no office; expected two to eight capital letters and digits, a letter first, as in `BRU`"
+    )]
+    NotAnOffice(String),
     /// An emergency number that is not a few digits.
     #[error("`{0}` cannot be an emergency number; expected 2 to 8 digits")]
     NotAnEmergencyNumber(String),
@@ -77,6 +82,7 @@ impl NumberError {
             Self::TooFewDigits { .. } => "too-few-digits",
             Self::TooManyDigits { .. } => "too-many-digits",
             Self::Emergency(_) => "emergency",
+            Self::NotAnOffice(_) => "not-an-office",
             Self::NotAnEmergencyNumber(_) => "not-an-emergency-number",
             Self::NotAFeatureCode(_) => "not-a-feature-code",
             Self::TooManyEntries { .. } => "too-many-entries",

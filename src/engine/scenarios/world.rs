@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::far_ends::FarEnds;
 use super::ledger::Ledger;
 use crate::engine::call::CallRecord;
 use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
@@ -88,6 +89,8 @@ pub(super) struct World {
     pub(super) lenient: bool,
     /// Whether phones say that they take UPDATE.
     pub(super) allow_update: bool,
+    /// The links' other ends.
+    pub(super) far: FarEnds,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
@@ -161,6 +164,7 @@ impl World {
             branches: 0,
             lenient: false,
             allow_update: true,
+            far: FarEnds::default(),
         };
         world.peer("asterisk", flow);
         world.step();
@@ -275,7 +279,10 @@ impl World {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Transmit { flow, bytes } => self.deliver(flow, bytes),
-            Output::Close { flow, reason } => panic!("{flow:?} closed: {reason:?}"),
+            Output::Close { flow, reason } => {
+                assert!(self.far.has(flow, &self.peers), "{flow:?} closed: {reason:?}");
+            }
+            Output::Dial(dial) => self.far_end_is_dialled(&dial),
             Output::Media(command) => {
                 if let Some(end) = self.ledger.media(&command) {
                     self.unreported.push(end);
@@ -318,6 +325,9 @@ impl World {
             assert!(was_known, "sent to a stranger at {flow:?}:\n{text}");
             return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
         };
+        if self.far.is_deaf(Peer(place)) {
+            return;
+        }
         if self.peers[place].gone {
             return self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
         }
@@ -326,6 +336,12 @@ impl World {
             && matches!(request.method, Method::Options | Method::Register)
         {
             return self.asterisk_hears(request);
+        }
+        if let Message::Request(request) = &message
+            && request.method == Method::Options
+            && self.far.is_end(Peer(place))
+        {
+            return self.far_end_is_probed(Peer(place), request);
         }
         if self.peers[place].raw || self.peers[place].seen.insert(bytes) {
             self.peers[place].inbox.push_back(message);

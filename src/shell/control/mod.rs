@@ -8,7 +8,7 @@
 //! | `{"get":"status"}` | `{"status":{…}}` |
 //! | `{"get":"calls"}` | `{"calls":[…]}` |
 //! | `{"get":"registrations"}` | `{"registrations":[…]}` |
-//! | `{"do":"reload"}`, `{"do":"reload-accounts"}` | `{"done":"…"}` |
+//! | `{"do":"reload"}`, `{"do":"reload-accounts"}`, `{"do":"drain"}` | `{"done":"…"}` |
 //! | anything else | `{"refused":"why"}` |
 //!
 //! The socket knows nothing of the engine: each request goes through a bounded channel as a [`ControlQuery`],
@@ -40,6 +40,8 @@ pub enum ControlRequest {
     Reload,
     /// Read the accounts again: the command line changed them.
     ReloadAccounts,
+    /// Take no new calls, and end with the last one.
+    Drain,
 }
 
 /// What is answered.
@@ -88,6 +90,7 @@ enum Get {
 enum Do {
     Reload,
     ReloadAccounts,
+    Drain,
 }
 
 impl From<ControlRequest> for Wire {
@@ -98,6 +101,7 @@ impl From<ControlRequest> for Wire {
             ControlRequest::Registrations => Self::Get(Get::Registrations),
             ControlRequest::Reload => Self::Do(Do::Reload),
             ControlRequest::ReloadAccounts => Self::Do(Do::ReloadAccounts),
+            ControlRequest::Drain => Self::Do(Do::Drain),
         }
     }
 }
@@ -110,6 +114,7 @@ impl From<Wire> for ControlRequest {
             Wire::Get(Get::Registrations) => Self::Registrations,
             Wire::Do(Do::Reload) => Self::Reload,
             Wire::Do(Do::ReloadAccounts) => Self::ReloadAccounts,
+            Wire::Do(Do::Drain) => Self::Drain,
         }
     }
 }

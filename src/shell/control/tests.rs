@@ -34,7 +34,7 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
                 })),
                 ControlRequest::Calls => ControlReply::Calls(Vec::new()),
                 ControlRequest::Registrations => continue,
-                ControlRequest::Reload | ControlRequest::ReloadAccounts => {
+                ControlRequest::Reload | ControlRequest::ReloadAccounts | ControlRequest::Drain => {
                     ControlReply::Done("reloaded".into())
                 }
             };

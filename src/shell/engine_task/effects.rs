@@ -9,6 +9,7 @@ use tracing::{debug, info, warn};
 use super::Settled;
 use crate::api::Switchboard;
 use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::routing::{DialFailure, DialResult, LinkFailure};
 use crate::engine::{Change, Input, Observation, Output, StoreTicket};
 use crate::media::{ConnectivityCommand, MediaCommand};
 use crate::observe::{Condition, Health, Metrics, Person};
@@ -16,6 +17,7 @@ use crate::shell::flows::Flows;
 use crate::shell::listen::Arrival;
 use crate::shell::settings::write_of;
 use crate::shell::store::{Receipt, Store, StoreError};
+use crate::shell::uplink::EventDesk;
 
 /// Commands kept for a worker whose queue is full; one that is so far behind has stopped, and the watchdog says so.
 const BACKLOG: usize = 16_384;
@@ -42,6 +44,8 @@ pub struct Outlets {
     pub metrics: Metrics,
     /// What is wrong.
     pub health: Health,
+    /// What ops want to know of, where there is an uplink.
+    pub events: Option<EventDesk>,
 }
 
 pub(super) struct Effects {
@@ -108,6 +112,10 @@ impl Effects {
                     self.outlets.metrics.dropped("page", "answer-not-awaited");
                 }
             }
+            Output::Dial(dial) => {
+                let result = DialResult::Failed(DialFailure::NotEquipped);
+                return Some(Input::Dialled { ticket: dial.ticket, result });
+            }
             Output::Observe(observation) => self.observe(observation),
         }
         None
@@ -167,6 +175,9 @@ impl Effects {
         if let Change::CallRecord(record) = &change {
             let scores = record.legs.iter().flat_map(|leg| [leg.mos_from, leg.mos_to]);
             scores.flatten().for_each(|score| self.outlets.metrics.mos(f64::from(score)));
+            if let Some(desk) = &self.outlets.events {
+                desk.call(record);
+            }
         }
         match write_of(change) {
             Some(write) => {
@@ -193,6 +204,9 @@ impl Effects {
     }
 
     fn observe(&mut self, observation: Observation) {
+        if let Some(desk) = &self.outlets.events {
+            desk.observe(&observation);
+        }
         let (metrics, health) = (&self.outlets.metrics, &self.outlets.health);
         match observation {
             Observation::Answered { method, status } => metrics.request(method, result_of(status)),
@@ -216,6 +230,13 @@ impl Effects {
                     metrics.call_ended(cause.unwrap_or("unknown"));
                 }
                 info!(call, change, cause, calls, "call");
+            }
+            Observation::Emergency { call, number, caller, .. } => {
+                warn!(call, number, caller = %Person(&caller), "a call for help");
+            }
+            Observation::Link { link, state, failure } => {
+                let failure = failure.map(LinkFailure::as_str);
+                info!(link = link.as_str(), state = state.as_str(), failure, "link");
             }
             Observation::AsteriskReachable(true) => {
                 if health.clear(Condition::AsteriskDown) {

@@ -24,6 +24,7 @@ mod views;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,7 @@ use super::control::{CallView, RegistrationView};
 use super::listen::Arrival;
 use super::systemd::Heartbeat;
 use crate::engine::registrar::Accounts;
+use crate::engine::routing::RouteTable;
 use crate::engine::settings::Settings;
 use crate::engine::web::WebInput;
 use crate::engine::{Engine, Input, StoreTicket};
@@ -62,6 +64,8 @@ pub enum Order {
     Accounts(Accounts),
     /// Other settings are in force.
     Settings(Box<Settings>),
+    /// Another route table is in force.
+    Routes(Arc<RouteTable>),
     /// No new calls.
     Drain,
     /// End all calls now.
@@ -159,6 +163,7 @@ impl Turning {
         let input = match order {
             Order::Accounts(accounts) => Input::Accounts(accounts),
             Order::Settings(settings) => Input::Settings(settings),
+            Order::Routes(table) => Input::Routes(table),
             Order::Drain => Input::Drain,
             Order::EndCalls => Input::Stop,
             Order::Finish => return,

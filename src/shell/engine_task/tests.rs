@@ -66,6 +66,7 @@ impl Desk {
             switchboard: port.switchboard,
             metrics: metrics.clone(),
             health,
+            events: None,
         };
         let inlets = Inlets {
             orders: ordered,
@@ -268,6 +269,7 @@ async fn commands_wait_for_a_worker_that_is_behind_in_order() {
         switchboard: port.switchboard,
         metrics,
         health,
+        events: None,
     });
     for index in 0..6 {
         let command = MediaCommand::Close { end: EndId::new(index, 0) };

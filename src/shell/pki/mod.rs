@@ -6,12 +6,14 @@
 //! | `site_ca` | [`SiteCa`]: a site's own CA: issue, revoke, list |
 //! | `own` | the daemon's own certificate from that CA, made and renewed by itself |
 //! | `dtls` | the certificate of our DTLS ends, kept over restarts |
+//! | `client` | TLS towards servers that we connect to |
 //! | `sources` | which files a listener of the configuration takes |
 //! | `certificate` | reading a certificate's dates, serial and names |
 //!
 //! Provider ring, TLS 1.2 and 1.3.
 
 mod certificate;
+mod client;
 mod dtls;
 mod own;
 mod server;
@@ -24,6 +26,7 @@ mod tests;
 use std::path::PathBuf;
 
 pub use certificate::CertificateReport;
+pub use client::client_config;
 pub use dtls::{DtlsKeys, load_or_make_dtls_keys};
 pub use own::{OwnCertificate, hosts_of, load_or_make_own};
 pub use server::{Loaded, Renewal, TlsEndpoint, TlsFiles};

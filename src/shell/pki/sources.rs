@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{OwnCertificate, PkiError, TlsFiles, hosts_of, load_or_make_own};
+use super::{OwnCertificate, PkiError, TlsFiles, client_config, hosts_of, load_or_make_own};
 use crate::config::{Certificate, ClientCertificates, Config};
 use crate::time::WallTime;
 
@@ -33,7 +33,10 @@ pub fn https_files(config: &Config, now: WallTime) -> Result<Option<TlsFiles>, P
 /// is wrong.
 pub fn check_files(config: &Config) -> Vec<PkiError> {
     let sections = [Some(sip(config)), https(config)];
-    sections.into_iter().flatten().filter_map(|section| section.check(config).err()).collect()
+    let listeners = sections.into_iter().flatten().filter_map(|section| section.check(config).err());
+    let uplink = config.uplink.as_ref().and_then(|uplink| uplink.tls.as_ref());
+    let uplink = uplink.and_then(|tls| client_config(&tls.ca, tls.own.as_ref()).err());
+    listeners.chain(uplink).collect()
 }
 
 fn sip(config: &Config) -> Section<'_> {

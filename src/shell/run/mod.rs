@@ -16,6 +16,7 @@
 //! | `start` | from a configuration to a daemon that serves |
 //! | `listeners` | listeners being opened |
 //! | `loading` | what lies on flash |
+//! | `uplink` | the uplink's tasks and their end |
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
@@ -34,6 +35,7 @@ mod session_key;
 mod sockets;
 mod start;
 mod tasks;
+mod uplink;
 mod vitals;
 
 use std::io::{self, Write};
@@ -111,8 +113,8 @@ pub fn run(order: RunOrder) -> ExitCode {
 async fn live(daemon: &mut Daemon, control: ControlServer) -> Result<(), Failure> {
     let mut signals = Signals::install().map_err(Failure::system)?;
     sockets::raise_descriptor_limit();
-    let mut serving = start::start(daemon).await?;
     let (queries, mut asked) = mpsc::channel(QUESTIONS);
+    let mut serving = start::start(daemon, &queries).await?;
     let mut stopping = serving.stop.subscribe();
     serving.tasks.start("control", async move {
         tokio::select! {
@@ -152,7 +154,13 @@ async fn serve(
                 Wish::Stop => return Ok(()),
                 Wish::Reload => drop(reload(daemon, serving).await),
             },
-            Some(query) = asked.recv() => answer(daemon, serving, query).await,
+            Some(query) = asked.recv() => {
+                let ends = query.request == ControlRequest::Drain;
+                answer(daemon, serving, query).await;
+                if ends {
+                    return Ok(());
+                }
+            }
             _ = certificates.tick() => daemon.look_at_certificates(),
             _ = renewal.tick() => {
                 daemon.renew_certificates();
@@ -162,6 +170,7 @@ async fn serve(
             _ = beat.tick() => serving.heartbeat.beat(),
             failure = serving.tasks.unexpected_end() => return Err(failure),
             failure = serving.engine.tasks.unexpected_end() => return Err(failure),
+            failure = serving.uplink.tasks.unexpected_end() => return Err(failure),
         }
     }
 }
@@ -197,9 +206,9 @@ async fn attend(daemon: &mut Daemon, serving: &Serving, asked: &mut mpsc::Receiv
     }
 }
 
-/// Ends the listeners, then the engine, then the workers.
+/// Ends the listeners, then the engine, then the uplink and the workers.
 async fn stop(serving: Serving) {
-    let Serving { tasks, engine, stop, workers, watchdog, .. } = serving;
+    let Serving { tasks, engine, uplink, stop, workers, watchdog, .. } = serving;
     // What is being stopped stops turning.
     drop(watchdog);
     // The listeners' tasks hold the other end.
@@ -207,6 +216,8 @@ async fn stop(serving: Serving) {
     tasks.finish(TASKS_END).await;
     drop(engine.orders.send(Order::Finish).await);
     engine.tasks.finish(TASKS_END).await;
+    // After the engine, whose last records it still tells.
+    uplink.finish(TASKS_END).await;
     let stopped = tokio::task::spawn_blocking(move || {
         workers.media.stop();
         if let Some(connectivity) = Arc::into_inner(workers.connectivity) {
@@ -233,6 +244,7 @@ async fn reload(daemon: &mut Daemon, serving: &Serving) -> String {
     let accounts = reload_accounts(daemon, serving).await;
     done = format!("{done}; {}", accounts.unwrap_or_else(|error| error));
     info!("reloaded: {done}");
+    serving.uplink.audit("reload", "done", &done);
     serving.board.change(|view| *view = daemon.status());
     systemd::ready(&serving.board.line());
     done
@@ -269,6 +281,10 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
             } else {
                 ControlReply::Done(words)
             }
+        }
+        ControlRequest::Drain => {
+            info!("asked to drain");
+            ControlReply::Done("no new calls; the daemon ends with the last one".to_owned())
         }
         ControlRequest::ReloadAccounts => {
             reload_accounts(daemon, serving).await.map_or_else(ControlReply::Refused, ControlReply::Done)

@@ -9,6 +9,7 @@ use super::listeners::{Listeners, Web};
 use super::loading::{Loaded, RevocationLists};
 use super::sockets::Sockets;
 use super::tasks::Tasks;
+use super::uplink::UplinkEnd;
 use super::vitals::Board;
 use super::{mirror_files, pulse, random};
 use crate::api::{self, LineCapacity};
@@ -18,6 +19,7 @@ use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
 use crate::shell::clock;
 use crate::shell::connectivity::{Connectivity, ConnectivitySetup};
+use crate::shell::control::ControlQuery;
 use crate::shell::daemon::Daemon;
 use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
 use crate::shell::flows::Flows;
@@ -26,6 +28,7 @@ use crate::shell::media::MediaWorker;
 use crate::shell::pki;
 use crate::shell::settings::{self, AccountBook, Bound};
 use crate::shell::systemd::{Heartbeat, Watchdog};
+use crate::shell::uplink::Uplink;
 
 /// Messages of listeners that may wait for the engine.
 const ARRIVALS: usize = 4096;
@@ -38,6 +41,7 @@ const QUESTIONS: usize = 64;
 pub(super) struct Serving {
     pub(super) tasks: Tasks,
     pub(super) engine: EngineEnd,
+    pub(super) uplink: UplinkEnd,
     pub(super) accounts: Arc<AccountBook>,
     pub(super) board: Arc<Board>,
     pub(super) revocations: RevocationLists,
@@ -70,7 +74,7 @@ pub(super) struct Workers {
 }
 
 /// Starts everything. Must be called within the runtime.
-pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
+pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>) -> Result<Serving, Failure> {
     let config = &daemon.config;
     let sockets = Sockets::open(config, &daemon.health)?;
     let identity = dtls_identity(config)?;
@@ -89,7 +93,9 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     listeners.open_sip(daemon, sip, &revocations)?;
     listeners.open_asterisk(config, asterisk)?;
     let wires = Wires { senders: listeners.senders.clone(), arrivals, events, port };
-    let engine = start_engine(daemon, &bound, loaded, &workers, wires)?;
+    let uplink = Uplink::open(daemon);
+    let engine = start_engine(daemon, &bound, loaded, &workers, uplink.as_ref(), wires)?;
+    let uplink = UplinkEnd::start(uplink, &engine, queries);
     let board = Arc::new(board(daemon, &engine, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;
@@ -99,6 +105,7 @@ pub(super) async fn start(daemon: &Daemon) -> Result<Serving, Failure> {
     Ok(Serving {
         tasks,
         engine,
+        uplink,
         accounts,
         board,
         revocations,
@@ -192,6 +199,7 @@ fn start_engine(
     bound: &Bound,
     loaded: Loaded,
     workers: &Workers,
+    uplink: Option<&Uplink>,
     wires: Wires,
 ) -> Result<EngineEnd, Failure> {
     let Wires { senders, arrivals, events, port } = wires;
@@ -206,6 +214,7 @@ fn start_engine(
         switchboard: port.switchboard,
         metrics: daemon.metrics.clone(),
         health: daemon.health.clone(),
+        events: uplink.map(Uplink::desk),
     };
     let WorkerEvents { media, connectivity } = events;
     let (orders_in, questions_in, pages) = (ordered, questioned, port.inputs);

@@ -20,7 +20,8 @@ use crate::api;
 use crate::config::{Config, CountryCode, Ice};
 use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
 use crate::engine::settings::{
-    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings, Settings,
+    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings,
+    RoutingSettings, Settings,
 };
 use crate::media::PortNumbers;
 use crate::media::relay::RelaySettings;
@@ -90,6 +91,7 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             duration: limits.lockout_time,
         },
         rate: RateSettings { per_second: limits.messages_per_second, burst: limits.message_burst },
+        routing: RoutingSettings::default(),
         max_transactions: MAX_TRANSACTIONS,
     }
 }
@@ -177,6 +179,7 @@ fn number_plan(config: &Config) -> NumberPlan {
     let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
     let home = config.office.country_code.as_ref().map(CountryCode::number);
     NumberPlan::new(home, EXTENSION_DIGITS, emergency, [])
+        .map(|plan| plan.of_office(config.office.id))
         .expect("invariant: a plan without services is within bounds")
 }
 

@@ -7,6 +7,7 @@
 //! | [`sipp`] | the real SIPp: an old UDP phone, or thousands of them |
 //! | [`browser`] | a real Chromium, driven page by page |
 //! | [`softphone`] | JsSIP in such a page, SIP over secure WebSocket |
+//! | [`broker`] | a real Mosquitto with TLS and client certificates, heard and spoken to by its own clients |
 //! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
 //! | [`machine`] | a container with a real systemd, booted by `scripts/systemd-root` |
 //! | [`tone`] | tones made and measured: frequency, level, gaps |
@@ -23,6 +24,7 @@
 
 pub mod asterisk;
 pub mod baresip;
+pub mod broker;
 pub mod browser;
 pub mod cases;
 pub mod certs;

@@ -31,6 +31,8 @@ const REALM: &str = "branchline";
 /// How an office is set up.
 #[derive(Debug, Clone)]
 pub struct Setup {
+    /// The office's id.
+    pub office: &'static str,
     /// The Asterisk behind it, if there is one.
     pub asterisk: Option<asterisk::Setup>,
     /// The extensions that get accounts.
@@ -45,7 +47,8 @@ impl Default for Setup {
     fn default() -> Self {
         let extensions = "1001-1060".to_owned();
         let asterisk = asterisk::Setup { extensions: extensions.clone(), ..asterisk::Setup::default() };
-        Self { asterisk: Some(asterisk), extensions, client_certificates: "off", more: Vec::new() }
+        let (office, more) = ("BRU", Vec::new());
+        Self { office, asterisk: Some(asterisk), extensions, client_certificates: "off", more }
     }
 }
 

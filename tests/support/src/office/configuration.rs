@@ -43,7 +43,7 @@ pub(super) fn configuration(
         lines.push_str(&line);
         lines.push('\n');
     };
-    add("office", "id = \"BRU\"".to_owned());
+    add("office", format!("id = \"{}\"", setup.office));
     add("paths", format!("state-dir = {}\nruntime-dir = {}", file("state"), file("run")));
     let pair =
         format!("certificate = {}\nkey = {}", file("ca/issued/server.pem"), file("ca/issued/server.key"));

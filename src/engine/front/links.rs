@@ -1,0 +1,87 @@
+//! Links: what they want done goes out, what comes of it goes back, and calls that wait for a way go on.
+
+use super::Engine;
+use crate::engine::call::our_contact;
+use crate::engine::dialog::{Opening, RouteSet};
+use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::output::{Observation, Output};
+use crate::engine::routing::{
+    DialFailure, DialResult, DialTicket, Link, LinkAddress, LinkId, LinkOrder, ProbeToken, Router,
+};
+use crate::engine::transaction::{ClientId, RequestOptions};
+use crate::sip::{Method, NameAddr, Request, SipUri};
+use crate::time::Now;
+
+impl Engine {
+    /// Links, routes and how they are.
+    pub const fn router(&self) -> &Router {
+        &self.router
+    }
+
+    pub(super) fn dialled(&mut self, now: Now, ticket: DialTicket, result: DialResult) {
+        if let Some((link, result)) = self.router.links.dialled(ticket, result, now) {
+            self.calls_go_on(now, &link, result);
+        }
+    }
+
+    pub(super) fn links_timeout(&mut self, now: Now) {
+        for (link, failure) in self.router.links.handle_timeout(now) {
+            self.calls_go_on(now, &link, Err(failure));
+        }
+    }
+
+    /// Carries out what links want. Whether there was anything.
+    pub(super) fn carry_out_link_orders(&mut self, now: Now) -> bool {
+        let mut moved = false;
+        while let Some(order) = self.router.links.poll_order() {
+            moved = true;
+            match order {
+                LinkOrder::Dial(dial) => self.out.push_back(Output::Dial(dial)),
+                LinkOrder::Close(flow) => {
+                    self.out.push_back(Output::Close { flow, reason: FlowFailure::Closed });
+                }
+                LinkOrder::Probe { token, link, flow, patience } => {
+                    let options = RequestOptions { first_response: Some(patience) };
+                    let request = self.probe(&link, flow);
+                    match self.layer.request(now, flow, request, options) {
+                        Ok(client) => drop(self.probes.insert(client, token)),
+                        Err(_) => self.router.links.probed(token, None, now),
+                    }
+                }
+            }
+        }
+        while let Some(change) = self.router.links.poll_change() {
+            let (link, state, failure) = (change.link, change.state, change.failure);
+            self.out.push_back(Output::Observe(Observation::Link { link, state, failure }));
+        }
+        moved
+    }
+
+    /// The probe that a client transaction of ours is, if it is one; it is over.
+    pub(super) fn probe_of(&mut self, client: ClientId) -> Option<ProbeToken> {
+        self.probes.remove(&client)
+    }
+
+    fn calls_go_on(&mut self, now: Now, link: &LinkId, result: Result<Flow, DialFailure>) {
+        self.with_calls(now, |calls, fx| calls.link_dialled(link, result, fx));
+    }
+
+    fn probe(&mut self, link: &Link, flow: Flow) -> Request {
+        let office = self.settings.office.as_str();
+        let peer = match &link.address {
+            LinkAddress::Sip(address) => SipUri::new(None, address.host.clone(), Some(address.port)),
+            LinkAddress::Asterisk { .. } => SipUri::new(None, flow.remote.ip().into(), None),
+        };
+        let from = NameAddr::new(SipUri::new(Some(office), self.settings.realm.as_str().into(), None));
+        let opening = Opening {
+            target: peer.clone().into(),
+            routes: RouteSet::new(&[]),
+            from: from.with_tag(&self.layer.fresh_tag()),
+            to: NameAddr::new(peer),
+            call_id: self.layer.fresh_call_id(),
+            cseq: 1,
+            contact: our_contact(office, flow),
+        };
+        opening.request(Method::Options)
+    }
+}

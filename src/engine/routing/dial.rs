@@ -1,0 +1,92 @@
+//! Reaching the other end of a link: what the engine asks of the shell, and what it hears.
+//!
+//! The engine decides when to connect and when to try again; the shell only carries out one [`Dial`] at a time for each
+//! link and answers it with exactly one [`DialResult`]:
+//!
+//! - It resolves the name (all addresses, IPv6 and IPv4), tries them one after another 250 ms apart without giving up the
+//!   earlier ones (RFC 8305 §5), and takes the first that is ready; all within [`Dial::budget`].
+//! - Over TLS it shows the box's client certificate, verifies the peer's certificate against the federation's CA, and its
+//!   names against [`SipAddress::host`]. A WebSocket asks for the protocol `sip` (RFC 7118).
+//! - Over UDP nothing is connected: the first address is the flow, the others are `others`, and the engine turns to
+//!   the next when one is silent. All UDP links share one socket, which takes nothing from addresses that no link has.
+//! - A flow it hands over has `Side::Office` when the link names an office, which the shell
+//!   verified by the certificate, else `Side::Gateway`. What is read from it comes in by
+//!   [`Input::Sip`](crate::engine::Input), its end by [`Input::FlowFailed`](crate::engine::Input), as of any listener's
+//!   connection. It is not closed for being idle: the engine's probes keep it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::link::{LinkKind, SipAddress};
+use super::name::LinkId;
+use crate::engine::flow::Flow;
+use crate::engine::numbering::OfficeId;
+
+/// How long a connection may take, name and TLS included: what a silent link may cost a call.
+pub const CONNECT_BUDGET: Duration = Duration::from_secs(1);
+
+/// Matches a [`DialResult`] with its [`Dial`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialTicket(pub u64);
+
+/// Asks the shell for a way to a link's other end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dial {
+    /// Matches the answer.
+    pub ticket: DialTicket,
+    /// The link.
+    pub link: LinkId,
+    /// What it goes to.
+    pub kind: LinkKind,
+    /// The office that the peer's certificate must name; none for gateways.
+    pub office: Option<OfficeId>,
+    /// Where to.
+    pub address: Arc<SipAddress>,
+    /// When to give up.
+    pub budget: Duration,
+}
+
+/// What became of a [`Dial`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DialResult {
+    /// There is a way.
+    Open {
+        /// The flow to use.
+        flow: Flow,
+        /// For UDP, the flows of the name's other addresses, at most 8, in the resolver's order.
+        others: Vec<Flow>,
+    },
+    /// There is none.
+    Failed(DialFailure),
+}
+
+/// Why there is no way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DialFailure {
+    /// The name has no address, or the resolver failed.
+    Unresolved,
+    /// All addresses refused or are unreachable.
+    Refused,
+    /// Nothing was ready within the budget: no connection, or a handshake that stalled.
+    TimedOut,
+    /// TLS or the WebSocket's upgrade failed, or the peer refused our certificate.
+    Handshake,
+    /// The peer's certificate is not of the federation, has expired, or does not name the host or the office.
+    Certificate,
+    /// The box has no certificate or no socket to go out with.
+    NotEquipped,
+}
+
+impl DialFailure {
+    /// The label in records, metrics and health.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unresolved => "unresolved",
+            Self::Refused => "refused",
+            Self::TimedOut => "timed-out",
+            Self::Handshake => "handshake",
+            Self::Certificate => "certificate",
+            Self::NotEquipped => "not-equipped",
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Routing by itself: values, choosing, and the life of links in virtual time.
+
+mod addresses;
+mod choosing;
+mod emergencies;
+mod health;
+mod living;
+mod tables;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+
+/// A link by a short description: `par-sip SipTrunk PAR sips:par.example`.
+pub(in crate::engine) fn link(text: &str) -> Link {
+    let mut words = text.split(' ');
+    let mut word = || words.next().expect("four words");
+    let (id, kind, office, address) = (word(), word(), word(), word());
+    Link {
+        id: id.parse().unwrap(),
+        kind: kind.parse().unwrap(),
+        office: (office != "-").then(|| office.parse().unwrap()),
+        address: address.parse().unwrap(),
+        credentials: None,
+        registration: None,
+        cost: 0,
+        priority: 0,
+        weight: 0,
+        max_calls: None,
+        health: HealthPolicy::default(),
+        disabled: false,
+    }
+}
+
+/// A route: `PAR-* par-sip,par-iax`.
+pub(in crate::engine) fn route(text: &str) -> Route {
+    let (pattern, links) = text.split_once(' ').expect("two words");
+    Route {
+        pattern: pattern.parse().unwrap(),
+        office: OfficeId::split(pattern).map(|(office, _)| office),
+        links: links.split(',').map(|id| id.parse().unwrap()).collect(),
+        priority: 0,
+        cost: 0,
+        rewrite: Rewrite::default(),
+    }
+}
+
+pub(in crate::engine) fn parts(links: Vec<Link>, routes: Vec<Route>) -> TableParts {
+    TableParts {
+        office: "BRU".parse().unwrap(),
+        revision: Revision(1),
+        not_after: None,
+        links,
+        routes,
+        emergency: EmergencyPlan::default(),
+        limits: Limits::default(),
+    }
+}
+
+pub(in crate::engine) fn table(links: Vec<Link>, routes: Vec<Route>) -> Arc<RouteTable> {
+    Arc::new(RouteTable::new(parts(links, routes)).expect("a sound table"))
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}

@@ -1,0 +1,62 @@
+//! The uplink's place in the daemon's life: opened before the engine, ended after it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::sync::{mpsc, watch};
+
+use super::start::EngineEnd;
+use super::tasks::Tasks;
+use crate::shell::control::ControlQuery;
+use crate::shell::uplink::outbox::Outbox;
+use crate::shell::uplink::{EventDesk, Uplink, Wires};
+
+/// The running uplink; without `[uplink]` it has no tasks.
+pub(super) struct UplinkEnd {
+    pub(super) tasks: Tasks,
+    desk: Option<EventDesk>,
+    outbox: Option<Outbox>,
+    stop: watch::Sender<bool>,
+}
+
+impl UplinkEnd {
+    /// Starts its tasks.
+    pub(super) fn start(
+        uplink: Option<Uplink>,
+        engine: &EngineEnd,
+        queries: &mpsc::Sender<ControlQuery>,
+    ) -> Self {
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = Tasks::default();
+        let Some(uplink) = uplink else { return Self { tasks, desk: None, outbox: None, stop } };
+        let (desk, outbox) = (Some(uplink.desk()), Some(uplink.outbox()));
+        let wires = Wires {
+            orders: engine.orders.clone(),
+            overview: engine.overview.clone(),
+            queries: queries.clone(),
+            stop: stopping,
+        };
+        for (name, task) in uplink.tasks(wires) {
+            tasks.start(name, task);
+        }
+        Self { tasks, desk, outbox, stop }
+    }
+
+    /// Tells ops that something changed what the box does.
+    pub(super) fn audit(&self, action: &str, outcome: &str, words: &str) {
+        if let Some(desk) = &self.desk {
+            desk.audit(action, outcome, json!({ "words": words }));
+        }
+    }
+
+    /// Says farewell to the broker, and closes the outbox.
+    pub(super) async fn finish(self, patience: Duration) {
+        self.audit("stop", "successful", "");
+        // The tasks hold the other ends.
+        let _ = self.stop.send(true);
+        self.tasks.finish(patience).await;
+        if let Some(outbox) = self.outbox {
+            drop(tokio::task::spawn_blocking(move || outbox.close()).await);
+        }
+    }
+}
