@@ -14,7 +14,7 @@ use super::vitals::Board;
 use super::{mirror_files, pulse, random};
 use crate::api::{self, LineCapacity};
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup};
+use crate::engine::{Engine, EngineSetup, Input};
 use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
 use crate::shell::clock;
@@ -219,13 +219,16 @@ fn start_engine(
     let WorkerEvents { media, connectivity } = events;
     let (orders_in, questions_in, pages) = (ordered, questioned, port.inputs);
     let inlets = Inlets { orders: orders_in, media, connectivity, pages, arrivals, questions: questions_in };
-    let engine = Engine::new(EngineSetup {
+    let mut engine = Engine::new(EngineSetup {
         settings: settings::engine_settings(&daemon.config, bound),
         accounts: loaded.accounts,
         bindings: loaded.bindings,
         seed: random()?,
         now: clock::now(),
     });
+    if let Some(table) = uplink.and_then(Uplink::table) {
+        engine.handle_input(clock::now(), Input::Routes(table));
+    }
     let heartbeat = Heartbeat::default();
     let (glance, overview, calls) = Glance::new();
     let mut tasks = Tasks::default();

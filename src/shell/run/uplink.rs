@@ -32,6 +32,7 @@ impl UplinkEnd {
         let (desk, outbox) = (Some(uplink.desk()), Some(uplink.outbox()));
         let wires = Wires {
             orders: engine.orders.clone(),
+            questions: engine.questions.clone(),
             overview: engine.overview.clone(),
             queries: queries.clone(),
             stop: stopping,

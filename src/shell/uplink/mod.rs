@@ -25,6 +25,7 @@
 //! | `documents`, `events` | made of what the shell knows |
 //! | `routes`, `last_good`, `probation` | route sets: pushed, kept on flash, watched |
 //! | `commands` | requests of ops |
+//! | `links` | the federation links |
 //! | `pulse` | health |
 
 mod commands;
@@ -33,6 +34,7 @@ mod documents;
 mod events;
 mod ground;
 mod last_good;
+mod links;
 pub mod outbox;
 mod pulse;
 mod reason;
@@ -54,16 +56,16 @@ pub use reason::EndReason;
 
 use super::control::ControlQuery;
 use super::daemon::Daemon;
-use super::engine_task::{Order, Overview};
+use super::engine_task::{Order, Overview, Question};
 use super::hex;
 use crate::config::{self, OfficeId, RouteKey};
 use crate::engine::routing::RouteTable;
 use crate::uplink::backoff::Failover;
-use crate::uplink::probation::Vitals;
 use crate::uplink::{EventKind, OutboxLimits, Topic, TrustedKeys, VerifyingKey};
 use commands::Commands;
 use ground::{Figures, Ground, SharedGround};
 use last_good::LastGood;
+use links::LinkBoard;
 use outbox::{LossReport, Outbox, OutboxOptions};
 use retained::Retained;
 use routes::{Found, Routes};
@@ -87,6 +89,8 @@ pub struct Uplink {
 pub struct Wires {
     /// To the engine.
     pub orders: mpsc::Sender<Order>,
+    /// Asks the engine.
+    pub questions: mpsc::Sender<Question>,
     /// The engine at a glance.
     pub overview: watch::Receiver<Overview>,
     /// To the daemon's own loop.
@@ -124,6 +128,7 @@ impl Uplink {
             health: daemon.health.clone(),
             metrics: daemon.metrics.clone(),
             arrivals: sender,
+            links: LinkBoard::new(desk.over_links()),
             broker: std::sync::Mutex::default(),
         });
         let status = documents::online(&ground);
@@ -150,14 +155,12 @@ impl Uplink {
     /// The tasks, to be started by whoever owns them.
     pub fn tasks(self, wires: Wires) -> Vec<NamedTask> {
         let Self { ground, desk, arrivals, found } = self;
-        let Wires { orders, overview, queries, stop } = wires;
-        let seen = overview.clone();
-        let vitals = Box::new(move || vitals(&seen.borrow()));
-        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, vitals, found);
+        let Wires { orders, questions, overview, queries, stop } = wires;
+        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, found);
         let steward = Steward { commands: Commands::new(Arc::clone(&ground), queries, desk), routes };
         vec![
             ("uplink-steward", Box::pin(steward.run(arrivals, stop.clone()))),
-            ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, stop.clone()))),
+            ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, questions, stop.clone()))),
             ("uplink", Box::pin(keep_connected(ground, stop))),
         ]
     }
@@ -191,10 +194,6 @@ fn trusted(config: &config::Uplink) -> TrustedKeys {
         }
     }
     trusted
-}
-
-fn vitals(_overview: &Overview) -> Vitals {
-    Vitals::default()
 }
 
 /// Resolves when the uplink shall stop.
