@@ -17,6 +17,7 @@
 
 mod check;
 mod environment;
+mod federation;
 mod problem;
 mod raw;
 mod recover;
@@ -31,6 +32,7 @@ mod tests;
 use std::path::Path;
 
 pub use environment::Environment;
+pub use federation::{Federation, FederationTls, LinkPassword};
 pub use problem::{ConfigError, Problem};
 pub use secret::{SecretError, read_key, read_public};
 pub use sections::{

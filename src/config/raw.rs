@@ -39,6 +39,7 @@ tables! {
         records: Records,
         numbers: Numbers,
         uplink: Uplink,
+        federation: Federation,
         log: Log,
         metrics: Metrics,
     }
@@ -167,6 +168,49 @@ tables! {
         health_interval: Text<Time>,
         outbox_size: Text<Size>,
         route_keys: BTreeMap<String, Spanned<String>>,
+    }
+    /// `[federation]`
+    Federation {
+        address: Text<SocketAddr>,
+        udp_address: Text<SocketAddr>,
+        certificate: Key<String>,
+        key: Key<String>,
+        ca: Key<String>,
+        crl: Key<String>,
+        main_number: Key<String>,
+        geo: Key<String>,
+        civic: Key<String>,
+        link: Vec<Spanned<FederationLink>>,
+        credential: Vec<Spanned<FederationCredential>>,
+        place: Vec<Spanned<FederationPlace>>,
+    }
+    /// `[[federation.link]]`
+    FederationLink {
+        id: Key<String>,
+        kind: Key<String>,
+        office: Key<String>,
+        address: Key<String>,
+        credentials: Key<String>,
+        register: Text<Time>,
+        cost: Key<u32>,
+        priority: Key<u16>,
+        weight: Key<u16>,
+        max_calls: Key<u32>,
+        probe: Text<Time>,
+    }
+    /// `[[federation.credential]]`
+    FederationCredential {
+        name: Key<String>,
+        username: Key<String>,
+        password_file: Key<String>,
+    }
+    /// `[[federation.place]]`
+    FederationPlace {
+        extensions: Vec<Spanned<String>>,
+        networks: Vec<Written<Network>>,
+        geo: Key<String>,
+        civic: Key<String>,
+        callback: Key<String>,
     }
     /// `[log]`
     Log {

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::federation::Federation;
 use super::values::{CountryCode, Network, OfficeId, PortRange};
 
 /// The whole configuration.
@@ -33,6 +34,8 @@ pub struct Config {
     pub numbers: Numbers,
     /// MQTT to the federation's controller; `None` when no broker is named.
     pub uplink: Option<Uplink>,
+    /// How other offices and carriers are reached, by the site's own word.
+    pub federation: Federation,
     /// What is logged, and where.
     pub log: Log,
     /// The Prometheus listener; `None` when switched off.

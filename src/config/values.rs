@@ -38,6 +38,11 @@ pub struct Network {
 }
 
 impl Network {
+    /// The address as written.
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Whether `address` lies in this network. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {

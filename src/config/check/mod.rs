@@ -5,6 +5,7 @@
 
 #![expect(clippy::ref_option, reason = "an absent key and a key without value are the same to every rule")]
 
+mod federation;
 mod media;
 mod sip;
 mod uplink;
@@ -39,6 +40,7 @@ pub(super) fn check(
     let https = checker.https(&file.https, &sip.listen);
     let office = checker.office(&file.office);
     let config = Config {
+        federation: checker.federation(&file.federation, &sip),
         uplink: checker.uplink(&file.uplink, &office),
         office,
         paths: checker.paths(&file.paths),

@@ -1,0 +1,263 @@
+//! `[federation]`: how other offices and carriers are reached, by the site's own word.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use toml::Spanned;
+
+use super::{Checker, days, plain, seconds};
+use crate::config::federation::{Federation, FederationTls, LinkPassword};
+use crate::config::raw::{self, Key};
+use crate::config::sections::Sip;
+use crate::engine::routing::{HealthPolicy, Link, LinkKind, MOST_PLACES, Place, Places, Subnet};
+
+/// Links of the site's own at most; ops push the others.
+const MOST_LINKS: usize = 64;
+/// Credentials at most.
+const MOST_CREDENTIALS: usize = 64;
+/// Longest civic location, in characters.
+const LONGEST_CIVIC: usize = 200;
+
+impl Checker<'_> {
+    pub(super) fn federation(&mut self, raw: &raw::Federation, sip: &Sip) -> Federation {
+        let tls = self.federation_tls(raw);
+        let address = plain(&raw.address, SocketAddr::from(([0, 0, 0, 0], 5062)));
+        let taken = sip.listen.iter().any(|listen| {
+            listen.address.port() == address.port()
+                && (listen.address.ip() == address.ip()
+                    || listen.address.ip().is_unspecified()
+                    || address.ip().is_unspecified())
+        });
+        if taken && tls.is_some() {
+            let message = format!("{address} is already taken by a SIP listener");
+            self.refuse(super::place(&raw.address), "federation.address", message);
+        }
+        let credentials = self.credentials(&raw.credential);
+        Federation {
+            address: tls.is_some().then_some(address),
+            udp_address: raw.udp_address.as_ref().map(|written| written.get_ref().0),
+            tls,
+            main_number: self.number_outside(&raw.main_number, "federation.main-number"),
+            links: self.links(&raw.link, &credentials),
+            credentials,
+            places: self.places(raw),
+        }
+    }
+
+    fn federation_tls(&mut self, raw: &raw::Federation) -> Option<FederationTls> {
+        let certificate = self.file(&raw.certificate, "federation.certificate");
+        let key = self.file(&raw.key, "federation.key");
+        let ca = self.file(&raw.ca, "federation.ca");
+        let crl = self.file(&raw.crl, "federation.crl");
+        let given = [&raw.certificate, &raw.key, &raw.ca].map(Option::is_some);
+        if given == [false; 3] {
+            return None;
+        }
+        if given != [true; 3] && self.complete {
+            let message =
+                "certificate, key and ca come together: the office's own, and who signs all offices'";
+            self.refuse(None, "federation.certificate", message);
+        }
+        Some(FederationTls { certificate: certificate?, key: key?, ca: ca?, crl })
+    }
+
+    fn credentials(&mut self, raw: &[Spanned<raw::FederationCredential>]) -> Vec<LinkPassword> {
+        let name = "federation.credential";
+        if let Some(one) = raw.get(MOST_CREDENTIALS) {
+            self.refuse(Some(one.span()), name, format!("expected at most {MOST_CREDENTIALS}"));
+        }
+        let mut all = Vec::new();
+        for one in raw.iter().take(MOST_CREDENTIALS) {
+            let entry = one.get_ref();
+            let (Some(id), Some(username)) = (&entry.name, &entry.username) else {
+                if self.complete {
+                    self.refuse(Some(one.span()), name, "expected `name`, `username` and `password-file`");
+                }
+                continue;
+            };
+            let Some(password) = self.file(&entry.password_file, "federation.credential.password-file")
+            else {
+                if self.complete && entry.password_file.is_none() {
+                    self.refuse(Some(one.span()), name, "expected `name`, `username` and `password-file`");
+                }
+                continue;
+            };
+            match id.get_ref().parse() {
+                Ok(name) => {
+                    let username = username.get_ref().clone();
+                    all.push(LinkPassword { name, username, password });
+                }
+                Err(expected) => self.refuse(Some(id.span()), "federation.credential.name", expected),
+            }
+        }
+        all
+    }
+
+    fn links(
+        &mut self,
+        raw: &[Spanned<raw::FederationLink>],
+        credentials: &[LinkPassword],
+    ) -> Vec<Arc<Link>> {
+        if let Some(one) = raw.get(MOST_LINKS) {
+            self.refuse(Some(one.span()), "federation.link", format!("expected at most {MOST_LINKS}"));
+        }
+        let mut links: Vec<Arc<Link>> = Vec::new();
+        for one in raw.iter().take(MOST_LINKS) {
+            let Some(link) = self.link(one) else { continue };
+            if links.iter().any(|other| other.id == link.id) {
+                let message = format!("two links are called \"{}\"", link.id);
+                self.refuse(Some(one.span()), "federation.link.id", message);
+            }
+            let unknown =
+                link.credentials.as_ref().filter(|name| credentials.iter().all(|known| known.name != **name));
+            if let Some(unknown) = unknown {
+                let message = format!("no [[federation.credential]] is called \"{unknown}\"");
+                self.refuse(Some(one.span()), "federation.link.credentials", message);
+            }
+            links.push(Arc::new(link));
+        }
+        links
+    }
+
+    fn link(&mut self, one: &Spanned<raw::FederationLink>) -> Option<Link> {
+        let raw = one.get_ref();
+        let link = Link {
+            id: self.parsed(&raw.id, one, "id")?,
+            kind: self.parsed(&raw.kind, one, "kind")?,
+            office: self.parsed_if(&raw.office, "office"),
+            address: self.parsed(&raw.address, one, "address")?,
+            credentials: self.parsed_if(&raw.credentials, "credentials"),
+            registration: raw.register.as_ref().map(|_| {
+                self.time(&raw.register, "federation.link.register", seconds(600), seconds(60), days(1))
+            }),
+            cost: self.number(&raw.cost, "federation.link.cost", 0, 0, u32::MAX),
+            priority: self.number(&raw.priority, "federation.link.priority", 0, 0, u16::MAX),
+            weight: self.number(&raw.weight, "federation.link.weight", 1, 0, u16::MAX),
+            max_calls: raw
+                .max_calls
+                .as_ref()
+                .map(|_| self.number(&raw.max_calls, "federation.link.max-calls", 1, 1, 10_000)),
+            health: HealthPolicy {
+                probe: self.time(&raw.probe, "federation.link.probe", seconds(5), seconds(0), seconds(3600)),
+                ..HealthPolicy::default()
+            },
+            disabled: false,
+        };
+        if let Some((field, expected)) = link.flaw()
+            && self.complete
+        {
+            self.refuse(Some(one.span()), &format!("federation.link.{field}"), expected);
+        }
+        let is_gateway = link.kind == LinkKind::PstnGateway;
+        if is_gateway && link.office.is_some() {
+            self.refuse(Some(one.span()), "federation.link.office", "a carrier is no office");
+        }
+        Some(link)
+    }
+
+    /// A value that a link must have.
+    fn parsed<T: std::str::FromStr>(
+        &mut self,
+        key: &Key<String>,
+        link: &Spanned<raw::FederationLink>,
+        name: &str,
+    ) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        if key.is_none() && self.complete {
+            let message = "expected `id`, `kind` and `address`, as in id = \"carrier\", kind = \"PstnGateway\", address = \"sip:sip.carrier.example\"";
+            self.refuse(Some(link.span()), &format!("federation.link.{name}"), message);
+        }
+        self.parsed_if(key, name)
+    }
+
+    /// A value that a link may have.
+    fn parsed_if<T: std::str::FromStr>(&mut self, key: &Key<String>, name: &str) -> Option<T>
+    where
+        T::Err: std::fmt::Display,
+    {
+        let written = key.as_ref()?;
+        match written.get_ref().parse() {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                let message = format!("{expected}, found \"{}\"", written.get_ref());
+                self.refuse(Some(written.span()), &format!("federation.link.{name}"), message);
+                None
+            }
+        }
+    }
+
+    fn places(&mut self, raw: &raw::Federation) -> Places {
+        if let Some(one) = raw.place.get(MOST_PLACES) {
+            self.refuse(Some(one.span()), "federation.place", format!("expected at most {MOST_PLACES}"));
+        }
+        let site = Place {
+            geo: self.geo(&raw.geo, "federation.geo"),
+            civic: self.civic(&raw.civic, "federation.civic"),
+            ..Place::default()
+        };
+        let parts =
+            raw.place.iter().take(MOST_PLACES).map(|one| self.federation_place(one.get_ref())).collect();
+        Places { site, parts }
+    }
+
+    fn federation_place(&mut self, raw: &raw::FederationPlace) -> Place {
+        let mut extensions = Vec::new();
+        for written in &raw.extensions {
+            match written.get_ref().parse() {
+                Ok(extension) => extensions.push(extension),
+                Err(error) => {
+                    self.refuse(Some(written.span()), "federation.place.extensions", format!("{error}"));
+                }
+            }
+        }
+        let subnet = |network: &crate::config::syntax::Written<crate::config::Network>| Subnet {
+            address: network.0.address(),
+            bits: network.0.prefix(),
+        };
+        Place {
+            extensions,
+            networks: raw.networks.iter().map(subnet).collect(),
+            geo: self.geo(&raw.geo, "federation.place.geo"),
+            civic: self.civic(&raw.civic, "federation.place.civic"),
+            callback: self.number_outside(&raw.callback, "federation.place.callback"),
+        }
+    }
+
+    fn geo(&mut self, key: &Key<String>, name: &str) -> Option<String> {
+        let written = key.as_ref()?;
+        let text = written.get_ref();
+        let allowed = |c: char| c.is_ascii_digit() || matches!(c, ',' | '.' | '-' | ';' | '=' | 'u');
+        let body = text.strip_prefix("geo:").filter(|body| body.contains(',') && body.chars().all(allowed));
+        if body.is_none() || text.len() > 64 {
+            let message = format!("expected a location as in \"geo:50.8466,4.3528\", found \"{text}\"");
+            self.refuse(Some(written.span()), name, message);
+            return None;
+        }
+        Some(text.clone())
+    }
+
+    fn civic(&mut self, key: &Key<String>, name: &str) -> Option<String> {
+        let written = key.as_ref()?;
+        let text = written.get_ref();
+        if text.is_empty() || text.chars().count() > LONGEST_CIVIC || text.chars().any(char::is_control) {
+            self.refuse(Some(written.span()), name, "expected 1 to 200 printable characters");
+            return None;
+        }
+        Some(text.clone())
+    }
+
+    fn number_outside(&mut self, key: &Key<String>, name: &str) -> Option<String> {
+        let written = key.as_ref()?;
+        let text = written.get_ref();
+        let digits = text.strip_prefix('+').unwrap_or(text);
+        if !(3..=15).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message =
+                format!("expected a number as carriers want it, as in \"+3225551000\", found \"{text}\"");
+            self.refuse(Some(written.span()), name, message);
+            return None;
+        }
+        Some(text.clone())
+    }
+}
