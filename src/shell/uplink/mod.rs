@@ -26,6 +26,7 @@
 //! | `routes`, `last_good`, `probation` | route sets: pushed, kept on flash, watched |
 //! | `commands` | requests of ops |
 //! | `links` | the federation links |
+//! | `roaming` | what offices say of roaming extensions |
 //! | `pulse` | health |
 
 mod commands;
@@ -39,6 +40,7 @@ pub mod outbox;
 mod pulse;
 mod reason;
 mod retained;
+mod roaming;
 mod routes;
 mod session;
 mod steward;
@@ -53,6 +55,7 @@ use tokio::time::sleep;
 
 pub use events::EventDesk;
 pub use reason::EndReason;
+pub use roaming::{Heard, RoamingEar, RoamingVoice};
 
 use super::control::ControlQuery;
 use super::daemon::Daemon;
@@ -82,6 +85,18 @@ pub struct Uplink {
     desk: EventDesk,
     arrivals: mpsc::Receiver<Arrived>,
     found: Found,
+    ear: Option<RoamingEar>,
+}
+
+/// Sees how the uplink is, for the status.
+#[derive(Clone, Debug)]
+pub struct UplinkEye(SharedGround);
+
+impl UplinkEye {
+    /// `down`, or the broker in use.
+    pub fn word(&self) -> String {
+        self.0.broker_in_use().unwrap_or_else(|| "down".to_owned())
+    }
 }
 
 /// How the uplink reaches the rest of the daemon.
@@ -116,7 +131,8 @@ impl Uplink {
             health: daemon.health.clone(),
             loss_report: loss_report(office, boot.clone()),
         });
-        let (sender, arrivals) = mpsc::channel(usize::from(connect::INCOMING) * 2);
+        let room = usize::from(connect::INCOMING) * 2;
+        let ((sender, arrivals), (roaming, ear)) = (mpsc::channel(room), mpsc::channel(room));
         let desk = EventDesk::new(office, boot.clone(), outbox.clone());
         let ground = Arc::new(Ground {
             figures: Figures::new(&daemon.metrics),
@@ -128,13 +144,14 @@ impl Uplink {
             health: daemon.health.clone(),
             metrics: daemon.metrics.clone(),
             arrivals: sender,
+            roaming,
             links: LinkBoard::new(desk.over_links()),
             broker: std::sync::Mutex::default(),
         });
         let status = documents::online(&ground);
         ground.retained.set(Topic::Status(ground.office), status);
         desk.audit("start", "successful", json!({ "version": env!("CARGO_PKG_VERSION") }));
-        Some(Self { ground, desk, arrivals, found })
+        Some(Self { ground, desk, arrivals, found, ear: Some(RoamingEar(ear)) })
     }
 
     /// Where events are told.
@@ -147,6 +164,21 @@ impl Uplink {
         self.found.table.clone()
     }
 
+    /// Hears what offices say of roaming extensions; once, before the uplink's tasks start.
+    pub fn take_roaming_ear(&mut self) -> Option<RoamingEar> {
+        self.ear.take()
+    }
+
+    /// Says where extensions are.
+    pub fn roaming_voice(&self) -> RoamingVoice {
+        RoamingVoice(self.ground.retained.clone())
+    }
+
+    /// Sees how the uplink is.
+    pub fn eye(&self) -> UplinkEye {
+        UplinkEye(Arc::clone(&self.ground))
+    }
+
     /// The outbox, to be closed last.
     pub fn outbox(&self) -> Outbox {
         self.ground.outbox.clone()
@@ -154,7 +186,8 @@ impl Uplink {
 
     /// The tasks, to be started by whoever owns them.
     pub fn tasks(self, wires: Wires) -> Vec<NamedTask> {
-        let Self { ground, desk, arrivals, found } = self;
+        // An ear that nobody took closes here, and roaming is not subscribed to.
+        let Self { ground, desk, arrivals, found, ear: _ } = self;
         let Wires { orders, questions, overview, queries, stop } = wires;
         let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, found);
         let steward = Steward { commands: Commands::new(Arc::clone(&ground), queries, desk), routes };
