@@ -6,6 +6,7 @@
 //! | `resolve` | a name's addresses, both families in turn |
 //! | `race` | several addresses, 250 ms apart, the first that is ready wins (RFC 8305 §5) |
 //! | `secure` | TLS with this office's certificate; who the peer's certificate says it is |
+//! | `websocket` | the federation's gateway: SIP over secure WebSocket (RFC 7118) |
 //! | `datagrams` | carriers by UDP: nothing to connect, but somebody to know |
 //!
 //! A dial ends with exactly one [`Arrival::Dialled`], after the connection's `Opened`. All of it is bounded: dials by the
@@ -15,6 +16,7 @@ mod datagrams;
 mod race;
 mod resolve;
 mod secure;
+mod websocket;
 
 #[cfg(test)]
 mod tests;
@@ -23,16 +25,18 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 use tracing::debug;
 
-use super::listen::{Arrival, Connection, Places, Revocations, Shared, Shown, canonical, stopped, tune};
+use super::listen::{
+    Arrival, Connection, Places, Revocations, Shared, canonical, stopped, talk_by_websocket, tune,
+};
 use crate::engine::flow::{Flow, Side};
-use crate::engine::routing::{Dial, DialFailure, DialResult, MOST_LINKS};
+use crate::engine::routing::{Dial, DialFailure, DialResult, LinkKind, MOST_LINKS, SipAddress};
 use crate::sip::Transport;
 
 pub use datagrams::{Carriers, Known};
@@ -80,7 +84,8 @@ pub async fn serve(dialler: Dialler, mut dials: mpsc::Receiver<Box<Dial>>) {
 /// A connection that is ready.
 enum Ready {
     Clear(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<TcpStream>>),
+    WebSocket(Box<websocket::ClientSocket>),
 }
 
 impl Dialler {
@@ -105,15 +110,16 @@ impl Dialler {
             return Ok(Found::Flows(flow, others));
         }
         let tls = match dial.address.transport {
-            Transport::Tls => {
+            Transport::Tls | Transport::Wss => {
                 let credentials = self.credentials.as_ref().ok_or(DialFailure::NotEquipped)?;
                 Some(credentials.connector(&dial.address).await?)
             }
             Transport::Tcp => None,
-            // The gateway's protocol is spoken by another room's clients; none is built into this task.
-            Transport::Udp | Transport::Ws | Transport::Wss => return Err(DialFailure::NotEquipped),
+            Transport::Udp | Transport::Ws => return Err(DialFailure::NotEquipped),
         };
-        let (ready, address) = race::first_ready(addresses, |address| connect(address, tls.clone())).await?;
+        let gateway = (dial.address.transport == Transport::Wss).then(|| Arc::clone(&dial.address));
+        let attempt = |address| connect(address, tls.clone(), gateway.clone());
+        let (ready, address) = race::first_ready(addresses, attempt).await?;
         Ok(Found::Connection(ready, address))
     }
 
@@ -123,10 +129,9 @@ impl Dialler {
         let Ok(place) = places.take(remote.ip(), MOST, MOST) else {
             return self.answer(dial, DialResult::Failed(DialFailure::NotEquipped)).await;
         };
-        let side = match dial.office {
-            Some(office) => Side::Office(office),
-            None => Side::Gateway,
-        };
+        // A gateway is nobody's office, also when all that lies behind it is one.
+        let office = dial.office.filter(|_| dial.kind == LinkKind::SipTrunk);
+        let side = office.map_or(Side::Gateway, Side::Office);
         let flow = |local: SocketAddr| Flow {
             transport: dial.address.transport,
             local: canonical(local),
@@ -139,16 +144,25 @@ impl Dialler {
             Ready::Clear(stream) => {
                 let Ok(local) = stream.local_addr() else { return self.lost(dial).await };
                 let connection = Connection { flow: flow(local), limits, place, shared };
-                converse(connection, stream, None, dial).await;
+                connection.talk(stream, None, Some(dial.ticket)).await;
             }
             Ready::Tls(stream) => {
                 let Ok(local) = stream.get_ref().0.local_addr() else { return self.lost(dial).await };
-                let shown = match secure::shown(&stream, dial.office, &self.revocations) {
+                let shown = match secure::shown(&stream, office, &self.revocations) {
                     Ok(shown) => shown,
                     Err(failure) => return self.answer(dial, DialResult::Failed(failure)).await,
                 };
                 let connection = Connection { flow: flow(local), limits, place, shared };
-                converse(connection, *stream, Some(shown), dial).await;
+                connection.talk(*stream, Some(shown), Some(dial.ticket)).await;
+            }
+            Ready::WebSocket(socket) => {
+                let Ok(local) = socket.tls().get_ref().0.local_addr() else { return self.lost(dial).await };
+                let shown = match secure::shown(socket.tls(), office, &self.revocations) {
+                    Ok(shown) => shown,
+                    Err(failure) => return self.answer(dial, DialResult::Failed(failure)).await,
+                };
+                let connection = Connection { flow: flow(local), limits, place, shared };
+                talk_by_websocket(connection, *socket, Some(shown), Some(dial.ticket)).await;
             }
         }
     }
@@ -172,22 +186,22 @@ enum Found {
     Flows(Flow, Vec<Flow>),
 }
 
-async fn connect(address: SocketAddr, tls: Option<secure::Connector>) -> Result<Ready, DialFailure> {
+async fn connect(
+    address: SocketAddr,
+    tls: Option<secure::Connector>,
+    gateway: Option<Arc<SipAddress>>,
+) -> Result<Ready, DialFailure> {
     let stream = TcpStream::connect(address).await.map_err(|error| failure_of(&error))?;
     tune(&stream);
-    match tls {
-        Some(connector) => connector.shake_hands(stream).await.map(|stream| Ready::Tls(Box::new(stream))),
-        None => Ok(Ready::Clear(stream)),
+    let Some(connector) = tls else { return Ok(Ready::Clear(stream)) };
+    let stream = connector.shake_hands(stream).await?;
+    match gateway {
+        Some(gateway) => {
+            let socket = websocket::upgrade(stream, &gateway).await?;
+            Ok(Ready::WebSocket(Box::new(socket)))
+        }
+        None => Ok(Ready::Tls(Box::new(stream))),
     }
-}
-
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
-    connection: Connection,
-    stream: S,
-    shown: Option<Shown>,
-    dial: &Dial,
-) {
-    connection.talk(stream, shown, Some(dial.ticket)).await;
 }
 
 fn failure_of(error: &std::io::Error) -> DialFailure {

@@ -186,7 +186,7 @@ async fn offices_know_each_other_by_their_certificates() {
     assert!(flow == theirs && message.is_ok());
     back.outgoing.send(Bytes::from_static(OPTIONS.as_bytes())).await.unwrap();
     assert!(matches!(bru.next().await, Arrival::Sip { message: Ok(_), .. }));
-    drop(line.close.send(crate::engine::flow::FlowFailure::Closed));
+    assert!(line.close.send(crate::engine::flow::FlowFailure::Closed).is_ok());
     assert!(matches!(bru.next().await, Arrival::Closed { .. }));
     assert!(matches!(par.next().await, Arrival::Closed { .. }));
 }
@@ -284,4 +284,55 @@ async fn the_socket_for_carriers_takes_datagrams_of_those_it_was_sent_to() {
     carrier.send_to(OPTIONS.as_bytes(), local).await.unwrap();
     let Arrival::Sip { flow: heard, .. } = bru.next().await else { panic!("a message") };
     assert_eq!(heard, flow, "what comes back is of the link's own flow");
+}
+
+/// A gateway that upgrades to `protocol` and sends one message.
+async fn gateway(files: TlsFiles, protocol: &'static str) -> SocketAddr {
+    use futures_util::SinkExt;
+    use tokio_tungstenite::accept_hdr_async;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(files.load().unwrap().config);
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let stream = acceptor.accept(stream).await.unwrap();
+        #[expect(clippy::result_large_err, reason = "the library's own type")]
+        let agree = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
+            assert_eq!(request.uri().path(), "/sip");
+            assert_eq!(request.headers()["Sec-WebSocket-Protocol"], "sip");
+            response.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
+            Ok(response)
+        };
+        let Ok(mut socket) = accept_hdr_async(stream, agree).await else { return };
+        socket.send(Message::text(OPTIONS)).await.unwrap();
+        tokio::time::sleep(PATIENCE).await;
+    });
+    address
+}
+
+#[tokio::test]
+async fn the_gateway_is_spoken_to_by_websocket() {
+    let federation = Federation::new("gateway");
+    let mut bru = Site::new();
+    let address = gateway(federation.files("GW"), "sip").await;
+    let dials = bru.dialler(Some(federation.credentials("BRU")));
+    let text = format!("gw ApiGateway PAR wss://localhost:{}/sip", address.port());
+    dials.send(dial(&text, 2_000)).await.unwrap();
+    let Arrival::Opened { flow, .. } = bru.next().await else { panic!("it opens") };
+    assert_eq!((flow.side, flow.transport), (Side::Gateway, Transport::Wss));
+    assert!(matches!(bru.next().await, Arrival::Dialled { result: DialResult::Open { .. }, .. }));
+    assert!(matches!(bru.next().await, Arrival::Sip { message: Ok(_), .. }));
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_something_else_is_no_gateway() {
+    let federation = Federation::new("chat");
+    let mut bru = Site::new();
+    let address = gateway(federation.files("GW"), "chat").await;
+    let dials = bru.dialler(Some(federation.credentials("BRU")));
+    let text = format!("gw ApiGateway - wss://localhost:{}/sip", address.port());
+    dials.send(dial(&text, 2_000)).await.unwrap();
+    assert_eq!(bru.failed().await, DialFailure::Handshake);
 }

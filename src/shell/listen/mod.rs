@@ -48,6 +48,7 @@ pub use identity::{CertificateKey, Revocations, client_identity, office_of, revo
 pub use places::{Place, Places};
 pub use udp::{UdpListener, UdpSender};
 pub use websocket::serve as serve_websockets;
+pub(super) use websocket::{SipFrames, talk as talk_by_websocket};
 
 /// What a listener tells the engine's task.
 #[derive(Debug)]
