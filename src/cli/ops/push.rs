@@ -51,6 +51,9 @@ pub(super) fn push(wish: &Push, json: bool, out: &mut dyn Write) -> Result<(), F
     let sets = sets::read_all(&wish.files, key.as_ref())?;
     let offices: Vec<OfficeId> = sets.iter().map(RouteSet::office).collect();
     let mut sender = Sender::open(&wish.broker, &offices, Archive::open(&wish.state)?)?;
+    if !wish.force {
+        sender.check_revisions(&sets)?;
+    }
     let pushed = sender.send(&sets, wish.timeout)?;
     print(&pushed, json, out)?;
     judge(&pushed)
@@ -70,6 +73,24 @@ impl Sender {
         let (mut session, mut fleet) = (Session::open(broker, &filters)?, Fleet::default());
         session.retained(|message| _ = fleet.take(&message))?;
         Ok(Self { session, fleet, archive })
+    }
+
+    /// Sees that none of `sets` would take the place of a newer one.
+    pub(super) fn check_revisions(&self, sets: &[RouteSet]) -> Result<(), Failure> {
+        for set in sets {
+            let newest = self.fleet.of(set.office()).and_then(OfficeView::newest);
+            if let Some((revision, digest)) = newest
+                && revision >= set.revision()
+                && digest != set.digest().ok()
+            {
+                let words = format!(
+                    "revision {revision} is there already; expected a higher one than {}",
+                    set.revision()
+                );
+                return Err(Failure::BadInput(format!("{}: {words}", set.office())));
+            }
+        }
+        Ok(())
     }
 
     /// Sends `sets`, one for each office, and waits at most `patience` for all their boxes.
