@@ -249,14 +249,14 @@ impl Roaming {
         known.map_or(Merged::New, |(known, _)| Merged::Newer { from: known.version.office })
     }
 
-    /// A device of the extension signed in here; its binding lasts until `until`.
-    pub fn sign_in(&mut self, aor: &Aor, now: WallTime, until: WallTime) -> Result<(), Refusal> {
+    /// A device of the extension signed in here.
+    pub fn sign_in(&mut self, aor: &Aor, now: WallTime) -> Result<(), Refusal> {
         let now = Second::of(now);
         self.signed_in.insert(aor.clone(), now);
-        self.claim(aor, Presence::Here, now, now, Second::of(until))
+        self.claim(aor, Presence::Here, now, now)
     }
 
-    /// A device that survived a restart: as [`Self::sign_in`], but nothing new to tell unless nobody else does.
+    /// A device that survived a restart signed in here at `since`: nothing new to tell, unless nobody else does.
     pub fn resume(&mut self, aor: &Aor, since: WallTime) {
         self.signed_in.insert(aor.clone(), Second::of(since));
     }
@@ -270,43 +270,21 @@ impl Roaming {
         }
     }
 
-    /// A device of the extension that signed in here before says that it is still there.
-    pub fn renew(&mut self, aor: &Aor, now: WallTime, until: WallTime) -> Result<(), Refusal> {
-        let (second, until) = (Second::of(now), Second::of(until));
-        let Some((mut entry, _)) = self.known(aor) else { return self.sign_in(aor, now, until.wall()) };
-        if self.is_mine(&entry) {
-            let is_short = entry.expires.since(second) < self.settings.lease / 2 || entry.expires < until;
-            if is_short {
-                entry.expires = second.plus(self.settings.lease).max(until);
-                self.tell(&entry, second)?;
-            }
-            return Ok(());
-        }
-        if entry.is_present(second, self.settings.skew) {
-            Ok(())
-        } else {
-            self.sign_in(aor, now, until.wall())
-        }
-    }
-
     /// The last device of the extension here is gone.
     pub fn sign_out(&mut self, aor: &Aor, now: WallTime) -> Result<(), Refusal> {
         self.signed_in.remove(aor);
         let is_mine = self.known(aor).is_some_and(|(entry, _)| self.is_mine(&entry));
         let now = Second::of(now);
-        if is_mine { self.claim(aor, Presence::Gone, now, now, now) } else { Ok(()) }
+        if is_mine { self.claim(aor, Presence::Gone, now, now) } else { Ok(()) }
     }
 
-    /// What time brings: users whom no other office claims any more are claimed again, and what expired long ago is
-    /// forgotten. Once a minute is often enough.
+    /// What time brings: leases are renewed, users whom no other office claims any more are claimed again, what nobody
+    /// put right is put right, and what expired long ago is forgotten. Once a minute is often enough.
     pub fn handle_time(&mut self, now: WallTime) {
         let second = Second::of(now);
         let signed_in: Vec<_> = self.signed_in.keys().cloned().collect();
         for aor in signed_in {
-            let known = self.known(&aor).map(|(entry, _)| entry);
-            if !known.is_some_and(|entry| entry.is_present(second, self.settings.skew)) {
-                self.reclaim(&aor, second, second);
-            }
+            self.renew(&aor, second);
         }
         while let Some(aor) = self.doubts.due(second) {
             if let Some((known, _)) = self.known(&aor) {
@@ -407,7 +385,7 @@ impl Roaming {
                 }
             }
             None if self.is_mine(entry) => {
-                let _ = self.claim(&entry.aor, Presence::Gone, now, now, now);
+                let _ = self.claim(&entry.aor, Presence::Gone, now, now);
             }
             None => {}
         }
@@ -417,8 +395,22 @@ impl Roaming {
     /// later than the other's, and now when the other has let go: so two offices whose clocks differ by more than a lease
     /// do not contradict each other without end, because each step of such a quarrel needs a faster clock.
     fn reclaim(&mut self, aor: &Aor, registered: Second, now: Second) {
-        if self.claim(aor, Presence::Here, registered, now, now).is_ok() {
+        if self.claim(aor, Presence::Here, registered, now).is_ok() {
             self.counts.reclaimed += 1;
+        }
+    }
+
+    /// Renews the lease of a user who has a device here when half of it is left.
+    fn renew(&mut self, aor: &Aor, now: Second) {
+        match self.known(aor).map(|(entry, _)| entry) {
+            Some(mut entry) if self.is_mine(&entry) && entry.is_present(now, Duration::ZERO) => {
+                if entry.expires.since(now) < self.settings.lease / 2 {
+                    entry.expires = now.plus(self.settings.lease);
+                    let _ = self.tell(&entry, now);
+                }
+            }
+            Some(entry) if entry.is_present(now, self.settings.skew) => {}
+            _ => self.reclaim(aor, now, now),
         }
     }
 
@@ -429,7 +421,6 @@ impl Roaming {
         presence: Presence,
         registered: Second,
         now: Second,
-        until: Second,
     ) -> Result<(), Refusal> {
         let counter = self.slot(aor).map_or(0, |slot| slot.counter) + 1;
         if counter > MAX_COUNTER {
@@ -439,7 +430,7 @@ impl Roaming {
             aor: aor.clone(),
             version: Version { counter, registered, office: self.own },
             presence,
-            expires: now.plus(self.settings.lease).max(until),
+            expires: now.plus(self.settings.lease),
         };
         self.tell(&entry, now)
     }

@@ -58,7 +58,7 @@ fn a_user_who_signs_in_elsewhere_is_found_there_and_then_at_home() {
     assert_eq!(par.locate(&ann(), at(0)), Whereabouts::Home { office: office("BRU"), age: None });
     assert_eq!(bru.locate(&ann(), at(0)), Whereabouts::Local);
 
-    par.sign_in(&ann(), at(0), at(600)).unwrap();
+    par.sign_in(&ann(), at(0)).unwrap();
     let said = published(&mut par);
     assert_eq!(said, [here(&ann(), 1, "PAR", 0)]);
     assert_eq!(par.locate(&ann(), at(1)), Whereabouts::Local);
@@ -66,7 +66,7 @@ fn a_user_who_signs_in_elsewhere_is_found_there_and_then_at_home() {
     let there = Whereabouts::Visiting { office: office("PAR"), age: Duration::from_secs(9) };
     assert_eq!(bru.locate(&ann(), at(10)), there);
 
-    bru.sign_in(&ann(), at(20), at(600)).unwrap();
+    bru.sign_in(&ann(), at(20)).unwrap();
     let said = published(&mut bru);
     assert_eq!(said, [here(&ann(), 2, "BRU", 20)]);
     assert_eq!(par.merge(&said[0], at(21)), Merged::Newer { from: office("PAR") });
@@ -78,11 +78,11 @@ fn a_user_who_signs_in_elsewhere_is_found_there_and_then_at_home() {
 #[test]
 fn an_entry_is_renewed_when_half_of_its_lease_is_left() {
     let mut par = cache("PAR");
-    par.sign_in(&ann(), at(0), at(600)).unwrap();
+    par.sign_in(&ann(), at(0)).unwrap();
     published(&mut par);
-    par.renew(&ann(), at(3_600), at(4_200)).unwrap();
+    par.handle_time(at(3_600));
     assert_eq!(published(&mut par), []);
-    par.renew(&ann(), at(3_601), at(4_200)).unwrap();
+    par.handle_time(at(3_601));
     let renewed = RoamingEntry { expires: Second(START + 10_801), ..here(&ann(), 1, "PAR", 0) };
     assert_eq!(published(&mut par), [renewed.clone()]);
     let mut nyc = cache("NYC");
@@ -93,7 +93,7 @@ fn an_entry_is_renewed_when_half_of_its_lease_is_left() {
 #[test]
 fn the_end_of_a_visit_sends_calls_home() {
     let (mut par, mut nyc) = (cache("PAR"), cache("NYC"));
-    par.sign_in(&ann(), at(0), at(600)).unwrap();
+    par.sign_in(&ann(), at(0)).unwrap();
     par.sign_out(&ann(), at(30)).unwrap();
     for entry in published(&mut par) {
         nyc.merge(&entry, at(31));
@@ -150,7 +150,7 @@ fn whoever_knows_better_says_so() {
 #[test]
 fn a_later_sign_in_that_knew_too_little_is_said_again() {
     let mut bru = cache("BRU");
-    bru.sign_in(&ann(), at(1_000), at(2_000)).unwrap();
+    bru.sign_in(&ann(), at(1_000)).unwrap();
     published(&mut bru);
     bru.merge(&here(&ann(), 5, "NYC", 699), at(1_100));
     assert_eq!(
@@ -170,12 +170,12 @@ fn a_later_sign_in_that_knew_too_little_is_said_again() {
 #[test]
 fn a_device_that_is_still_here_is_claimed_when_the_other_office_lets_go() {
     let mut bru = cache("BRU");
-    bru.sign_in(&ann(), at(0), at(9_000)).unwrap();
+    bru.sign_in(&ann(), at(0)).unwrap();
     let elsewhere = here(&ann(), 2, "PAR", 100);
     bru.merge(&elsewhere, at(100));
     published(&mut bru);
-    bru.renew(&ann(), at(200), at(9_200)).unwrap();
-    assert_eq!(published(&mut bru), [], "a renewal takes nobody back");
+    bru.handle_time(at(200));
+    assert_eq!(published(&mut bru), [], "to be here is no reason to take a user back");
     bru.merge(&gone(&elsewhere, 300), at(300));
     assert_eq!(published(&mut bru)[0].version.counter, 4);
     assert_eq!(bru.locate(&ann(), at(300)), Whereabouts::Local);
@@ -222,14 +222,14 @@ fn what_is_not_taken_is_named() {
     let long_after = at(7_200 + 300 + 7 * 86_400 + 1);
     assert_eq!(nyc.merge(&counter(1), long_after), Merged::Refused(Refusal::LongExpired));
     assert_eq!(nyc.merge(&counter(MAX_COUNTER), at(0)), Merged::New);
-    assert_eq!(nyc.sign_in(&ann(), at(0), at(60)), Err(Refusal::CounterExhausted));
+    assert_eq!(nyc.sign_in(&ann(), at(0)), Err(Refusal::CounterExhausted));
 }
 
 #[test]
 fn when_full_the_expired_go_then_other_offices_users_never_ours() {
     let mut bru = small("BRU", 4, 8);
     let number = |n: u32| aor("PAR", &format!("33-{n}"));
-    bru.sign_in(&ann(), at(0), at(90_000)).unwrap();
+    bru.sign_in(&ann(), at(0)).unwrap();
     bru.merge(&here(&aor("BRU", "32-1002"), 1, "NYC", 8_000), at(8_000));
     bru.merge(&here(&number(2001), 1, "NYC", 0), at(8_000));
     bru.merge(&here(&number(2002), 1, "NYC", 8_000), at(8_000));
@@ -245,10 +245,10 @@ fn when_full_the_expired_go_then_other_offices_users_never_ours() {
     assert!(bru.known(&ann()).is_some() && bru.known(&aor("BRU", "32-1002")).is_some());
 
     let mut crowded = small("BRU", 1, 8);
-    crowded.sign_in(&ann(), at(0), at(60)).unwrap();
+    crowded.sign_in(&ann(), at(0)).unwrap();
     let refused = crowded.merge(&here(&number(2001), 1, "NYC", 0), at(0));
     assert_eq!(refused, Merged::Refused(Refusal::Full));
-    crowded.sign_in(&aor("BRU", "32-1002"), at(0), at(60)).unwrap_err();
+    crowded.sign_in(&aor("BRU", "32-1002"), at(0)).unwrap_err();
     assert_eq!(published(&mut crowded).len(), 2, "the others hear it all the same");
 }
 

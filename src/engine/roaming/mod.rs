@@ -17,7 +17,7 @@
 //! | state | event | do | next |
 //! | --- | --- | --- | --- |
 //! | any | a device signs in here | publish counter + 1 | here |
-//! | here | a device renews; less than half of the lease is left | publish a later expiry | here |
+//! | here | less than half of the lease is left | publish a later expiry | here |
 //! | here | the last device is gone | publish a tombstone, counter + 1 | gone |
 //! | here | another office's newer entry | told; the devices stay | elsewhere |
 //! | here | the same, but the sign-in here is later by more than the allowance for clocks | publish counter + 1 | here |
