@@ -25,6 +25,7 @@ pub(crate) struct Federation {
     pub(crate) authority: Authority,
     pub(crate) broker: Broker,
     ops: Identity,
+    route_key: String,
     revision: u64,
 }
 
@@ -42,8 +43,10 @@ impl Federation {
         let mut broker = Broker::prepare_at(wan::TEST.into(), "broker", &scratch, &authority)?;
         broker.run().await?;
         let ops = private(authority.issue("central-ops", &["ops"])?)?;
-        let federation = Self { wan, scratch, authority, broker, ops, revision: 0 };
-        federation.type_in(&["keygen", "ops-2026"])?;
+        let mut federation =
+            Self { wan, scratch, authority, broker, ops, route_key: String::new(), revision: 0 };
+        let key: Value = serde_json::from_str(&federation.type_in(&["keygen", "ops-2026", "--json"])?)?;
+        federation.route_key = format!("ops-2026 = {}", key["route-key"]);
         Ok(federation)
     }
 
@@ -61,17 +64,16 @@ impl Federation {
         let (ca, certificate, key) =
             (self.authority.certificate().display(), own.certificate.display(), own.key.display());
         let identity = format!("ca = \"{ca}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"");
-        let key: Value = serde_json::from_str(&self.type_in(&["pubkey", "ops-2026.key", "--json"])?)?;
         Ok(Setup { office: id, ..setup }
             .with("federation", format!("address = \"{address}:{PORT}\"\n{identity}"))
             .with("federation", format!("udp-address = \"{address}:5064\"\nmain-number = \"+3225551000\""))
             .with("uplink", format!("brokers = [\"{}\"]\n{identity}", self.broker.url()))
             .with("uplink", "keep-alive = \"5s\"\nretry-min = \"200ms\"\nretry-max = \"1s\"")
-            .with("uplink.route-keys", format!("ops-2026 = {}", key["route-key"])))
+            .with("uplink.route-keys", self.route_key.clone()))
     }
 
     /// Has ops push an office's links and routes, and waits until they are in force.
-    pub(crate) fn push(&mut self, branch: &Branch, links: Value, routes: Value) -> Outcome<Value> {
+    pub(crate) fn push(&mut self, branch: &Branch, links: &Value, routes: &Value) -> Outcome<Value> {
         self.revision += 1;
         let set = json!({
             "v": 1, "office": branch.id, "revision": self.revision, "issued": "2026-11-21T09:00:00Z",

@@ -17,7 +17,7 @@ async fn between_offices(wan: Wan) -> Outcome {
     let bru = federation.branch("BRU", with_asterisk()).await?;
     let par = federation.branch("PAR", with_asterisk()).await?;
     for (here, there, link) in [(&bru, &par, "par-sip"), (&par, &bru, "bru-sip")] {
-        federation.push(here, json!([there.sip_link()]), json!([there.route(&[link])]))?;
+        federation.push(here, &json!([there.sip_link()]), &json!([there.route(&[link])]))?;
     }
     call(&bru, &par).await?;
     call(&par, &bru).await?;
