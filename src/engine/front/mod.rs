@@ -123,7 +123,8 @@ impl Engine {
             waiting_sequence: 0,
             store_timers: Timers::default(),
         };
-        engine.router.set_own(engine.settings.routing.links.clone(), now);
+        let (links, site) = (engine.settings.routing.links.clone(), engine.settings.routing.site.clone());
+        engine.router.set_own(links, site, now);
         engine.mirror.extensions(engine.registrar.extensions(), now);
         engine.turn(now);
         engine
@@ -169,7 +170,7 @@ impl Engine {
         settings.asterisk = self.settings.asterisk;
         settings.media = self.settings.media.clone();
         self.admission.set(&settings);
-        self.router.set_own(settings.routing.links.clone(), now);
+        self.router.set_own(settings.routing.links.clone(), settings.routing.site.clone(), now);
         self.registrar.set_limits(settings.registrar.clone());
         self.settings = settings;
     }
