@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod drain;
 pub mod durable;
 pub mod engine_task;
+pub mod flash;
 pub mod flows;
 pub mod hex;
 pub mod https;

@@ -167,9 +167,11 @@ async fn a_box_says_why_it_refuses_and_silence_is_explained() -> Outcome {
     desk.write("bru.json", &route_set("BRU", 5, 10))?;
     assert_eq!(desk.run_signing(&["push", "bru.json"])?.code, 0);
     desk.write("bru.json", &route_set("BRU", 4, 10))?;
-    refused(&desk.run_signing(&["push", "bru.json", "--json"])?, "stale")?;
+    let older = desk.run_signing(&["push", "bru.json", "--json"])?;
+    assert!(older.code == 65 && older.errors.contains("revision 5 is there already"), "{older:?}");
+    refused(&desk.run_signing(&["push", "bru.json", "--json", "--force"])?, "stale")?;
     desk.write("bru.json", &route_set("BRU", 5, 11))?;
-    refused(&desk.run_signing(&["push", "bru.json", "--json"])?, "conflict")?;
+    refused(&desk.run_signing(&["push", "bru.json", "--json", "--force"])?, "conflict")?;
     desk.type_in(&["keygen", "stranger"])?;
     desk.write("bru.json", &route_set("BRU", 6, 11))?;
     refused(&desk.run(&["push", "bru.json", "--json", "--signing-key", "stranger.key"])?, "unknown-key")?;
@@ -210,7 +212,7 @@ async fn what_happens_is_watched() -> Outcome {
     let broker = site.broker("one").await?;
     let desk = OpsDesk::open(&site, &broker)?;
     let office = Office::open(BINARY, desk.setup(&site, &broker, "BRU")?).await?;
-    broker.publish(&topic("status"), "no document", true).await?;
+    broker.publish("branchline/v1/PAR/status", "no document", true).await?;
     let event = json!({ "v": 1, "office": "BRU", "boot": "b", "seq": 7, "at": "2026-11-21T09:00:00Z", "kind": "call",
                         "historical": true, "body": { "from": "1001", "to": "\u{1b}[2J" } });
     let watching = {
@@ -225,6 +227,7 @@ async fn what_happens_is_watched() -> Outcome {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("2026-11-21 09:00 UTC  BRU  call (historical) #7 from=1001 to=.[2J"), "{text}");
     let fleet = desk.run(&["status", "--json"])?.json()?;
-    assert!(fleet[0]["unreadable"].as_str().unwrap_or_default().contains("BRU/status"), "{fleet}");
+    assert_eq!((&fleet[0]["office"], &fleet[0]["unreadable"]), (&json!("BRU"), &json!([])));
+    assert!(fleet[1]["unreadable"][0].as_str().unwrap_or_default().contains("PAR/status"), "{fleet}");
     office.close().await
 }

@@ -6,7 +6,8 @@ use super::session::Message;
 use crate::time::WallTime;
 use crate::uplink::route_set::RouteSet;
 use crate::uplink::{
-    Digest, Document, Filter, HealthReport, OfficeId, Presence, Reported, Status, Topic, Whose,
+    Digest, Document, Filter, HealthReport, OfficeId, Outcome, Presence, Reported, Revision, Status, Topic,
+    Whose,
 };
 
 /// What an office said last.
@@ -16,8 +17,8 @@ pub(super) struct OfficeView {
     pub(super) health: Option<HealthReport>,
     pub(super) reported: Option<Reported>,
     pub(super) desired: Option<RouteSet>,
-    /// Why its newest document could not be read.
-    pub(super) unreadable: Option<String>,
+    /// Why the newest document of a topic could not be read.
+    pub(super) unreadable: BTreeMap<Topic, String>,
 }
 
 /// All offices.
@@ -48,7 +49,10 @@ impl Fleet {
             Topic::RoutesDesired(_) => keep(&mut view.desired, &message.payload, RouteSet::read),
             _ => return None,
         };
-        view.unreadable = read.err().map(|refusal| format!("{}: {refusal}", message.topic));
+        match read {
+            Ok(()) => view.unreadable.remove(&message.topic),
+            Err(refusal) => view.unreadable.insert(message.topic.clone(), refusal.to_string()),
+        };
         if view.is_empty() {
             self.offices.remove(&office);
         }
@@ -66,17 +70,20 @@ impl Fleet {
 
 /// An empty message means that the topic was cleared.
 fn keep<T, E>(kept: &mut Option<T>, payload: &[u8], read: impl Fn(&[u8]) -> Result<T, E>) -> Result<(), E> {
-    *kept = if payload.is_empty() { None } else { Some(read(payload)?) };
+    *kept = None;
+    if !payload.is_empty() {
+        *kept = Some(read(payload)?);
+    }
     Ok(())
 }
 
 impl OfficeView {
-    const fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.status.is_none()
             && self.health.is_none()
             && self.reported.is_none()
             && self.desired.is_none()
-            && self.unreadable.is_none()
+            && self.unreadable.is_empty()
     }
 
     pub(super) fn is_online(&self) -> bool {
@@ -96,6 +103,18 @@ impl OfficeView {
     /// The digest of the set in force.
     pub(super) fn in_force(&self) -> Option<Digest> {
         self.reported.as_ref()?.in_force.as_ref()?.digest
+    }
+
+    /// The newest set: the one in force, or the one desired unless the box refused it.
+    pub(super) fn newest(&self) -> Option<(Revision, Option<Digest>)> {
+        let reported = self.reported.as_ref();
+        let in_force = reported.and_then(|reported| Some((reported.revision()?, self.in_force())));
+        let desired = self.desired.as_ref().map(|set| (set.revision(), set.digest().ok()));
+        let is_refused = |digest: &Digest| {
+            reported.is_some_and(|reported| reported.outcome == Outcome::Refused && reported.is_about(digest))
+        };
+        let desired = desired.filter(|(_, digest)| !digest.as_ref().is_some_and(is_refused));
+        [in_force, desired].into_iter().flatten().max_by_key(|(revision, _)| *revision)
     }
 
     /// The names of what is wrong now.

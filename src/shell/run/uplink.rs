@@ -9,11 +9,12 @@ use super::start::EngineEnd;
 use super::tasks::Tasks;
 use crate::shell::control::ControlQuery;
 use crate::shell::uplink::outbox::Outbox;
-use crate::shell::uplink::{EventDesk, Uplink, Wires};
+use crate::shell::uplink::{EventDesk, Uplink, UplinkEye, Wires};
 
 /// The running uplink; without `[uplink]` it has no tasks.
 pub(super) struct UplinkEnd {
     pub(super) tasks: Tasks,
+    pub(super) eye: Option<UplinkEye>,
     desk: Option<EventDesk>,
     outbox: Option<Outbox>,
     stop: watch::Sender<bool>,
@@ -28,10 +29,11 @@ impl UplinkEnd {
     ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = Tasks::default();
-        let Some(uplink) = uplink else { return Self { tasks, desk: None, outbox: None, stop } };
-        let (desk, outbox) = (Some(uplink.desk()), Some(uplink.outbox()));
+        let Some(uplink) = uplink else { return Self { tasks, eye: None, desk: None, outbox: None, stop } };
+        let (eye, desk, outbox) = (Some(uplink.eye()), Some(uplink.desk()), Some(uplink.outbox()));
         let wires = Wires {
             orders: engine.orders.clone(),
+            questions: engine.questions.clone(),
             overview: engine.overview.clone(),
             queries: queries.clone(),
             stop: stopping,
@@ -39,7 +41,7 @@ impl UplinkEnd {
         for (name, task) in uplink.tasks(wires) {
             tasks.start(name, task);
         }
-        Self { tasks, desk, outbox, stop }
+        Self { tasks, eye, desk, outbox, stop }
     }
 
     /// Tells ops that something changed what the box does.

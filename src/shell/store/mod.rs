@@ -21,7 +21,7 @@
 
 mod backlog;
 mod database;
-mod receipt;
+pub(in crate::shell) mod receipt;
 mod rows;
 mod tables;
 mod worker;

@@ -44,7 +44,7 @@ impl StoreError {
     }
 }
 
-pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+pub(in crate::shell) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// The answer to come: a future, or [`Receipt::wait`] where there is no runtime. Dropping it is allowed;
 /// the job is done all the same.
@@ -58,11 +58,11 @@ impl<T> Receipt<T> {
         self.0?.blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    pub(super) fn refused(error: StoreError) -> Self {
+    pub(in crate::shell) fn refused(error: StoreError) -> Self {
         Self(Err(error))
     }
 
-    pub(super) fn was_refused(&self) -> bool {
+    pub(in crate::shell) fn was_refused(&self) -> bool {
         self.0.is_err()
     }
 }
@@ -80,7 +80,7 @@ impl<T> Future for Receipt<T> {
     }
 }
 
-pub(super) fn pair<T>() -> (Reply<T>, Receipt<T>) {
+pub(in crate::shell) fn pair<T>() -> (Reply<T>, Receipt<T>) {
     let (reply, receiver) = oneshot::channel();
     (reply, Receipt(Ok(receiver)))
 }

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
+use super::links::LinkBoard;
 use super::outbox::{Accounts, Outbox};
 use super::reason::EndReason;
 use super::retained::Retained;
@@ -29,7 +30,11 @@ pub(super) struct Ground {
     pub(super) metrics: Metrics,
     /// To whoever takes care of route sets and commands.
     pub(super) arrivals: mpsc::Sender<Arrived>,
+    /// To whoever keeps what is known of roaming extensions; closed when nobody does.
+    pub(super) roaming: mpsc::Sender<Arrived>,
     pub(super) figures: Figures,
+    /// The federation links.
+    pub(super) links: LinkBoard,
     /// The broker in use.
     pub(super) broker: Mutex<Option<Broker>>,
 }
@@ -38,8 +43,9 @@ impl Ground {
     /// What we subscribe to.
     pub(super) fn filters(&self) -> Vec<String> {
         let own = Whose::Office(self.office);
+        let roaming = (!self.roaming.is_closed()).then_some(Filter::Roaming);
         let filters = [Filter::RoutesDesired(own), Filter::Commands(own), Filter::Status(own)];
-        filters.iter().map(ToString::to_string).collect()
+        filters.into_iter().chain(roaming).map(|filter| filter.to_string()).collect()
     }
 
     /// A session is up.
@@ -76,17 +82,14 @@ impl Ground {
 
     /// Hands on what came to whoever takes care of it. Brokers send no more than fits here before they are answered.
     pub(super) fn hand_on(&self, arrived: Arrived) {
-        match &arrived.topic {
-            Topic::RoutesDesired(_) | Topic::Command { .. } => {
-                if self.arrivals.try_send(arrived).is_err() {
-                    error!(
-                        reason = "arrivals-full",
-                        "a document of the broker is dropped until the next session"
-                    );
-                    self.metrics.dropped("uplink", "arrivals-full");
-                }
-            }
-            _ => arrived.done(),
+        let taker = match &arrived.topic {
+            Topic::RoutesDesired(_) | Topic::Command { .. } => &self.arrivals,
+            Topic::Roaming(_) => &self.roaming,
+            _ => return arrived.done(),
+        };
+        if taker.try_send(arrived).is_err() {
+            error!(reason = "arrivals-full", "a document of the broker is dropped until the next session");
+            self.metrics.dropped("uplink", "arrivals-full");
         }
     }
 

@@ -25,6 +25,8 @@
 //! | `documents`, `events` | made of what the shell knows |
 //! | `routes`, `last_good`, `probation` | route sets: pushed, kept on flash, watched |
 //! | `commands` | requests of ops |
+//! | `links` | the federation links |
+//! | `roaming` | what offices say of roaming extensions |
 //! | `pulse` | health |
 
 mod commands;
@@ -33,10 +35,12 @@ mod documents;
 mod events;
 mod ground;
 mod last_good;
+mod links;
 pub mod outbox;
 mod pulse;
 mod reason;
 mod retained;
+mod roaming;
 mod routes;
 mod session;
 mod steward;
@@ -51,19 +55,20 @@ use tokio::time::sleep;
 
 pub use events::EventDesk;
 pub use reason::EndReason;
+pub use roaming::{Heard, RoamingEar, RoamingVoice};
 
 use super::control::ControlQuery;
 use super::daemon::Daemon;
-use super::engine_task::{Order, Overview};
+use super::engine_task::{Order, Overview, Question};
 use super::hex;
 use crate::config::{self, OfficeId, RouteKey};
 use crate::engine::routing::RouteTable;
 use crate::uplink::backoff::Failover;
-use crate::uplink::probation::Vitals;
 use crate::uplink::{EventKind, OutboxLimits, Topic, TrustedKeys, VerifyingKey};
 use commands::Commands;
 use ground::{Figures, Ground, SharedGround};
 use last_good::LastGood;
+use links::LinkBoard;
 use outbox::{LossReport, Outbox, OutboxOptions};
 use retained::Retained;
 use routes::{Found, Routes};
@@ -80,6 +85,18 @@ pub struct Uplink {
     desk: EventDesk,
     arrivals: mpsc::Receiver<Arrived>,
     found: Found,
+    ear: Option<RoamingEar>,
+}
+
+/// Sees how the uplink is, for the status.
+#[derive(Clone, Debug)]
+pub struct UplinkEye(SharedGround);
+
+impl UplinkEye {
+    /// `down`, or the broker in use.
+    pub fn word(&self) -> String {
+        self.0.broker_in_use().unwrap_or_else(|| "down".to_owned())
+    }
 }
 
 /// How the uplink reaches the rest of the daemon.
@@ -87,6 +104,8 @@ pub struct Uplink {
 pub struct Wires {
     /// To the engine.
     pub orders: mpsc::Sender<Order>,
+    /// Asks the engine.
+    pub questions: mpsc::Sender<Question>,
     /// The engine at a glance.
     pub overview: watch::Receiver<Overview>,
     /// To the daemon's own loop.
@@ -112,7 +131,8 @@ impl Uplink {
             health: daemon.health.clone(),
             loss_report: loss_report(office, boot.clone()),
         });
-        let (sender, arrivals) = mpsc::channel(usize::from(connect::INCOMING) * 2);
+        let room = usize::from(connect::INCOMING) * 2;
+        let ((sender, arrivals), (roaming, ear)) = (mpsc::channel(room), mpsc::channel(room));
         let desk = EventDesk::new(office, boot.clone(), outbox.clone());
         let ground = Arc::new(Ground {
             figures: Figures::new(&daemon.metrics),
@@ -124,12 +144,14 @@ impl Uplink {
             health: daemon.health.clone(),
             metrics: daemon.metrics.clone(),
             arrivals: sender,
+            roaming,
+            links: LinkBoard::new(desk.over_links()),
             broker: std::sync::Mutex::default(),
         });
         let status = documents::online(&ground);
         ground.retained.set(Topic::Status(ground.office), status);
         desk.audit("start", "successful", json!({ "version": env!("CARGO_PKG_VERSION") }));
-        Some(Self { ground, desk, arrivals, found })
+        Some(Self { ground, desk, arrivals, found, ear: Some(RoamingEar(ear)) })
     }
 
     /// Where events are told.
@@ -142,6 +164,21 @@ impl Uplink {
         self.found.table.clone()
     }
 
+    /// Hears what offices say of roaming extensions; once, before the uplink's tasks start.
+    pub fn take_roaming_ear(&mut self) -> Option<RoamingEar> {
+        self.ear.take()
+    }
+
+    /// Says where extensions are.
+    pub fn roaming_voice(&self) -> RoamingVoice {
+        RoamingVoice(self.ground.retained.clone())
+    }
+
+    /// Sees how the uplink is.
+    pub fn eye(&self) -> UplinkEye {
+        UplinkEye(Arc::clone(&self.ground))
+    }
+
     /// The outbox, to be closed last.
     pub fn outbox(&self) -> Outbox {
         self.ground.outbox.clone()
@@ -149,15 +186,14 @@ impl Uplink {
 
     /// The tasks, to be started by whoever owns them.
     pub fn tasks(self, wires: Wires) -> Vec<NamedTask> {
-        let Self { ground, desk, arrivals, found } = self;
-        let Wires { orders, overview, queries, stop } = wires;
-        let seen = overview.clone();
-        let vitals = Box::new(move || vitals(&seen.borrow()));
-        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, vitals, found);
+        // An ear that nobody took closes here, and roaming is not subscribed to.
+        let Self { ground, desk, arrivals, found, ear: _ } = self;
+        let Wires { orders, questions, overview, queries, stop } = wires;
+        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, found);
         let steward = Steward { commands: Commands::new(Arc::clone(&ground), queries, desk), routes };
         vec![
             ("uplink-steward", Box::pin(steward.run(arrivals, stop.clone()))),
-            ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, stop.clone()))),
+            ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, questions, stop.clone()))),
             ("uplink", Box::pin(keep_connected(ground, stop))),
         ]
     }
@@ -191,10 +227,6 @@ fn trusted(config: &config::Uplink) -> TrustedKeys {
         }
     }
     trusted
-}
-
-fn vitals(_overview: &Overview) -> Vitals {
-    Vitals::default()
 }
 
 /// Resolves when the uplink shall stop.

@@ -72,6 +72,18 @@ impl Ha1 {
         zeroize::Zeroizing::new(scan::hex(significant(self.algorithm, &self.bytes)))
     }
 
+    /// Takes back what [`Self::secret`] gave; `bytes` are as many as the algorithm's digests have.
+    pub fn from_secret(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        let mut ha1 = Self { bytes: [0; 32], algorithm };
+        ha1.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        (significant(algorithm, &ha1.bytes).len() == bytes.len()).then_some(ha1)
+    }
+
+    /// The digest itself, zeros behind it, for sealing. The caller takes care of the secret.
+    pub const fn secret(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
     /// The algorithm it was made with.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm

@@ -1,0 +1,496 @@
+//! The cache: merges what offices say, and says what happens here.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use super::aor::{Aor, PackedExtension};
+use super::doubts::Doubts;
+use super::entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
+use super::index::{Index, Slot};
+use super::offices::{self, Offices};
+use crate::engine::numbering::{Extension, OfficeId};
+use crate::time::WallTime;
+
+/// The bit of [`Slot::office`] that says "gone".
+const GONE: u16 = 1 << 15;
+/// Effects that wait to be taken; the owner takes them after every call, so this is never reached in earnest.
+const MOST_EFFECTS: usize = 200_000;
+
+/// Limits of the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoamingSettings {
+    /// Most entries.
+    pub capacity: usize,
+    /// Most offices that entries may name; at most 32,768.
+    pub offices: usize,
+    /// By how much the clocks of two offices may differ.
+    pub skew: Duration,
+    /// For how long an entry is good unless renewed; renewed when half of it is left.
+    pub lease: Duration,
+    /// How long an expired entry is remembered, so that an older one is known for what it is.
+    pub keep: Duration,
+}
+
+impl Default for RoamingSettings {
+    fn default() -> Self {
+        Self {
+            capacity: 100_000,
+            offices: 1024,
+            skew: Duration::from_secs(300),
+            lease: Duration::from_secs(2 * 3600),
+            keep: Duration::from_secs(7 * 86_400),
+        }
+    }
+}
+
+/// What became of an entry that was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merged {
+    /// The first of its extension.
+    New,
+    /// It takes the place of an older one.
+    Newer {
+        /// Where the user was before.
+        from: OfficeId,
+    },
+    /// Known already.
+    Same,
+    /// What is known is newer.
+    Older,
+    /// Not taken.
+    Refused(Refusal),
+}
+
+/// Why an entry is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// Its counter is 0 or beyond [`MAX_COUNTER`].
+    Counter,
+    /// It expired longer ago than entries are kept.
+    LongExpired,
+    /// There is no room, and nothing that may go.
+    Full,
+    /// No room for another office.
+    TooManyOffices,
+    /// The extension's counter is at its end.
+    CounterExhausted,
+}
+
+impl Refusal {
+    /// The stable word in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::LongExpired => "long-expired",
+            Self::Full => "full",
+            Self::TooManyOffices => "too-many-offices",
+            Self::CounterExhausted => "counter-exhausted",
+        }
+    }
+}
+
+/// A change of what is on flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoamingChange {
+    /// Write it in the place of the extension's older one.
+    Put {
+        /// The entry.
+        entry: RoamingEntry,
+        /// When this box heard it.
+        heard: Second,
+    },
+    /// Forget the extension.
+    Forget(Aor),
+}
+
+/// What the cache did since the start, and how full it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RoamingFigures {
+    /// Entries.
+    pub entries: usize,
+    /// Offices that they name.
+    pub offices: usize,
+    /// Bytes of the index.
+    pub memory: usize,
+    /// Expired entries that went for lack of room.
+    pub evicted_expired: u64,
+    /// Other offices' good entries that went for lack of room.
+    pub evicted_foreign: u64,
+    /// Entries that went because they had been expired for long enough.
+    pub purged: u64,
+    /// Sign-ins that were said again because another office did not know of them.
+    pub reclaimed: u64,
+}
+
+/// The cache of one office.
+#[derive(Debug)]
+pub struct Roaming {
+    own: OfficeId,
+    settings: RoamingSettings,
+    pub(super) index: Index,
+    pub(super) offices: Offices,
+    /// Who has devices here, and when the user signed in. Bounded by the registrar's bindings.
+    signed_in: HashMap<Aor, Second>,
+    confirmed: Option<Second>,
+    doubts: Doubts,
+    changes: VecDeque<RoamingChange>,
+    publications: VecDeque<RoamingEntry>,
+    pub(super) counts: RoamingFigures,
+}
+
+impl Roaming {
+    /// The cache of office `own`; `key` is random.
+    pub fn new(own: OfficeId, settings: RoamingSettings, key: [u64; 2]) -> Self {
+        let mut offices = Offices::new(settings.offices.clamp(1, offices::MOST));
+        offices.add(own);
+        Self {
+            own,
+            settings,
+            index: Index::new(settings.capacity, key),
+            offices,
+            signed_in: HashMap::new(),
+            confirmed: None,
+            doubts: Doubts::default(),
+            changes: VecDeque::new(),
+            publications: VecDeque::new(),
+            counts: RoamingFigures::default(),
+        }
+    }
+
+    /// This office.
+    pub const fn own(&self) -> OfficeId {
+        self.own
+    }
+
+    /// The limits.
+    pub const fn settings(&self) -> &RoamingSettings {
+        &self.settings
+    }
+
+    /// Entries.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.index.len() == 0
+    }
+
+    /// Counts, and how full it is.
+    pub fn figures(&self) -> RoamingFigures {
+        RoamingFigures {
+            entries: self.index.len(),
+            offices: self.offices.len(),
+            memory: self.index.memory(),
+            ..self.counts
+        }
+    }
+
+    /// An extension's entry, expired or not, and when this box last heard it.
+    pub fn known(&self, aor: &Aor) -> Option<(RoamingEntry, Second)> {
+        let slot = self.slot(aor)?;
+        Some((self.entry(slot)?, Second(slot.heard)))
+    }
+
+    /// All entries, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = RoamingEntry> {
+        self.index.iter().filter_map(|slot| self.entry(slot))
+    }
+
+    /// Until when the other offices were last known to be heard.
+    pub const fn confirmed(&self) -> Option<Second> {
+        self.confirmed
+    }
+
+    /// The uplink is up and has told all it knows: what is known here is as fresh as `now`.
+    pub fn confirm(&mut self, now: WallTime) {
+        self.confirmed = self.confirmed.max(Some(Second::of(now)));
+    }
+
+    /// Takes back what was on flash: before anything is merged, and without effects.
+    pub fn restore(&mut self, entry: &RoamingEntry, heard: Second) -> Result<(), Refusal> {
+        if self.known(&entry.aor).is_some_and(|(known, _)| entry.newness(&known) != Ordering::Greater) {
+            return Ok(());
+        }
+        self.put(entry, heard, heard)
+    }
+
+    /// Another office says where an extension is.
+    pub fn merge(&mut self, entry: &RoamingEntry, now: WallTime) -> Merged {
+        let second = Second::of(now);
+        if !(1..=MAX_COUNTER).contains(&entry.version.counter) {
+            return Merged::Refused(Refusal::Counter);
+        }
+        let known = self.known(&entry.aor);
+        match known.as_ref().map(|(known, _)| entry.newness(known)) {
+            Some(Ordering::Equal) => {
+                self.doubts.dispel(&entry.aor);
+                self.heard_again(&entry.aor, second);
+                return Merged::Same;
+            }
+            Some(Ordering::Less) => {
+                if let Some((known, _)) = known {
+                    self.correct(entry, known, second);
+                }
+                return Merged::Older;
+            }
+            None if second.since(entry.expires) > self.settings.skew + self.settings.keep => {
+                return Merged::Refused(Refusal::LongExpired);
+            }
+            Some(Ordering::Greater) | None => {}
+        }
+        if let Err(refusal) = self.record(entry, second) {
+            return Merged::Refused(refusal);
+        }
+        self.doubts.dispel(&entry.aor);
+        self.answer_for(entry, second);
+        known.map_or(Merged::New, |(known, _)| Merged::Newer { from: known.version.office })
+    }
+
+    /// A device of the extension signed in here.
+    pub fn sign_in(&mut self, aor: &Aor, now: WallTime) -> Result<(), Refusal> {
+        let now = Second::of(now);
+        self.signed_in.insert(aor.clone(), now);
+        self.claim(aor, Presence::Here, now, now)
+    }
+
+    /// A device that survived a restart signed in here at `since`: nothing new to tell, unless nobody else does.
+    pub fn resume(&mut self, aor: &Aor, since: WallTime) {
+        self.signed_in.insert(aor.clone(), Second::of(since));
+    }
+
+    /// All that survived a restart is back: users who were here and have no device any more are signed out.
+    pub fn settle(&mut self, now: WallTime) {
+        let is_left = |entry: &RoamingEntry| self.is_mine(entry) && !self.is_signed_in(&entry.aor);
+        let left: Vec<_> = self.iter().filter(is_left).map(|entry| entry.aor).collect();
+        for aor in left {
+            let _ = self.sign_out(&aor, now);
+        }
+    }
+
+    /// The last device of the extension here is gone.
+    pub fn sign_out(&mut self, aor: &Aor, now: WallTime) -> Result<(), Refusal> {
+        self.signed_in.remove(aor);
+        let is_mine = self.known(aor).is_some_and(|(entry, _)| self.is_mine(&entry));
+        let now = Second::of(now);
+        if is_mine { self.claim(aor, Presence::Gone, now, now) } else { Ok(()) }
+    }
+
+    /// What time brings: leases are renewed, users whom no other office claims any more are claimed again, what nobody
+    /// put right is put right, and what expired long ago is forgotten. Once a minute is often enough.
+    pub fn handle_time(&mut self, now: WallTime) {
+        let second = Second::of(now);
+        let signed_in: Vec<_> = self.signed_in.keys().cloned().collect();
+        for aor in signed_in {
+            self.renew(&aor, second);
+        }
+        while let Some(aor) = self.doubts.due(second) {
+            if let Some((known, _)) = self.known(&aor) {
+                self.publish(known);
+            }
+        }
+        self.purge(second);
+    }
+
+    /// What this office said and still holds: to be published again on a broker that may not have it.
+    pub fn own_entries(&self) -> impl Iterator<Item = RoamingEntry> {
+        self.iter().filter(|entry| entry.version.office == self.own)
+    }
+
+    /// Whether a device of the extension is signed in here.
+    pub fn is_signed_in(&self, aor: &Aor) -> bool {
+        self.signed_in.contains_key(aor)
+    }
+
+    /// The next change for the flash.
+    pub fn poll_change(&mut self) -> Option<RoamingChange> {
+        self.changes.pop_front()
+    }
+
+    /// The next entry to publish.
+    pub fn poll_publication(&mut self) -> Option<RoamingEntry> {
+        self.publications.pop_front()
+    }
+
+    pub(super) fn with_extension(&self, extension: &Extension) -> impl Iterator<Item = RoamingEntry> {
+        self.index.of(PackedExtension::pack(extension)).filter_map(|slot| self.entry(slot))
+    }
+
+    pub(super) fn entry(&self, slot: &Slot) -> Option<RoamingEntry> {
+        let presence = if slot.office & GONE == 0 { Presence::Here } else { Presence::Gone };
+        Some(RoamingEntry {
+            aor: Aor { home: self.offices.id(slot.home)?, extension: slot.extension.unpack()? },
+            version: Version {
+                counter: slot.counter,
+                registered: Second(slot.registered),
+                office: self.offices.id(slot.office & !GONE)?,
+            },
+            presence,
+            expires: Second(slot.expires),
+        })
+    }
+
+    /// Takes an entry out of the index, and from flash.
+    pub(super) fn forget(&mut self, slot: &Slot) {
+        let aor = self.entry(slot).map(|entry| entry.aor);
+        self.index.remove(slot.extension, slot.home);
+        if let Some(aor) = aor {
+            self.changed(RoamingChange::Forget(aor));
+        }
+    }
+
+    /// The numbers of the offices in a slot.
+    pub(super) const fn offices_of(slot: &Slot) -> [u16; 2] {
+        [slot.home, slot.office & !GONE]
+    }
+
+    fn slot(&self, aor: &Aor) -> Option<&Slot> {
+        self.index.get(PackedExtension::pack(&aor.extension), self.offices.number(aor.home)?)
+    }
+
+    fn is_mine(&self, entry: &RoamingEntry) -> bool {
+        entry.version.office == self.own && entry.presence == Presence::Here
+    }
+
+    fn heard_again(&mut self, aor: &Aor, now: Second) {
+        let Some(home) = self.offices.number(aor.home) else { return };
+        if let Some(slot) = self.index.get_mut(PackedExtension::pack(&aor.extension), home) {
+            slot.heard = slot.heard.max(now.0);
+        }
+    }
+
+    /// Something older was said: whoever wrote the newer one, or is home, says it again at once, others when nobody did.
+    /// So does this office when it hears an echo of its own: what it said since is most likely on its way.
+    fn correct(&mut self, heard: &RoamingEntry, known: RoamingEntry, now: Second) {
+        let is_ours = known.version.office == self.own || known.aor.home == self.own;
+        let is_echo = heard.version.office == self.own;
+        if is_ours && !is_echo && self.doubts.may_correct(&known.aor, now) {
+            self.publish(known);
+        } else {
+            self.doubts.raise(known.aor, self.own, now);
+        }
+    }
+
+    /// A newer entry was recorded: is it true of this office?
+    fn answer_for(&mut self, entry: &RoamingEntry, now: Second) {
+        match self.signed_in.get(&entry.aor).copied() {
+            Some(_) if self.is_mine(entry) => {}
+            Some(since) => {
+                if !entry.is_present(now, self.settings.skew) {
+                    self.reclaim(&entry.aor, now, now);
+                } else if since > entry.version.registered.plus(self.settings.skew) {
+                    self.reclaim(&entry.aor, since, now);
+                }
+            }
+            None if self.is_mine(entry) => {
+                let _ = self.claim(&entry.aor, Presence::Gone, now, now);
+            }
+            None => {}
+        }
+    }
+
+    /// Claims a user who is here although another office says otherwise. It was `registered` at the sign-in when that was
+    /// later than the other's, and now when the other has let go: so two offices whose clocks differ by more than a lease
+    /// do not contradict each other without end, because each step of such a quarrel needs a faster clock.
+    fn reclaim(&mut self, aor: &Aor, registered: Second, now: Second) {
+        if self.claim(aor, Presence::Here, registered, now).is_ok() {
+            self.counts.reclaimed += 1;
+        }
+    }
+
+    /// Renews the lease of a user who has a device here when half of it is left.
+    fn renew(&mut self, aor: &Aor, now: Second) {
+        match self.known(aor).map(|(entry, _)| entry) {
+            Some(mut entry) if self.is_mine(&entry) && entry.is_present(now, Duration::ZERO) => {
+                if entry.expires.since(now) < self.settings.lease / 2 {
+                    entry.expires = now.plus(self.settings.lease);
+                    let _ = self.tell(&entry, now);
+                }
+            }
+            Some(entry) if entry.is_present(now, self.settings.skew) => {}
+            _ => self.reclaim(aor, now, now),
+        }
+    }
+
+    /// Says something new of an extension, with a counter above all that is known.
+    fn claim(
+        &mut self,
+        aor: &Aor,
+        presence: Presence,
+        registered: Second,
+        now: Second,
+    ) -> Result<(), Refusal> {
+        let counter = self.slot(aor).map_or(0, |slot| slot.counter) + 1;
+        if counter > MAX_COUNTER {
+            return Err(Refusal::CounterExhausted);
+        }
+        let entry = RoamingEntry {
+            aor: aor.clone(),
+            version: Version { counter, registered, office: self.own },
+            presence,
+            expires: now.plus(self.settings.lease),
+        };
+        self.tell(&entry, now)
+    }
+
+    /// Records an entry of ours and publishes it, even when there is no room to record it.
+    fn tell(&mut self, entry: &RoamingEntry, now: Second) -> Result<(), Refusal> {
+        let recorded = self.record(entry, now);
+        self.publish(entry.clone());
+        recorded
+    }
+
+    fn record(&mut self, entry: &RoamingEntry, now: Second) -> Result<(), Refusal> {
+        self.put(entry, now, now)?;
+        self.changed(RoamingChange::Put { entry: entry.clone(), heard: now });
+        Ok(())
+    }
+
+    fn put(&mut self, entry: &RoamingEntry, heard: Second, now: Second) -> Result<(), Refusal> {
+        let [home, office] = self.office_numbers([entry.aor.home, entry.version.office])?;
+        let slot = Slot {
+            extension: PackedExtension::pack(&entry.aor.extension),
+            counter: entry.version.counter,
+            registered: entry.version.registered.0,
+            expires: entry.expires.0,
+            heard: heard.0,
+            home,
+            office: if entry.presence == Presence::Gone { office | GONE } else { office },
+        };
+        if let Some(known) = self.index.get_mut(slot.extension, home) {
+            *known = slot;
+            return Ok(());
+        }
+        if self.index.is_full() {
+            self.make_room(now);
+        }
+        if self.index.insert(slot) { Ok(()) } else { Err(Refusal::Full) }
+    }
+
+    /// The numbers of two offices, for which unused ones are freed if need be.
+    fn office_numbers(&mut self, offices: [OfficeId; 2]) -> Result<[u16; 2], Refusal> {
+        let is_new = |office: &OfficeId| self.offices.number(*office).is_none();
+        if offices.iter().filter(|office| is_new(office)).count() > self.offices.room() {
+            let wanted =
+                offices.into_iter().chain([self.own]).filter_map(|office| self.offices.number(office));
+            let used = self.index.iter().flat_map(Self::offices_of).chain(wanted).collect::<Vec<_>>();
+            self.offices.retain(used.into_iter());
+        }
+        let [first, second] = offices.map(|office| self.offices.add(office).ok_or(Refusal::TooManyOffices));
+        Ok([first?, second?])
+    }
+
+    fn publish(&mut self, entry: RoamingEntry) {
+        if self.publications.len() < MOST_EFFECTS {
+            self.publications.push_back(entry);
+        }
+    }
+
+    fn changed(&mut self, change: RoamingChange) {
+        if self.changes.len() < MOST_EFFECTS {
+            self.changes.push_back(change);
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Where extensions are that roam: the cache of what all offices say, and how visitors prove who they are.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `aor` | [`Aor`]: home office and extension |
+//! | `entry` | [`RoamingEntry`], [`Version`]: which of two counts |
+//! | `offices`, `index` | the fixed-capacity index: 32 bytes an entry |
+//! | `eviction` | who goes when it is full |
+//! | `doubts` | older entries that were heard, and who puts them right |
+//! | `cache` | [`Roaming`]: merge, sign in, renew, sign out |
+//! | `keyring` | [`Keyring`]: the federation's keys |
+//! | `verifier` | [`SealedVerifier`]: what verifies a visitor |
+//! | `whereabouts` | [`Whereabouts`]: where to call, and how old that knowledge is |
+//!
+//! # States of an extension, as this office sees them
+//!
+//! | state | event | do | next |
+//! | --- | --- | --- | --- |
+//! | any | a device signs in here | publish counter + 1 | here |
+//! | here | less than half of the lease is left | publish a later expiry | here |
+//! | here | the last device is gone | publish a tombstone, counter + 1 | gone |
+//! | here | another office's newer entry | told; the devices stay | elsewhere |
+//! | here | the same, but the sign-in here is later by more than the allowance for clocks | publish counter + 1 | here |
+//! | elsewhere, devices still here | the other's tombstone, or its expiry | publish counter + 1 | here |
+//! | any | an older entry, and this office wrote the newer one or is home | publish the newer one | same |
+//! | elsewhere, gone | expired for longer than entries are kept | forget | unknown |
+
+mod aor;
+mod cache;
+mod doubts;
+mod entry;
+mod eviction;
+mod index;
+mod keyring;
+mod offices;
+mod verifier;
+mod whereabouts;
+
+#[cfg(test)]
+mod cache_tests;
+#[cfg(test)]
+mod model_tests;
+
+pub use aor::Aor;
+pub use cache::{Merged, Refusal, Roaming, RoamingChange, RoamingFigures, RoamingSettings};
+pub use entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
+pub use keyring::{GroupKey, KeyId, Keyring, KeyringError};
+pub use verifier::{LONGEST_SEALED, SealedVerifier, Standing, TooLong, Unopened, Verifier};
+pub use whereabouts::Whereabouts;
