@@ -8,6 +8,7 @@
 //! | `branchline/v1/{office}/routes/reported` | yes | box → ops |
 //! | `branchline/v1/{office}/events` | no | box → ops |
 //! | `branchline/v1/roaming/{extension}` | yes | box ↔ boxes |
+//! | `branchline/v1/roaming-credentials/{extension}` | yes | home → boxes |
 //! | `branchline/v1/{office}/cmd/{kind}/{id}` | yes | both |
 //!
 //! All with quality of service 1. An office's id has capitals only, so none is `roaming`.
@@ -39,6 +40,8 @@ pub enum Topic {
     Events(OfficeId),
     /// Where an extension is now. The canonical form, with its country where it has one.
     Roaming(Extension),
+    /// What verifies a roaming user, sealed. The same form.
+    RoamingCredentials(Extension),
     /// A request and how far it is.
     Command {
         /// The office that shall do it.
@@ -112,6 +115,8 @@ pub enum Filter {
     Commands(Whose),
     /// Where every extension is.
     Roaming,
+    /// What verifies every roaming user.
+    RoamingCredentials,
 }
 
 /// Of one office or of all.
@@ -138,7 +143,7 @@ impl Topic {
             | Self::RoutesReported(office)
             | Self::Events(office)
             | Self::Command { office, .. } => Some(*office),
-            Self::Roaming(_) => None,
+            Self::Roaming(_) | Self::RoamingCredentials(_) => None,
         }
     }
 }
@@ -152,10 +157,10 @@ impl FromStr for Topic {
         }
         let below = text.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/'));
         let (first, rest) = below.and_then(|below| below.split_once('/')).ok_or(TopicError::OtherRoot)?;
-        if first == "roaming" {
-            let extension: Extension = rest.parse().map_err(|_| TopicError::BadExtension)?;
-            let is_canonical = extension.as_str() == rest;
-            return if is_canonical { Ok(Self::Roaming(extension)) } else { Err(TopicError::BadExtension) };
+        match first {
+            "roaming" => return canonical(rest).map(Self::Roaming),
+            "roaming-credentials" => return canonical(rest).map(Self::RoamingCredentials),
+            _ => {}
         }
         let office: OfficeId = first.parse().map_err(|_| TopicError::BadOffice)?;
         Ok(match rest {
@@ -173,6 +178,11 @@ impl FromStr for Topic {
     }
 }
 
+fn canonical(text: &str) -> Result<Extension, TopicError> {
+    let extension: Extension = text.parse().map_err(|_| TopicError::BadExtension)?;
+    if extension.as_str() == text { Ok(extension) } else { Err(TopicError::BadExtension) }
+}
+
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -182,6 +192,7 @@ impl fmt::Display for Topic {
             Self::RoutesReported(office) => write!(f, "{ROOT}/{office}/routes/reported"),
             Self::Events(office) => write!(f, "{ROOT}/{office}/events"),
             Self::Roaming(extension) => write!(f, "{ROOT}/roaming/{extension}"),
+            Self::RoamingCredentials(extension) => write!(f, "{ROOT}/roaming-credentials/{extension}"),
             Self::Command { office, kind, id } => write!(f, "{ROOT}/{office}/cmd/{kind}/{id}"),
         }
     }
@@ -206,6 +217,7 @@ impl fmt::Display for Filter {
             Self::Events(whose) => write!(f, "{ROOT}/{whose}/events"),
             Self::Commands(whose) => write!(f, "{ROOT}/{whose}/cmd/+/+"),
             Self::Roaming => write!(f, "{ROOT}/roaming/+"),
+            Self::RoamingCredentials => write!(f, "{ROOT}/roaming-credentials/+"),
         }
     }
 }
@@ -274,6 +286,7 @@ mod tests {
             "branchline/v1/BRU/routes/reported",
             "branchline/v1/BRU/events",
             "branchline/v1/roaming/32-1001",
+            "branchline/v1/roaming-credentials/32-1001",
             "branchline/v1/BRU/cmd/update/2026-11-21.a_1",
         ] {
             let topic: Topic = text.parse().unwrap();

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::failure::Failure;
 use super::listeners::{Listeners, Web};
 use super::loading::{Loaded, RevocationLists};
+use super::roaming::RoamingCache;
 use super::sockets::Sockets;
 use super::tasks::Tasks;
 use super::uplink::UplinkEnd;
@@ -14,14 +15,14 @@ use super::vitals::Board;
 use super::{mirror_files, pulse, random};
 use crate::api::{self, LineCapacity};
 use crate::config::Config;
-use crate::engine::{Engine, EngineSetup};
+use crate::engine::{Engine, EngineSetup, Input};
 use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
 use crate::shell::clock;
 use crate::shell::connectivity::{Connectivity, ConnectivitySetup};
 use crate::shell::control::ControlQuery;
 use crate::shell::daemon::Daemon;
-use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
+use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question, RoamingOutlet};
 use crate::shell::flows::Flows;
 use crate::shell::listen::{self, Limits};
 use crate::shell::media::MediaWorker;
@@ -94,8 +95,10 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     listeners.open_asterisk(config, asterisk)?;
     let wires = Wires { senders: listeners.senders.clone(), arrivals, events, port };
     let uplink = Uplink::open(daemon);
-    let engine = start_engine(daemon, &bound, loaded, &workers, uplink.as_ref(), wires)?;
-    let uplink = UplinkEnd::start(uplink, &engine, queries);
+    let cache = RoamingCache::open(daemon);
+    let roaming = cache.as_ref().and_then(|cache| cache.store.clone());
+    let engine = start_engine(daemon, &bound, loaded, &workers, (uplink.as_ref(), cache), wires)?;
+    let uplink = UplinkEnd::start(uplink, roaming, &engine, queries);
     let board = Arc::new(board(daemon, &engine, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;
@@ -199,7 +202,7 @@ fn start_engine(
     bound: &Bound,
     loaded: Loaded,
     workers: &Workers,
-    uplink: Option<&Uplink>,
+    (uplink, mut cache): (Option<&Uplink>, Option<RoamingCache>),
     wires: Wires,
 ) -> Result<EngineEnd, Failure> {
     let Wires { senders, arrivals, events, port } = wires;
@@ -215,17 +218,23 @@ fn start_engine(
         metrics: daemon.metrics.clone(),
         health: daemon.health.clone(),
         events: uplink.map(Uplink::desk),
+        roaming: uplink
+            .zip(cache.as_ref())
+            .map(|(uplink, cache)| RoamingOutlet { store: cache.store.clone(), publish: uplink.publisher() }),
     };
     let WorkerEvents { media, connectivity } = events;
     let (orders_in, questions_in, pages) = (ordered, questioned, port.inputs);
     let inlets = Inlets { orders: orders_in, media, connectivity, pages, arrivals, questions: questions_in };
-    let engine = Engine::new(EngineSetup {
+    let mut engine = Engine::new(EngineSetup {
         settings: settings::engine_settings(&daemon.config, bound),
         accounts: loaded.accounts,
         bindings: loaded.bindings,
         seed: random()?,
         now: clock::now(),
     });
+    for input in cache.iter_mut().flat_map(RoamingCache::inputs) {
+        engine.handle_input(clock::now(), Input::Roaming(input));
+    }
     let heartbeat = Heartbeat::default();
     let (glance, overview, calls) = Glance::new();
     let mut tasks = Tasks::default();

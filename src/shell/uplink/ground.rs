@@ -38,7 +38,13 @@ impl Ground {
     /// What we subscribe to.
     pub(super) fn filters(&self) -> Vec<String> {
         let own = Whose::Office(self.office);
-        let filters = [Filter::RoutesDesired(own), Filter::Commands(own), Filter::Status(own)];
+        let filters = [
+            Filter::RoutesDesired(own),
+            Filter::Commands(own),
+            Filter::Status(own),
+            Filter::Roaming,
+            Filter::RoamingCredentials,
+        ];
         filters.iter().map(ToString::to_string).collect()
     }
 
@@ -77,7 +83,10 @@ impl Ground {
     /// Hands on what came to whoever takes care of it. Brokers send no more than fits here before they are answered.
     pub(super) fn hand_on(&self, arrived: Arrived) {
         match &arrived.topic {
-            Topic::RoutesDesired(_) | Topic::Command { .. } => {
+            Topic::RoutesDesired(_)
+            | Topic::Command { .. }
+            | Topic::Roaming(_)
+            | Topic::RoamingCredentials(_) => {
                 if self.arrivals.try_send(arrived).is_err() {
                     error!(
                         reason = "arrivals-full",
@@ -117,6 +126,11 @@ impl Figures {
             registry.register("uplink_outbox", "Events since the stream began, by fate", outbox.clone());
         });
         figures
+    }
+
+    /// Sessions that came up.
+    pub(super) fn sessions(&self) -> u64 {
+        self.sessions.get()
     }
 
     fn ended(&self, reason: EndReason) {

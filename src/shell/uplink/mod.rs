@@ -25,6 +25,7 @@
 //! | `documents`, `events` | made of what the shell knows |
 //! | `routes`, `last_good`, `probation` | route sets: pushed, kept on flash, watched |
 //! | `commands` | requests of ops |
+//! | `roaming` | where extensions are |
 //! | `pulse` | health |
 
 mod commands;
@@ -37,6 +38,7 @@ pub mod outbox;
 mod pulse;
 mod reason;
 mod retained;
+mod roaming;
 mod routes;
 mod session;
 mod steward;
@@ -54,7 +56,7 @@ pub use reason::EndReason;
 
 use super::control::ControlQuery;
 use super::daemon::Daemon;
-use super::engine_task::{Order, Overview};
+use super::engine_task::{Order, Overview, PublishOutlet};
 use super::hex;
 use crate::config::{self, OfficeId, RouteKey};
 use crate::engine::routing::RouteTable;
@@ -66,6 +68,7 @@ use ground::{Figures, Ground, SharedGround};
 use last_good::LastGood;
 use outbox::{LossReport, Outbox, OutboxOptions};
 use retained::Retained;
+use roaming::RoamingInlet;
 use routes::{Found, Routes};
 use session::Arrived;
 use steward::Steward;
@@ -137,6 +140,12 @@ impl Uplink {
         self.desk.clone()
     }
 
+    /// Where the engine says what all offices shall hear.
+    pub fn publisher(&self) -> PublishOutlet {
+        let ground = Arc::clone(&self.ground);
+        Box::new(move |publication| roaming::publish(&ground, &publication))
+    }
+
     /// The route table that was in force last, to be in force before the daemon is ready.
     pub fn table(&self) -> Option<Arc<RouteTable>> {
         self.found.table.clone()
@@ -153,8 +162,10 @@ impl Uplink {
         let Wires { orders, overview, queries, stop } = wires;
         let seen = overview.clone();
         let vitals = Box::new(move || vitals(&seen.borrow()));
+        let inlet = RoamingInlet::new(Arc::clone(&ground), orders.clone());
         let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, vitals, found);
-        let steward = Steward { commands: Commands::new(Arc::clone(&ground), queries, desk), routes };
+        let commands = Commands::new(Arc::clone(&ground), queries, desk);
+        let steward = Steward { commands, routes, roaming: inlet };
         vec![
             ("uplink-steward", Box::pin(steward.run(arrivals, stop.clone()))),
             ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, stop.clone()))),
