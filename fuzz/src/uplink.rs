@@ -8,7 +8,7 @@ use branchline::time::WallTime;
 use branchline::uplink::route_set::{Acceptance, Accepted, RouteSet, check, receive};
 use branchline::uplink::{
     CommandDocument, Document, Event, HealthReport, JsonBounds, OfficeId, Reported, RoamingDocument,
-    SigningKey, Status, Topic, TrustedKeys, Watermark, canonical, parse_json,
+    SigningKey, Status, Topic, TrustedKeys, VisitorDocument, Watermark, canonical, parse_json,
 };
 
 struct Ops {
@@ -53,6 +53,7 @@ fn documents(text: &[u8]) {
     both_ways::<HealthReport>(text);
     both_ways::<Reported>(text);
     both_ways::<RoamingDocument>(text);
+    both_ways::<VisitorDocument>(text);
     both_ways::<CommandDocument>(text);
     // An event's body may have fractions, whose last digit a reader may round.
     let _ = Event::read(text);

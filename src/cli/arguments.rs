@@ -160,6 +160,8 @@ pub enum IssuePurpose {
     Client,
     /// A server
     Server,
+    /// An office of the federation; the name is its id
+    Office,
 }
 
 /// A certificate of a CA.

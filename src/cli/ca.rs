@@ -36,6 +36,7 @@ pub(super) fn ca(wish: &Ca, json: bool, out: &mut dyn Write) -> Result<(), Failu
             let purpose = match wish.purpose {
                 IssuePurpose::Client => Purpose::Client,
                 IssuePurpose::Server => Purpose::Server,
+                IssuePurpose::Office => Purpose::Office,
             };
             let issued = ca.issue(&wish.name, purpose, &wish.hosts, now)?;
             print_paths(json, out, &ca, Some(&issued))

@@ -37,6 +37,8 @@ pub struct Daemon {
     pub sip_tls: Option<TlsEndpoint>,
     /// Of the HTTPS listener, if there is one.
     pub https_tls: Option<TlsEndpoint>,
+    /// Of the listener for other offices, if there is one.
+    pub offices_tls: Option<TlsEndpoint>,
     file: Option<PathBuf>,
     environment: Environment,
     journal: Journal,
@@ -59,8 +61,20 @@ impl Daemon {
             health: health.clone(),
         });
         let opened = open_tls(&config);
-        let (sip_tls, https_tls) = opened.inspect_err(|error| error!(reason = "certificate", "{error}"))?;
-        let daemon = Self { config, metrics, health, store, sip_tls, https_tls, file, environment, journal };
+        let (sip_tls, https_tls, offices_tls) =
+            opened.inspect_err(|error| error!(reason = "certificate", "{error}"))?;
+        let daemon = Self {
+            config,
+            metrics,
+            health,
+            store,
+            sip_tls,
+            https_tls,
+            offices_tls,
+            file,
+            environment,
+            journal,
+        };
         daemon.look_at_certificates();
         Ok(daemon)
     }
@@ -115,7 +129,9 @@ impl Daemon {
             expires_ms: endpoint.expires().0,
         };
         let sip = self.sip_tls.iter().map(|endpoint| view("sip", endpoint));
-        sip.chain(self.https_tls.iter().map(|endpoint| view("https", endpoint))).collect()
+        let https = self.https_tls.iter().map(|endpoint| view("https", endpoint));
+        let offices = self.offices_tls.iter().map(|endpoint| view("offices", endpoint));
+        sip.chain(https).chain(offices).collect()
     }
 
     /// The part of the status that this ground knows; whoever knows counts fills them in.
@@ -123,6 +139,7 @@ impl Daemon {
         let sip = self.config.sip.listen.iter();
         let mut listeners: Vec<String> =
             sip.map(|listen| format!("{} {}", listen.transport.as_str(), listen.address)).collect();
+        listeners.extend(self.config.federation.address.iter().map(|address| format!("offices {address}")));
         listeners.extend(self.config.https.iter().map(|https| format!("https {}", https.address)));
         StatusView {
             office: self.config.office.id.to_string(),
@@ -190,6 +207,9 @@ impl Daemon {
         if let (Some(endpoint), Some(files)) = (&mut self.https_tls, https.transpose()) {
             outcomes.push(("https", renew(endpoint, files)));
         }
+        if let (Some(endpoint), Some(files)) = (&mut self.offices_tls, pki::offices_files(&self.config)) {
+            outcomes.push(("offices", endpoint.reload(files)));
+        }
         let mut words = Vec::new();
         let mut refused = None;
         for (listener, outcome) in outcomes {
@@ -214,12 +234,16 @@ impl Daemon {
     }
 }
 
-fn open_tls(config: &Config) -> Result<(Option<TlsEndpoint>, Option<TlsEndpoint>), PkiError> {
+/// The listeners' endpoints: SIP's, the web's, and other offices'.
+type Endpoints = (Option<TlsEndpoint>, Option<TlsEndpoint>, Option<TlsEndpoint>);
+
+fn open_tls(config: &Config) -> Result<Endpoints, PkiError> {
     let now = wall_now();
     let speaks_tls = config.sip.listen.iter().any(|listen| listen.transport == Transport::Tls);
     let sip = if speaks_tls { Some(TlsEndpoint::open(pki::sip_files(config, now)?)?) } else { None };
     let https = pki::https_files(config, now)?.map(TlsEndpoint::open).transpose()?;
-    Ok((sip, https))
+    let offices = pki::offices_files(config).map(TlsEndpoint::open).transpose()?;
+    Ok((sip, https, offices))
 }
 
 fn renew(endpoint: &mut TlsEndpoint, files: Result<TlsFiles, PkiError>) -> Result<Renewal, PkiError> {
@@ -240,6 +264,7 @@ fn sections_that_wait(own: &Config, fresh: &Config) -> Vec<&'static str> {
         ("[media]", own.media != fresh.media),
         ("[asterisk]", own.asterisk != fresh.asterisk),
         ("[calls] max", own.calls.max != fresh.calls.max),
+        ("[federation]", own.federation != fresh.federation),
         ("[uplink]", own.uplink != fresh.uplink),
         ("[records]", own.records != fresh.records),
         ("[metrics]", own.metrics != fresh.metrics),

@@ -13,6 +13,7 @@ pub mod hex;
 pub mod https;
 mod idle;
 pub mod journal;
+pub mod links;
 pub mod listen;
 pub mod media;
 pub mod pki;

@@ -56,7 +56,7 @@ pub use moment::Moment;
 pub use outbox::{Dispatch, Losses, Offer, Outbox, OutboxLimits, Sequence, Stored, Worth};
 pub use reported::{Because, Outcome, Reported, SetName};
 pub use revision::{LAST_REVISION, Verdict, Watermark, next_revision};
-pub use roaming::{CredentialsDocument, Place, RoamingDocument};
+pub use roaming::{Place, RoamingDocument, VisitorDocument};
 pub use signature::{KeyError, KeyId, SignatureFlaw, SigningKey, TrustedKeys, VerifyingKey};
 pub use status::{Presence, Status};
 pub use topic::{CommandId, CommandKind, Filter, ROOT, Topic, TopicError, Whose};

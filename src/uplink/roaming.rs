@@ -1,6 +1,8 @@
-//! `branchline/v1/roaming/{extension}`: where an extension is now, as the office says where it signed in or out.
+//! `branchline/v1/roaming/{extension}`: where an extension is now, as the office says where it signed in or out; and
+//! `branchline/v1/visitors/{extension}`: what other offices verify its user with, sealed by the home office.
 //!
-//! Of two documents of one extension, `engine/roaming` says which counts.
+//! Of two documents of one extension, `engine/roaming` says which counts. Who may publish an office's word is the
+//! broker's access list to say; a sealed record proves itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,7 @@ use super::document::{Document, Refusal, Unknown, V1};
 use super::moment::Moment;
 use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::roaming::{
-    Aor, KeyId, LONGEST_SEALED, Presence, RoamingEntry, SealedVerifier, Second, Version,
+    Aor, KeyId, LONGEST_SEALED, MAX_COUNTER, Presence, RoamingEntry, SealedVerifier, Second, Version,
 };
 
 /// Where an extension is.
@@ -49,11 +51,35 @@ pub enum Place {
     Gone,
 }
 
-impl Document for RoamingDocument {}
+/// What verifies a user who visits, sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct VisitorDocument {
+    /// Version of this document.
+    pub v: V1,
+    /// The extension, in canonical form.
+    pub extension: String,
+    /// The office that gave it out, and sealed this.
+    #[serde(with = "super::document::office")]
+    pub home: OfficeId,
+    /// The number of the federation's key that seals it.
+    pub key: u32,
+    /// Of two documents of one user the one with the greater generation counts.
+    pub generation: u64,
+    /// When it ends; whole seconds.
+    pub not_after: Moment,
+    /// Nonce, sealed record and tag, in base64url without padding.
+    pub sealed: String,
+    /// Fields of later versions.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
 
-impl RoamingDocument {
-    /// The document of an entry.
-    pub fn of(entry: &RoamingEntry) -> Self {
+impl Document for RoamingDocument {}
+impl Document for VisitorDocument {}
+
+impl From<&RoamingEntry> for RoamingDocument {
+    fn from(entry: &RoamingEntry) -> Self {
         Self {
             v: V1,
             extension: entry.aor.extension.to_string(),
@@ -69,16 +95,19 @@ impl RoamingDocument {
             unknown: Unknown::new(),
         }
     }
+}
 
-    /// The entry that it says.
-    pub fn entry(&self) -> Result<RoamingEntry, Refusal> {
+impl RoamingDocument {
+    /// What it says, when it came on the topic of `extension`.
+    pub fn entry(&self, extension: &Extension) -> Result<RoamingEntry, Refusal> {
+        let aor = aor(&self.extension, self.home, extension)?;
+        if !(1..=MAX_COUNTER).contains(&self.counter) {
+            return Err(Refusal::new("counter", format!("expected an integer from 1 to {MAX_COUNTER}")));
+        }
+        let registered = Second::of(self.registered.0);
         Ok(RoamingEntry {
-            aor: aor(self.home, &self.extension)?,
-            version: Version {
-                counter: self.counter,
-                registered: Second::of(self.registered.0),
-                office: self.office,
-            },
+            aor,
+            version: Version { counter: self.counter, registered, office: self.office },
             presence: match self.place {
                 Place::Here => Presence::Here,
                 Place::Gone => Presence::Gone,
@@ -88,36 +117,8 @@ impl RoamingDocument {
     }
 }
 
-/// `branchline/v1/roaming-credentials/{extension}`: what verifies a roaming user, sealed by the home office with the key
-/// that all boxes of the federation have (`docs/decisions/0007`).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CredentialsDocument {
-    /// Version of this document.
-    pub v: V1,
-    /// The extension, in canonical form.
-    pub extension: String,
-    /// The office that gave it out.
-    #[serde(with = "super::document::office")]
-    pub home: OfficeId,
-    /// The number of the key.
-    pub key: u32,
-    /// Of two documents of one extension the one with the greater generation counts.
-    pub generation: u64,
-    /// When it ends; whole seconds.
-    pub not_after: Moment,
-    /// Nonce, what was sealed, and its tag, in Base64url.
-    pub sealed: String,
-    /// Fields of later versions.
-    #[serde(flatten)]
-    pub unknown: Unknown,
-}
-
-impl Document for CredentialsDocument {}
-
-impl CredentialsDocument {
-    /// The document of a record.
-    pub fn of(record: &SealedVerifier) -> Self {
+impl From<&SealedVerifier> for VisitorDocument {
+    fn from(record: &SealedVerifier) -> Self {
         Self {
             v: V1,
             extension: record.aor.extension.to_string(),
@@ -129,67 +130,74 @@ impl CredentialsDocument {
             unknown: Unknown::new(),
         }
     }
+}
 
-    /// The record that it carries.
-    pub fn record(&self) -> Result<SealedVerifier, Refusal> {
+impl VisitorDocument {
+    /// The record, when it came on the topic of `extension`. It is not opened here.
+    pub fn record(&self, extension: &Extension) -> Result<SealedVerifier, Refusal> {
+        let aor = aor(&self.extension, self.home, extension)?;
         let sealed = base64url::decode(&self.sealed).filter(|sealed| sealed.len() <= LONGEST_SEALED);
+        let expected =
+            || Refusal::new("sealed", format!("expected base64url of at most {LONGEST_SEALED} bytes"));
         Ok(SealedVerifier {
-            aor: aor(self.home, &self.extension)?,
+            aor,
             key: KeyId(self.key),
             generation: self.generation,
             not_after: Second::of(self.not_after.0),
-            sealed: sealed
-                .ok_or_else(|| Refusal::new("sealed", "expected Base64url of at most 640 bytes"))?,
+            sealed: sealed.ok_or_else(expected)?,
         })
     }
 }
 
-fn aor(home: OfficeId, extension: &str) -> Result<Aor, Refusal> {
-    let expected = || Refusal::new("extension", "expected an extension in canonical form, as in \"32-1001\"");
-    let read: Extension = extension.parse().map_err(|_| expected())?;
-    if read.as_str() == extension { Ok(Aor { home, extension: read }) } else { Err(expected()) }
+fn aor(written: &str, home: OfficeId, topic: &Extension) -> Result<Aor, Refusal> {
+    if written != topic.as_str() {
+        return Err(Refusal::new("extension", format!("expected {topic}, as in the topic")));
+    }
+    Ok(Aor { home, extension: topic.clone() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::engine::roaming::{Keyring, Standing};
+    use proptest::prelude::*;
 
-    fn entry() -> RoamingEntry {
-        RoamingEntry {
-            aor: aor("BRU".parse().unwrap(), "32-1001").unwrap(),
-            version: Version {
-                counter: 7,
-                registered: Second(1_795_000_000),
-                office: "PAR".parse().unwrap(),
-            },
-            presence: Presence::Gone,
-            expires: Second(1_795_007_200),
+    use super::*;
+
+    fn extension(text: &str) -> Extension {
+        text.parse().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn entries_and_records_come_back(
+            counter in 1..=MAX_COUNTER, registered: u32, expires: u32, gone: bool, sealed in prop::collection::vec(any::<u8>(), 0..640),
+        ) {
+            let aor = Aor { home: "BRU".parse().unwrap(), extension: extension("32-1001") };
+            let version = Version { counter, registered: Second(registered), office: "PAR".parse().unwrap() };
+            let presence = if gone { Presence::Gone } else { Presence::Here };
+            let entry = RoamingEntry { aor: aor.clone(), version, presence, expires: Second(expires) };
+            let written = RoamingDocument::from(&entry).write();
+            prop_assert!(written.len() < 300, "what every registration costs");
+            let read = RoamingDocument::read(&written).unwrap();
+            prop_assert_eq!(read.entry(&aor.extension).unwrap(), entry);
+
+            let record = SealedVerifier { aor, key: KeyId(7), generation: counter, not_after: Second(expires), sealed };
+            let read = VisitorDocument::read(&VisitorDocument::from(&record).write()).unwrap();
+            prop_assert_eq!(read.record(&extension("32-1001")).unwrap(), record);
         }
     }
 
     #[test]
-    fn an_entry_comes_back_from_its_document() {
-        let document = RoamingDocument::of(&entry());
-        let bytes = document.write();
-        assert!(bytes.len() < 200, "{}", bytes.len());
-        assert_eq!(RoamingDocument::read(&bytes).unwrap().entry().unwrap(), entry());
-        let other = RoamingDocument { extension: "+321001".to_owned(), ..document };
-        assert_eq!(other.entry().unwrap_err().part, "extension");
-    }
-
-    #[test]
-    fn a_sealed_record_comes_back_from_its_document() {
-        let keyring = Keyring::parse(&format!("3:{}", "5a".repeat(32))).unwrap();
-        let about = (9, Second(1_795_000_000));
-        let record =
-            SealedVerifier::seal(&entry().aor, &Standing::Revoked, about, keyring.sealing(), [8; 12])
-                .unwrap();
-        let document = CredentialsDocument::of(&record);
-        assert_eq!(CredentialsDocument::read(&document.write()).unwrap().record().unwrap(), record);
-        for bad in ["*".to_owned(), "A".repeat(900)] {
-            let bad = CredentialsDocument { sealed: bad, ..document.clone() };
-            assert_eq!(bad.record().unwrap_err().part, "sealed");
+    fn what_does_not_fit_its_topic_or_its_bounds_is_refused() {
+        let text = r#"{"v":1,"extension":"32-1001","home":"BRU","office":"PAR","place":"here","counter":0,
+            "registered":"2026-11-21T09:00:00Z","expires":"2026-11-21T10:00:00Z"}"#;
+        let read = RoamingDocument::read(text.as_bytes()).unwrap();
+        assert_eq!(read.entry(&extension("32-1002")).unwrap_err().part, "extension");
+        assert_eq!(read.entry(&extension("32-1001")).unwrap_err().part, "counter");
+        for sealed in ["+", &"A".repeat(1000)] {
+            let document = serde_json::json!({ "v": 1, "extension": "32-1001", "home": "BRU", "key": 1, "generation": 1,
+                "not-after": "2026-11-21T09:00:00Z", "sealed": sealed });
+            let document = VisitorDocument::read(document.to_string().as_bytes()).unwrap();
+            assert_eq!(document.record(&extension("32-1001")).unwrap_err().part, "sealed");
         }
     }
 }

@@ -8,10 +8,10 @@
 //! | `branchline/v1/{office}/routes/reported` | yes | box → ops |
 //! | `branchline/v1/{office}/events` | no | box → ops |
 //! | `branchline/v1/roaming/{extension}` | yes | box ↔ boxes |
-//! | `branchline/v1/roaming-credentials/{extension}` | yes | home → boxes |
+//! | `branchline/v1/visitors/{extension}` | yes | home box → boxes |
 //! | `branchline/v1/{office}/cmd/{kind}/{id}` | yes | both |
 //!
-//! All with quality of service 1. An office's id has capitals only, so none is `roaming`.
+//! All with quality of service 1. An office's id has capitals only, so none is `roaming` or `visitors`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -40,8 +40,8 @@ pub enum Topic {
     Events(OfficeId),
     /// Where an extension is now. The canonical form, with its country where it has one.
     Roaming(Extension),
-    /// What verifies a roaming user, sealed. The same form.
-    RoamingCredentials(Extension),
+    /// What verifies an extension's user in other offices, sealed. The same form.
+    Visitor(Extension),
     /// A request and how far it is.
     Command {
         /// The office that shall do it.
@@ -115,8 +115,8 @@ pub enum Filter {
     Commands(Whose),
     /// Where every extension is.
     Roaming,
-    /// What verifies every roaming user.
-    RoamingCredentials,
+    /// What verifies visitors.
+    Visitors,
 }
 
 /// Of one office or of all.
@@ -143,7 +143,7 @@ impl Topic {
             | Self::RoutesReported(office)
             | Self::Events(office)
             | Self::Command { office, .. } => Some(*office),
-            Self::Roaming(_) | Self::RoamingCredentials(_) => None,
+            Self::Roaming(_) | Self::Visitor(_) => None,
         }
     }
 }
@@ -158,8 +158,8 @@ impl FromStr for Topic {
         let below = text.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/'));
         let (first, rest) = below.and_then(|below| below.split_once('/')).ok_or(TopicError::OtherRoot)?;
         match first {
-            "roaming" => return canonical(rest).map(Self::Roaming),
-            "roaming-credentials" => return canonical(rest).map(Self::RoamingCredentials),
+            "roaming" => return extension(rest).map(Self::Roaming),
+            "visitors" => return extension(rest).map(Self::Visitor),
             _ => {}
         }
         let office: OfficeId = first.parse().map_err(|_| TopicError::BadOffice)?;
@@ -178,11 +178,6 @@ impl FromStr for Topic {
     }
 }
 
-fn canonical(text: &str) -> Result<Extension, TopicError> {
-    let extension: Extension = text.parse().map_err(|_| TopicError::BadExtension)?;
-    if extension.as_str() == text { Ok(extension) } else { Err(TopicError::BadExtension) }
-}
-
 impl fmt::Display for Topic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -192,7 +187,7 @@ impl fmt::Display for Topic {
             Self::RoutesReported(office) => write!(f, "{ROOT}/{office}/routes/reported"),
             Self::Events(office) => write!(f, "{ROOT}/{office}/events"),
             Self::Roaming(extension) => write!(f, "{ROOT}/roaming/{extension}"),
-            Self::RoamingCredentials(extension) => write!(f, "{ROOT}/roaming-credentials/{extension}"),
+            Self::Visitor(extension) => write!(f, "{ROOT}/visitors/{extension}"),
             Self::Command { office, kind, id } => write!(f, "{ROOT}/{office}/cmd/{kind}/{id}"),
         }
     }
@@ -217,7 +212,7 @@ impl fmt::Display for Filter {
             Self::Events(whose) => write!(f, "{ROOT}/{whose}/events"),
             Self::Commands(whose) => write!(f, "{ROOT}/{whose}/cmd/+/+"),
             Self::Roaming => write!(f, "{ROOT}/roaming/+"),
-            Self::RoamingCredentials => write!(f, "{ROOT}/roaming-credentials/+"),
+            Self::Visitors => write!(f, "{ROOT}/visitors/+"),
         }
     }
 }
@@ -265,6 +260,11 @@ impl fmt::Display for CommandId {
     }
 }
 
+fn extension(text: &str) -> Result<Extension, TopicError> {
+    let extension: Extension = text.parse().map_err(|_| TopicError::BadExtension)?;
+    if extension.as_str() == text { Ok(extension) } else { Err(TopicError::BadExtension) }
+}
+
 fn word(text: &str, allowed: impl Fn(u8) -> bool) -> Result<Box<str>, TopicError> {
     if (1..=LONGEST_WORD).contains(&text.len()) && text.bytes().all(allowed) {
         Ok(text.into())
@@ -286,13 +286,13 @@ mod tests {
             "branchline/v1/BRU/routes/reported",
             "branchline/v1/BRU/events",
             "branchline/v1/roaming/32-1001",
-            "branchline/v1/roaming-credentials/32-1001",
+            "branchline/v1/visitors/32-1001",
             "branchline/v1/BRU/cmd/update/2026-11-21.a_1",
         ] {
             let topic: Topic = text.parse().unwrap();
             assert_eq!(topic.to_string(), text);
             assert_eq!(topic.is_retained(), !text.ends_with("events"));
-            assert_eq!(topic.office().is_none(), text.contains("roaming"));
+            assert_eq!(topic.office().is_none(), !text.contains("BRU"));
         }
     }
 

@@ -210,7 +210,7 @@ async fn what_happens_is_watched() -> Outcome {
     let broker = site.broker("one").await?;
     let desk = OpsDesk::open(&site, &broker)?;
     let office = Office::open(BINARY, desk.setup(&site, &broker, "BRU")?).await?;
-    broker.publish(&topic("status"), "no document", true).await?;
+    broker.publish("branchline/v1/PAR/status", "no document", true).await?;
     let event = json!({ "v": 1, "office": "BRU", "boot": "b", "seq": 7, "at": "2026-11-21T09:00:00Z", "kind": "call",
                         "historical": true, "body": { "from": "1001", "to": "\u{1b}[2J" } });
     let watching = {
@@ -225,6 +225,7 @@ async fn what_happens_is_watched() -> Outcome {
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("2026-11-21 09:00 UTC  BRU  call (historical) #7 from=1001 to=.[2J"), "{text}");
     let fleet = desk.run(&["status", "--json"])?.json()?;
-    assert!(fleet[0]["unreadable"].as_str().unwrap_or_default().contains("BRU/status"), "{fleet}");
+    assert_eq!((&fleet[0]["office"], &fleet[0]["unreadable"]), (&json!("BRU"), &json!([])));
+    assert!(fleet[1]["unreadable"][0].as_str().unwrap_or_default().contains("PAR/status"), "{fleet}");
     office.close().await
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::BINARY;
 use crate::ops::{OpsDesk, route_set};
-use crate::sites::Site;
+use crate::sites::{SOON, Site, topic};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stages_follow_each_other_and_stop_at_the_first_error() -> Outcome {
@@ -49,14 +49,17 @@ async fn stages_follow_each_other_and_stop_at_the_first_error() -> Outcome {
         desk.write(&format!("sets/{office}.json"), &route_set(office, revision, 30))?;
     }
     let killed = offices.remove(0);
+    let mut ear = broker.listen().await?;
     let killing = async {
-        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+        ear.until(&topic("routes/reported"), SOON, |one| one["in-force"]["revision"] == 3).await?;
         killed.kill();
+        Outcome::Ok(())
     };
     let rolling = tokio::task::spawn_blocking(move || {
         desk.run_signing(&["roll-out", "sets", "--stage", "1", "--settle", "30s", "--json"])
     });
-    let (told, ()) = tokio::join!(rolling, killing);
+    let (told, is_killed) = tokio::join!(rolling, killing);
+    is_killed?;
     let told = told??;
     assert_eq!(told.code, 1, "{told:?}");
     assert!(told.errors.contains("BRU: the box went off line"), "{told:?}");

@@ -12,6 +12,7 @@ use std::time::Duration;
 pub enum Ops {
     /// Make a key that signs route sets
     #[command(after_help = "\
+For example:
   branchline ops keygen ops-2026 --out ~/keys      makes ops-2026.key (keep it) and ops-2026.pub
   openssl pkey -in ~/keys/ops-2026.key -text       it is an ordinary Ed25519 key
 
@@ -20,6 +21,7 @@ trust several keys by name (kid): so a new one is trusted before the old one is 
     Keygen(Keygen),
     /// Check a route set as a box would, and sign it
     #[command(after_help = "\
+For example:
   branchline ops sign bru.json --signing-key ops-2026.key > bru.signed.json
   branchline ops sign bru.json --signing-key ops-2026.key --revision 43 --out bru.json
 
@@ -28,6 +30,7 @@ of keys may change afterwards, nothing else.")]
     Sign(Sign),
     /// Send signed route sets to their offices, and wait for what the boxes say
     #[command(after_help = "\
+For example:
   branchline ops push bru.json --broker mqtts://broker.example --ca ca.pem --cert ops.pem --key ops.key
   branchline ops push sets/ --broker mqtt://localhost                every *.json of a directory, in a lab
   branchline ops push bru.json --signing-key ops-2026.key …          signs what is not signed yet
@@ -37,6 +40,7 @@ came in time and what to look at. Exit code 65 if a box refused, 69 if one did n
     Push(Push),
     /// What a route set file would change at its office
     #[command(after_help = "\
+For example:
   branchline ops diff BRU bru.json --broker …
 
 Compares with the desired set that the broker holds, and says if another one is in force. Links are matched
@@ -44,12 +48,14 @@ by id, routes by pattern. Exit code 0 if nothing would change, 1 if something wo
     Diff(Diff),
     /// All offices: which route set is in force, what is wrong, when they last spoke
     #[command(after_help = "\
+For example:
   branchline ops status --broker …                 once
   branchline ops status --follow --broker …        live; Ctrl-C ends it
   branchline ops status --json --broker … | jq '.[] | select(.conditions != []) | .office'")]
     Status(Status),
     /// What happens, as it happens: events, boxes that come and go, route sets
     #[command(after_help = "\
+For example:
   branchline ops watch --broker …                  every office
   branchline ops watch BRU PAR --broker …
   branchline ops watch --json --for 1h --broker … > events.jsonl     a line of JSON for each
@@ -58,6 +64,7 @@ Events of a box that was off line come when it returns, marked historical.")]
     Watch(Watch),
     /// Send route sets stage by stage, and stop at the first error
     #[command(after_help = "\
+For example:
   branchline ops roll-out sets/ --stage 1 --stage 25% --broker …
   branchline ops roll-out sets/ --stage BRU,PAR --stage 50% --settle 5m --broker …
 
@@ -68,6 +75,7 @@ more is sent; offices that have the new sets keep them (branchline ops roll-back
     RollOut(RollOut),
     /// Send an office the set that it had before, under a new revision
     #[command(after_help = "\
+For example:
   branchline ops roll-back BRU --signing-key ops-2026.key --broker …
   branchline ops roll-back BRU --to 41 --signing-key ops-2026.key --broker …
   branchline ops roll-back BRU --file old.json --signing-key ops-2026.key --broker …

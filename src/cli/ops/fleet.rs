@@ -16,8 +16,8 @@ pub(super) struct OfficeView {
     pub(super) health: Option<HealthReport>,
     pub(super) reported: Option<Reported>,
     pub(super) desired: Option<RouteSet>,
-    /// Why its newest document could not be read.
-    pub(super) unreadable: Option<String>,
+    /// Why the newest document of a topic could not be read.
+    pub(super) unreadable: BTreeMap<Topic, String>,
 }
 
 /// All offices.
@@ -48,7 +48,10 @@ impl Fleet {
             Topic::RoutesDesired(_) => keep(&mut view.desired, &message.payload, RouteSet::read),
             _ => return None,
         };
-        view.unreadable = read.err().map(|refusal| format!("{}: {refusal}", message.topic));
+        match read {
+            Ok(()) => view.unreadable.remove(&message.topic),
+            Err(refusal) => view.unreadable.insert(message.topic.clone(), refusal.to_string()),
+        };
         if view.is_empty() {
             self.offices.remove(&office);
         }
@@ -66,17 +69,20 @@ impl Fleet {
 
 /// An empty message means that the topic was cleared.
 fn keep<T, E>(kept: &mut Option<T>, payload: &[u8], read: impl Fn(&[u8]) -> Result<T, E>) -> Result<(), E> {
-    *kept = if payload.is_empty() { None } else { Some(read(payload)?) };
+    *kept = None;
+    if !payload.is_empty() {
+        *kept = Some(read(payload)?);
+    }
     Ok(())
 }
 
 impl OfficeView {
-    const fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.status.is_none()
             && self.health.is_none()
             && self.reported.is_none()
             && self.desired.is_none()
-            && self.unreadable.is_none()
+            && self.unreadable.is_empty()
     }
 
     pub(super) fn is_online(&self) -> bool {

@@ -58,11 +58,11 @@ pub(super) fn row(office: OfficeId, view: &OfficeView, now: WallTime) -> [String
     let presence = view.status.as_ref().map_or("unknown", |status| status.state.as_str());
     let revision = view.reported.as_ref().and_then(Reported::revision);
     let digest = view.in_force().map(|digest| digest.to_string());
-    let health = match (view.raised().as_slice(), &view.unreadable) {
-        (_, Some(why)) => why.clone(),
-        ([], None) if view.health.is_none() => unknown(),
-        ([], None) => "ok".to_owned(),
-        (raised, None) => raised.join(" "),
+    let health = match view.raised().as_slice() {
+        _ if !view.unreadable.is_empty() => unreadable(view).join("; "),
+        [] if view.health.is_none() => unknown(),
+        [] => "ok".to_owned(),
+        raised => raised.join(" "),
     };
     let contact = view.last_contact();
     [
@@ -75,6 +75,11 @@ pub(super) fn row(office: OfficeId, view: &OfficeView, now: WallTime) -> [String
         contact.map_or_else(unknown, |at| format!("{} ago", table::span(now.since(at)))),
         view.status.as_ref().map_or_else(unknown, |status| status.version.clone()),
     ]
+}
+
+/// Which documents of an office could not be read, and why.
+fn unreadable(view: &OfficeView) -> Vec<String> {
+    view.unreadable.iter().map(|(topic, why)| format!("{topic}: {why}")).collect()
 }
 
 /// How the office's route set is.
@@ -120,6 +125,6 @@ fn office_json(office: OfficeId, view: &OfficeView) -> Value {
         "counts": health.map(|health| &health.counts),
         "links": health.map(|health| &health.links),
         "last-contact": view.last_contact().map(Moment),
-        "unreadable": view.unreadable,
+        "unreadable": unreadable(view),
     })
 }

@@ -26,7 +26,7 @@ mod route;
 mod router;
 mod table;
 #[cfg(test)]
-pub(in crate::engine) mod tests;
+pub(crate) mod tests;
 
 pub use super::numbering::OfficeId;
 pub use dial::{CONNECT_BUDGET, Dial, DialFailure, DialResult, DialTicket};

@@ -42,6 +42,7 @@ mod registers;
 mod reinviting;
 mod returning;
 mod ringing;
+mod roaming;
 mod session_timers;
 mod through_asterisk;
 mod vanishing;

@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::Settled;
 use super::roaming::{RoamingEffects, RoamingOutlet};
 use crate::api::Switchboard;
 use crate::engine::flow::{Flow, FlowFailure};
-use crate::engine::routing::{DialFailure, DialResult, LinkFailure};
+use crate::engine::routing::{Dial, DialFailure, DialResult, LinkFailure};
 use crate::engine::{Change, Input, Observation, Output, StoreTicket};
 use crate::media::{ConnectivityCommand, MediaCommand};
 use crate::observe::{Condition, Health, Metrics, Person};
@@ -37,6 +38,8 @@ pub struct Outlets {
     pub media: MediaOutlet,
     /// ICE and DTLS.
     pub connectivity: ConnectivityOutlet,
+    /// Takes dials of links.
+    pub links: mpsc::Sender<Box<Dial>>,
     /// Flash.
     pub store: Store,
     /// Browsers.
@@ -86,6 +89,7 @@ impl Effects {
                 self.outlets.flows.opened(flow.connection?, line);
                 Some(Input::FlowOpened { flow, identity })
             }
+            Arrival::Dialled { ticket, result } => Some(Input::Dialled { ticket, result }),
             Arrival::Closed { flow, reason } => {
                 let is_news = self.outlets.flows.closed(flow.connection?);
                 is_news.then_some(Input::FlowFailed { flow, reason })
@@ -118,8 +122,12 @@ impl Effects {
                 }
             }
             Output::Dial(dial) => {
-                let result = DialResult::Failed(DialFailure::NotEquipped);
-                return Some(Input::Dialled { ticket: dial.ticket, result });
+                let ticket = dial.ticket;
+                if self.outlets.links.try_send(dial).is_err() {
+                    self.outlets.metrics.dropped("link", "dials-full");
+                    let result = DialResult::Failed(DialFailure::NotEquipped);
+                    return Some(Input::Dialled { ticket, result });
+                }
             }
             Output::Publish(publication) => self.roaming.publish(publication),
             Output::PersistRoaming(write) => self.roaming.persist(write),

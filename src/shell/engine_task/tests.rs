@@ -62,6 +62,7 @@ impl Desk {
             flows: Flows::new(Vec::new(), metrics.clone()),
             media: Box::new(|_| Ok(())),
             connectivity: Box::new(|_| Ok(())),
+            links: mpsc::channel(1).0,
             store: store.clone(),
             switchboard: port.switchboard,
             metrics: metrics.clone(),
@@ -266,6 +267,7 @@ async fn commands_wait_for_a_worker_that_is_behind_in_order() {
             Ok(())
         }),
         connectivity: Box::new(|_| Ok(())),
+        links: mpsc::channel(1).0,
         store: store.clone(),
         switchboard: port.switchboard,
         metrics,

@@ -14,11 +14,12 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use super::identity::{CertificateKey, Standing, client_identity};
+use super::identity::{CertificateKey, Standing, client_identity, office_of};
 use super::places::Place;
 use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped, stream};
 use crate::config::Network;
 use crate::engine::flow::{ClientIdentity, Flow, Side};
+use crate::engine::routing::{DialResult, DialTicket};
 use crate::sip::Transport;
 
 /// Time to wait after the system refused to accept, as when it is out of descriptors.
@@ -42,13 +43,25 @@ pub enum Security {
     },
 }
 
+/// Who may be at the other end of a listener's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peers {
+    /// Anyone on this side of the gateway.
+    On(Side),
+    /// Other offices, each by its certificate; whoever shows none that names an office is closed.
+    Offices,
+}
+
+/// A connection's verified certificate: what it says, which one it is, and what is revoked.
+pub(in crate::shell) type Shown = (ClientIdentity, CertificateKey, watch::Receiver<Revocations>);
+
 /// A bound TCP or TLS listener.
 #[derive(Debug)]
 pub struct Acceptor {
     /// The bound socket.
     pub listener: TcpListener,
-    /// Which side its peers are on.
-    pub side: Side,
+    /// Who its peers are.
+    pub peers: Peers,
     /// Who may connect; empty means everyone.
     pub networks: Vec<Network>,
     /// TLS or not.
@@ -100,13 +113,20 @@ impl Acceptor {
             Security::Tls { .. } => Transport::Tls,
         };
         let connection = Some(self.shared.names.next());
-        let flow = Flow { transport, local, remote, connection, side: self.side };
+        // An office's side is known after the handshake; until then nothing of it is heard.
+        let side = if let Peers::On(side) = self.peers { side } else { Side::Gateway };
+        let flow = Flow { transport, local, remote, connection, side };
         let connection = Connection { flow, limits, place, shared: self.shared.clone() };
         match &self.security {
-            Security::Clear => drop(connections.spawn(connection.talk(stream, None))),
+            Security::Clear => drop(connections.spawn(connection.talk(stream, None, None))),
             Security::Tls { config, revocations } => {
                 let acceptor = TlsAcceptor::from(Arc::clone(&config.borrow()));
-                drop(connections.spawn(connection.shake_hands(acceptor, stream, revocations.clone())));
+                drop(connections.spawn(connection.shake_hands(
+                    acceptor,
+                    stream,
+                    self.peers,
+                    revocations.clone(),
+                )));
             }
         }
     }
@@ -117,18 +137,19 @@ impl Acceptor {
 }
 
 /// A connection on its way to being one.
-pub(super) struct Connection {
-    pub(super) flow: Flow,
-    pub(super) limits: Limits,
-    pub(super) place: Place,
-    pub(super) shared: Shared,
+pub(in crate::shell) struct Connection {
+    pub(in crate::shell) flow: Flow,
+    pub(in crate::shell) limits: Limits,
+    pub(in crate::shell) place: Place,
+    pub(in crate::shell) shared: Shared,
 }
 
 impl Connection {
     async fn shake_hands(
-        self,
+        mut self,
         acceptor: TlsAcceptor,
         stream: TcpStream,
+        peers: Peers,
         revocations: watch::Receiver<Revocations>,
     ) {
         let mut stop = self.shared.stop.clone();
@@ -145,14 +166,22 @@ impl Connection {
         metrics.handshake("sip", handshake_kind(stream.get_ref().1));
         let chain = stream.get_ref().1.peer_certificates();
         let shown = chain.and_then(|chain| chain.first()).and_then(|leaf| client_identity(leaf));
+        if peers == Peers::Offices {
+            let Some(office) = shown.as_ref().and_then(|(identity, _)| office_of(identity)) else {
+                return metrics.dropped("listen", "no-office-in-certificate");
+            };
+            self.flow.side = Side::Office(office);
+        }
         let shown = shown.map(|(identity, key)| (identity, key, revocations));
-        self.talk(stream, shown).await;
+        self.talk(stream, shown, None).await;
     }
 
-    async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    /// Makes it the engine's, and serves it until it ends. `dialled`: whose dial it answers; we connected.
+    pub(in crate::shell) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         self,
         stream: S,
-        shown: Option<(ClientIdentity, CertificateKey, watch::Receiver<Revocations>)>,
+        shown: Option<Shown>,
+        dialled: Option<DialTicket>,
     ) {
         let Self { flow, limits, place, shared } = self;
         let (outgoing, to_send) = mpsc::channel(limits.send_queue.max(1));
@@ -168,6 +197,12 @@ impl Connection {
         if shared.inlet.send(opened).await.is_err() {
             return;
         }
+        if let Some(ticket) = dialled {
+            let result = DialResult::Open { flow, others: Vec::new() };
+            if shared.inlet.send(Arrival::Dialled { ticket, result }).await.is_err() {
+                return;
+            }
+        }
         let gauge = shared.metrics.connections(flow.transport.via_token());
         gauge.inc();
         let setup = stream::Setup {
@@ -178,6 +213,7 @@ impl Connection {
             close: closing,
             standing,
             stop: shared.stop.clone(),
+            dialled: dialled.is_some(),
         };
         let reason = stream::run(stream, setup).await;
         gauge.dec();
@@ -195,7 +231,7 @@ pub(super) async fn closed(shared: &Shared, flow: Flow, reason: CloseReason) {
 }
 
 /// An IPv4 peer of an IPv6 socket, as IPv4.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+pub(in crate::shell) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
@@ -204,7 +240,7 @@ pub(super) fn is_allowed(networks: &[Network], remote: SocketAddr) -> bool {
     networks.is_empty() || networks.iter().any(|network| network.contains(remote.ip()))
 }
 
-fn tune(stream: &TcpStream) {
+pub(in crate::shell) fn tune(stream: &TcpStream) {
     let tuned = stream
         .set_nodelay(true)
         .and_then(|()| SockRef::from(stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED)));

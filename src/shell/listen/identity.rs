@@ -12,6 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::engine::flow::ClientIdentity;
+use crate::engine::numbering::OfficeId;
 
 /// Longest name taken from a certificate, in bytes.
 const LONGEST_NAME: usize = 256;
@@ -76,6 +77,11 @@ pub fn client_identity(der: &[u8]) -> Option<(ClientIdentity, CertificateKey)> {
         not_after: u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or(0),
     };
     Some((identity, key))
+}
+
+/// The office that a verified certificate of the federation names: its common name is the office's id.
+pub fn office_of(identity: &ClientIdentity) -> Option<OfficeId> {
+    identity.common_name.parse().ok()
 }
 
 /// A connection's client certificate while the connection lives.

@@ -36,17 +36,19 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::SipLimits;
 use crate::engine::flow::{ClientIdentity, ConnectionId, Flow, FlowFailure};
+use crate::engine::routing::{DialResult, DialTicket};
 use crate::observe::Metrics;
 use crate::sip::Message;
 use crate::sip::parse::ParseError;
 
-pub use accept::{Acceptor, Security, serve};
-pub(super) use accept::{handshake_failure, handshake_kind};
+pub use accept::{Acceptor, Peers, Security, serve};
+pub(super) use accept::{Connection, Shown, canonical, handshake_failure, handshake_kind, tune};
 pub use close::CloseReason;
-pub use identity::{Revocations, client_identity, revocations};
+pub use identity::{CertificateKey, Revocations, client_identity, office_of, revocations};
 pub use places::{Place, Places};
 pub use udp::{UdpListener, UdpSender};
 pub use websocket::serve as serve_websockets;
+pub(super) use websocket::{SipFrames, talk as talk_by_websocket};
 
 /// What a listener tells the engine's task.
 #[derive(Debug)]
@@ -66,6 +68,13 @@ pub enum Arrival {
         flow: Flow,
         /// The message.
         message: Result<Message, ParseError>,
+    },
+    /// What became of a dial; comes after the connection's `Opened`.
+    Dialled {
+        /// Which.
+        ticket: DialTicket,
+        /// What became of it.
+        result: DialResult,
     },
     /// A connection is over. Comes last of it, once.
     Closed {
@@ -151,7 +160,7 @@ impl ConnectionNames {
 }
 
 /// Ends when the daemon stops, or its end of the channel is gone.
-async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
+pub(super) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 

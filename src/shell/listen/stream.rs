@@ -50,12 +50,15 @@ pub(super) struct Setup {
     pub(super) close: oneshot::Receiver<FlowFailure>,
     pub(super) standing: Option<Standing>,
     pub(super) stop: watch::Receiver<bool>,
+    /// Whether we connected: then pings are ours to send, and their answers are heard.
+    pub(super) dialled: bool,
 }
 
 /// Serves the connection until it is over.
 pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: S, setup: Setup) -> CloseReason {
-    let Setup { flow, inlet, limits, outgoing, close, standing, stop } = setup;
-    let mut wire = Wire::new(socket, outgoing);
+    let Setup { flow, inlet, limits, outgoing, close, standing, stop, dialled } = setup;
+    let side = if dialled { Side::Dialled } else { Side::Accepted };
+    let mut wire = Wire::new(socket, side, outgoing);
     let around = Around { flow, inlet, limits, close, standing, stop };
     let reason = converse(&mut wire, around).await;
     let sends_the_rest = matches!(reason, CloseReason::Engine(_) | CloseReason::Stop);
@@ -149,10 +152,10 @@ struct Wire<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    fn new(socket: S, outgoing: mpsc::Receiver<Bytes>) -> Self {
+    fn new(socket: S, side: Side, outgoing: mpsc::Receiver<Bytes>) -> Self {
         Self {
             socket,
-            framer: Framer::new(Side::Accepted),
+            framer: Framer::new(side),
             outgoing,
             writing: Bytes::new(),
             unflushed: false,

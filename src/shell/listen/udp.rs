@@ -25,6 +25,7 @@ use super::accept::{canonical, is_allowed};
 use super::{Arrival, Inlet, Shared, stopped, stun};
 use crate::config::Network;
 use crate::engine::flow::{Flow, Side};
+use crate::shell::links::Known;
 use crate::sip::Transport;
 use crate::sip::parse::{ParseError, parse};
 
@@ -42,6 +43,7 @@ pub struct UdpListener {
     local: SocketAddr,
     side: Side,
     networks: Vec<Network>,
+    known: Option<Known>,
 }
 
 /// Sends from a listener's socket. Cheap to clone.
@@ -72,7 +74,13 @@ impl UdpListener {
                 SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
             }
         }
-        Ok(Self { socket: Arc::new(UdpSocket::from_std(socket)?), local, side, networks })
+        Ok(Self { socket: Arc::new(UdpSocket::from_std(socket)?), local, side, networks, known: None })
+    }
+
+    /// Takes datagrams from those that are known, and from nobody else.
+    pub fn only_from(mut self, known: Known) -> Self {
+        self.known = Some(known);
+        self
     }
 
     /// Where it is bound.
@@ -143,6 +151,9 @@ impl UdpListener {
         let Datagram { local, remote, .. } = *datagram;
         if !is_allowed(&self.networks, remote) {
             return Err("network-not-allowed");
+        }
+        if self.known.as_ref().is_some_and(|known| !known.contains(remote.ip())) {
+            return Err("unknown-carrier");
         }
         if stun::is_stun(bytes) {
             let answer = stun::answer(bytes, remote).ok_or("stun-unusable")?;

@@ -9,11 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::accept::{Connection, canonical, closed};
+use super::accept::{Connection, Shown, canonical, closed};
 use super::identity::{Standing, client_identity};
 use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped};
 use crate::api::{SipFrame, SipSocket, SipSocketError};
 use crate::engine::flow::{Flow, FlowFailure, Side};
+use crate::engine::routing::{DialResult, DialTicket};
 use crate::shell::clock;
 use crate::sip::Transport;
 use crate::sip::parse::{ParseError, parse};
@@ -68,17 +69,45 @@ async fn admit(socket: SipSocket, revocations: tokio::sync::watch::Receiver<Revo
     let flow = Flow { transport, local, remote, connection, side: Side::Site };
     let shown = socket.peer.certificate.as_ref().and_then(|der| client_identity(der));
     let connection = Connection { flow, limits, place, shared };
-    talk(connection, socket, shown.map(|(identity, key)| (identity, key, revocations))).await;
+    talk(connection, socket, shown.map(|(identity, key)| (identity, key, revocations)), None).await;
 }
 
-async fn talk(
+/// A WebSocket that carries SIP, whoever opened it.
+pub(in crate::shell) trait SipFrames: Send {
+    /// The next frame. Cancel-safe.
+    fn recv(&mut self) -> impl Future<Output = Result<SipFrame, SipSocketError>> + Send;
+    /// Sends one SIP message.
+    fn send(&mut self, message: Bytes) -> impl Future<Output = Result<(), SipSocketError>> + Send;
+    /// Asks for a sign of life.
+    fn ping(&mut self) -> impl Future<Output = Result<(), SipSocketError>> + Send;
+    /// Says why (RFC 6455 §7.4) and closes.
+    fn close(self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;
+}
+
+impl SipFrames for SipSocket {
+    async fn recv(&mut self) -> Result<SipFrame, SipSocketError> {
+        Self::recv(self).await
+    }
+
+    async fn send(&mut self, message: Bytes) -> Result<(), SipSocketError> {
+        Self::send(self, message).await
+    }
+
+    async fn ping(&mut self) -> Result<(), SipSocketError> {
+        Self::ping(self).await
+    }
+
+    async fn close(self, code: u16, reason: &'static str) {
+        Self::close(self, code, reason).await;
+    }
+}
+
+/// Makes it the engine's, and serves it until it ends. `dialled`: whose dial it answers; we connected.
+pub(in crate::shell) async fn talk<S: SipFrames>(
     connection: Connection,
-    socket: SipSocket,
-    shown: Option<(
-        crate::engine::flow::ClientIdentity,
-        super::identity::CertificateKey,
-        tokio::sync::watch::Receiver<Revocations>,
-    )>,
+    socket: S,
+    shown: Option<Shown>,
+    dialled: Option<DialTicket>,
 ) {
     let Connection { flow, limits, place, shared } = connection;
     let (outgoing, to_send) = mpsc::channel(limits.send_queue.max(1));
@@ -94,6 +123,12 @@ async fn talk(
     if shared.inlet.send(opened).await.is_err() {
         return socket.close(GOING_AWAY, "stopping").await;
     }
+    if let Some(ticket) = dialled {
+        let result = DialResult::Open { flow, others: Vec::new() };
+        if shared.inlet.send(Arrival::Dialled { ticket, result }).await.is_err() {
+            return socket.close(GOING_AWAY, "stopping").await;
+        }
+    }
     let gauge = shared.metrics.connections(flow.transport.via_token());
     gauge.inc();
     let mut conversation = Conversation { flow, limits, socket, shared, heard: Instant::now() };
@@ -106,15 +141,15 @@ async fn talk(
     drop(place);
 }
 
-struct Conversation {
+struct Conversation<S> {
     flow: Flow,
     limits: Limits,
-    socket: SipSocket,
+    socket: S,
     shared: Shared,
     heard: Instant,
 }
 
-impl Conversation {
+impl<S: SipFrames> Conversation<S> {
     async fn run(
         &mut self,
         mut to_send: mpsc::Receiver<Bytes>,

@@ -31,9 +31,6 @@ const COMMAND_BUDGET: usize = 256;
 /// Batches read from one shared socket in one turn.
 const BATCH_BUDGET: usize = 4;
 
-/// Packets read from one phone's socket in one turn.
-const PHONE_BUDGET: usize = 8;
-
 /// Sockets that may report in one turn; the others report in the next.
 const READY_SOCKETS: usize = 256;
 
@@ -179,24 +176,23 @@ impl Worker {
         }
     }
 
-    /// Reads a phone's socket; its packets share the batch with those of other phones.
+    /// Reads one packet of a phone's socket; it shares the batch with those of other phones. A phone sends one every
+    /// 20 ms, so asking for a second would be a system call in vain; if there is one, the next turn finds it.
     fn read_phone(&mut self, position: u64, used: &mut usize) {
         let pair = PortPair((position / 2) as u16);
         let id =
             if position.is_multiple_of(2) { SocketId::PhoneRtp(pair) } else { SocketId::PhoneRtcp(pair) };
         let Ok(position) = usize::try_from(position) else { return };
         let now = Instant::now();
-        for _ in 0..PHONE_BUDGET {
-            if *used == BATCH {
-                self.flush(used);
-            }
-            let Some((_, socket)) = self.phones.get(position) else { return };
-            let Some(packet) = self.batch.packets.get_mut(*used) else { return };
-            let Ok((length, from)) = socket.recv_from(packet.space()) else { return };
-            packet.received(length);
-            self.relay_one(now, id, canonical(from), *used);
-            *used += 1;
+        if *used == BATCH {
+            self.flush(used);
         }
+        let Some((_, socket)) = self.phones.get(position) else { return };
+        let Some(packet) = self.batch.packets.get_mut(*used) else { return };
+        let Ok((length, from)) = socket.recv_from(packet.space()) else { return };
+        packet.received(length);
+        self.relay_one(now, id, canonical(from), *used);
+        *used += 1;
     }
 
     /// Gives one packet of the batch to the relay, and carries out what it says.

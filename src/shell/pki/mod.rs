@@ -31,7 +31,7 @@ pub use dtls::{DtlsKeys, load_or_make_dtls_keys};
 pub use own::{OwnCertificate, hosts_of, load_or_make_own};
 pub use server::{Loaded, Renewal, TlsEndpoint, TlsFiles};
 pub use site_ca::{Issued, Purpose, SiteCa};
-pub use sources::{check_files, https_files, sip_files};
+pub use sources::{check_files, https_files, offices_files, sip_files};
 
 use crate::config::SecretError;
 

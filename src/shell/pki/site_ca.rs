@@ -46,6 +46,8 @@ pub enum Purpose {
     Server,
     /// A phone, a browser or Asterisk.
     Client,
+    /// An office of the federation: its Branchline connects to others with it, and is connected to.
+    Office,
 }
 
 /// A fresh certificate.
@@ -124,13 +126,16 @@ impl SiteCa {
         now: WallTime,
     ) -> Result<Issued, PkiError> {
         let issued = self.paths(name)?;
-        let life = if purpose == Purpose::Server { SERVER_LIFE } else { CLIENT_LIFE };
+        let life = if purpose == Purpose::Client { CLIENT_LIFE } else { SERVER_LIFE };
         let mut params = params(name, hosts, now, life)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![match purpose {
-            Purpose::Server => ExtendedKeyUsagePurpose::ServerAuth,
-            Purpose::Client => ExtendedKeyUsagePurpose::ClientAuth,
-        }];
+        params.extended_key_usages = match purpose {
+            Purpose::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+            Purpose::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            Purpose::Office => {
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth]
+            }
+        };
         let key = KeyPair::generate().map_err(unusable)?;
         let certificate = params.signed_by(&key, &self.issuer).map_err(unusable)?;
         write(&issued.key, key.serialize_pem().as_bytes(), 0o600)?;

@@ -29,6 +29,19 @@ pub fn https_files(config: &Config, now: WallTime) -> Result<Option<TlsFiles>, P
     https(config).map(|section| section.files(own)).transpose()
 }
 
+/// The files of the listener for other offices, if there is one: everyone must show a certificate of the federation.
+pub fn offices_files(config: &Config) -> Option<TlsFiles> {
+    let tls = config.federation.tls.as_ref()?;
+    Some(TlsFiles {
+        certificate: tls.certificate.clone(),
+        key: tls.key.clone(),
+        clients: ClientCertificates::Required,
+        ca: tls.ca.clone(),
+        crl: tls.crl.clone(),
+        alpn: Vec::new(),
+    })
+}
+
 /// Loads every file that the configuration names, and changes nothing: for `branchline check`. Returns what
 /// is wrong.
 pub fn check_files(config: &Config) -> Vec<PkiError> {
@@ -36,7 +49,8 @@ pub fn check_files(config: &Config) -> Vec<PkiError> {
     let listeners = sections.into_iter().flatten().filter_map(|section| section.check(config).err());
     let uplink = config.uplink.as_ref().and_then(|uplink| uplink.tls.as_ref());
     let uplink = uplink.and_then(|tls| client_config(&tls.ca, tls.own.as_ref()).err());
-    listeners.chain(uplink).collect()
+    let offices = offices_files(config).and_then(|files| files.load().err());
+    listeners.chain(uplink).chain(offices).collect()
 }
 
 fn sip(config: &Config) -> Section<'_> {

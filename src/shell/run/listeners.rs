@@ -14,9 +14,11 @@ use super::vitals::Board;
 use crate::api::{self, Api, ApiMetrics, Parts};
 use crate::config::{Config, Network, Transport};
 use crate::engine::flow::Side;
+use crate::engine::routing::Dial;
 use crate::shell::daemon::Daemon;
 use crate::shell::https::{self, HttpsLimits};
-use crate::shell::listen::{self, Acceptor, Limits, Shared, UdpListener};
+use crate::shell::links;
+use crate::shell::listen::{self, Acceptor, Limits, Peers, Shared, UdpListener};
 use crate::shell::settings::{self, AccountBook};
 
 /// Upgraded WebSockets that may wait for a task.
@@ -68,7 +70,7 @@ impl Listeners {
                     };
                     let acceptor = Acceptor {
                         listener: into_tokio(socket)?,
-                        side: Side::Site,
+                        peers: Peers::On(Side::Site),
                         networks: listen.networks,
                         security,
                         shared: self.shared.clone(),
@@ -78,6 +80,52 @@ impl Listeners {
             }
         }
         Ok(())
+    }
+
+    /// Other offices' listener, the socket for carriers, and the task that dials links.
+    pub(super) fn open_links(
+        &mut self,
+        daemon: &Daemon,
+        offices: Option<std::net::TcpListener>,
+        carriers: Option<std::net::UdpSocket>,
+        revocations: &RevocationLists,
+    ) -> Result<mpsc::Sender<Box<Dial>>, Failure> {
+        if let (Some(socket), Some(endpoint)) = (offices, &daemon.offices_tls) {
+            let config = endpoint.subscribe();
+            let acceptor = Acceptor {
+                listener: into_tokio(socket)?,
+                peers: Peers::Offices,
+                networks: Vec::new(),
+                security: listen::Security::Tls { config, revocations: revocations.offices.subscribe() },
+                shared: self.shared.clone(),
+            };
+            self.tasks.start("offices", listen::serve(acceptor));
+        }
+        let known = links::Known::default();
+        let carriers = carriers.map(|socket| self.open_carriers(socket, known)).transpose()?;
+        let tls = daemon.config.federation.tls.clone();
+        let dialler = links::Dialler {
+            shared: self.shared.clone(),
+            credentials: tls.map(|tls| links::Credentials::new(tls.ca, tls.certificate, tls.key)),
+            revocations: revocations.offices.subscribe(),
+            carriers,
+        };
+        let (dials, waiting) = mpsc::channel(links::WAITING);
+        self.tasks.start("links", links::serve(dialler, waiting));
+        Ok(dials)
+    }
+
+    fn open_carriers(
+        &mut self,
+        socket: std::net::UdpSocket,
+        known: links::Known,
+    ) -> Result<links::Carriers, Failure> {
+        let listener = UdpListener::new(socket, Side::Gateway, Vec::new()).map_err(Failure::system)?;
+        let listener = listener.only_from(known.clone());
+        let local = listener.local();
+        self.senders.push(listener.sender());
+        self.tasks.start("carriers", listener.serve(self.shared.clone()));
+        Ok(links::Carriers { local, known })
     }
 
     pub(super) fn open_asterisk(

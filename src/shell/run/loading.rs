@@ -69,11 +69,16 @@ async fn bindings(daemon: &Daemon) -> Result<Vec<Binding>, StoreError> {
 pub(super) struct RevocationLists {
     pub(super) sip: watch::Sender<Revocations>,
     pub(super) https: watch::Sender<Revocations>,
+    pub(super) offices: watch::Sender<Revocations>,
 }
 
 impl RevocationLists {
     pub(super) fn read(daemon: &Daemon) -> Self {
-        let lists = Self { sip: watch::Sender::default(), https: watch::Sender::default() };
+        let lists = Self {
+            sip: watch::Sender::default(),
+            https: watch::Sender::default(),
+            offices: watch::Sender::default(),
+        };
         lists.reload(daemon);
         lists
     }
@@ -83,6 +88,7 @@ impl RevocationLists {
     pub(super) fn reload(&self, daemon: &Daemon) {
         reload(&self.sip, daemon.sip_tls.as_ref());
         reload(&self.https, daemon.https_tls.as_ref());
+        reload(&self.offices, daemon.offices_tls.as_ref());
     }
 }
 

@@ -32,6 +32,10 @@ pub(super) struct Sockets {
     pub(super) sip: Vec<(Listen, SipSocket)>,
     /// Our end of the signalling with Asterisk.
     pub(super) asterisk: Option<UdpSocket>,
+    /// Where other offices connect.
+    pub(super) offices: Option<TcpListener>,
+    /// For carriers by UDP.
+    pub(super) carriers: Option<UdpSocket>,
     pub(super) https: Option<TcpListener>,
     /// `None` when off, or when the port is taken: that is a condition, not the end.
     pub(super) metrics: Option<TcpListener>,
@@ -53,8 +57,18 @@ impl Sockets {
                 Failure::socket(&format!("udp {}", asterisk.local), "[asterisk] local", &error)
             })
         });
+        let federation = &config.federation;
+        let offices =
+            federation.address.map(|address| tcp(&mut activated, "offices", address, "[federation] address"));
+        let carriers = federation.udp_address.map(|address| {
+            let failed =
+                |error| Failure::socket(&format!("udp {address}"), "[federation] udp-address", &error);
+            UdpSocket::bind(address).map_err(failed)
+        });
         let sockets = Self {
             sip,
+            offices: offices.transpose()?,
+            carriers: carriers.transpose()?,
             asterisk: asterisk.transpose()?,
             https: https.transpose()?,
             metrics: metrics(config, &mut activated, health)?,
@@ -75,6 +89,9 @@ impl Sockets {
             };
             (listen.transport.as_str(), local)
         });
+        let offices = self.offices.iter().map(|socket| ("offices", socket.local_addr()));
+        let carriers = self.carriers.iter().map(|socket| ("carriers", socket.local_addr()));
+        let sip = sip.chain(offices).chain(carriers);
         let web = self.https.iter().map(|socket| ("https", socket.local_addr()));
         let metrics = self.metrics.iter().map(|socket| ("metrics", socket.local_addr()));
         let bound = sip.chain(web).chain(metrics).filter_map(|(name, local)| Some((name, local.ok()?)));

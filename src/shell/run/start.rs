@@ -15,6 +15,7 @@ use super::vitals::Board;
 use super::{mirror_files, pulse, random};
 use crate::api::{self, LineCapacity};
 use crate::config::Config;
+use crate::engine::routing::Dial;
 use crate::engine::{Engine, EngineSetup, Input};
 use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
@@ -81,7 +82,7 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     let identity = dtls_identity(config)?;
     let bound = bound(&sockets, &identity);
     let names = sockets.listeners();
-    let Sockets { sip, asterisk, https, metrics, media } = sockets;
+    let Sockets { sip, asterisk, offices, carriers, https, metrics, media } = sockets;
     let loaded = Loaded::read(daemon).await?;
     mirror_files::write(config, &loaded.accounts, &daemon.health).await;
     let accounts = loaded.book();
@@ -93,7 +94,8 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     let mut listeners = Listeners::new(daemon, inlet, stopping.clone());
     listeners.open_sip(daemon, sip, &revocations)?;
     listeners.open_asterisk(config, asterisk)?;
-    let wires = Wires { senders: listeners.senders.clone(), arrivals, events, port };
+    let dials = listeners.open_links(daemon, offices, carriers, &revocations)?;
+    let wires = Wires { dials, senders: listeners.senders.clone(), arrivals, events, port };
     let uplink = Uplink::open(daemon);
     let cache = RoamingCache::open(daemon);
     let roaming = cache.as_ref().and_then(|cache| cache.store.clone());
@@ -191,6 +193,7 @@ fn start_workers(
 
 /// What leads to the engine's task and away from it.
 struct Wires {
+    dials: mpsc::Sender<Box<Dial>>,
     senders: Vec<listen::UdpSender>,
     arrivals: mpsc::Receiver<listen::Arrival>,
     events: WorkerEvents,
@@ -205,7 +208,7 @@ fn start_engine(
     (uplink, mut cache): (Option<&Uplink>, Option<RoamingCache>),
     wires: Wires,
 ) -> Result<EngineEnd, Failure> {
-    let Wires { senders, arrivals, events, port } = wires;
+    let Wires { dials, senders, arrivals, events, port } = wires;
     let (orders, ordered) = mpsc::channel(QUESTIONS);
     let (questions, questioned) = mpsc::channel(QUESTIONS);
     let (commands, ice) = (workers.media.commands(), Arc::clone(&workers.connectivity));
@@ -213,6 +216,7 @@ fn start_engine(
         flows: Flows::new(senders, daemon.metrics.clone()),
         media: Box::new(move |command| commands.send(command.clone()).map_err(|_| Box::new(command))),
         connectivity: Box::new(move |command| ice.command(command)),
+        links: dials,
         store: daemon.store.clone(),
         switchboard: port.switchboard,
         metrics: daemon.metrics.clone(),

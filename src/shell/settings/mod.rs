@@ -16,12 +16,14 @@ use std::time::Duration;
 pub use accounts::AccountBook;
 pub use rows::{RowFlaw, account, binding, binding_row, write_of};
 
+use tracing::warn;
+
 use crate::api;
-use crate::config::{Config, CountryCode, Ice};
+use crate::config::{Config, CountryCode, Ice, LinkPassword, read_key};
 use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
 use crate::engine::settings::{
-    AsteriskSettings, CallSettings, LockOutSettings, MediaSettings, RateSettings, RegistrarSettings,
-    RoutingSettings, Settings,
+    AsteriskSettings, CallSettings, LinkCredentials, LockOutSettings, MediaSettings, RateSettings,
+    RegistrarSettings, RoutingSettings, Settings,
 };
 use crate::media::PortNumbers;
 use crate::media::relay::RelaySettings;
@@ -91,8 +93,31 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             duration: limits.lockout_time,
         },
         rate: RateSettings { per_second: limits.messages_per_second, burst: limits.message_burst },
-        routing: RoutingSettings::default(),
+        routing: routing(config),
         max_transactions: MAX_TRANSACTIONS,
+    }
+}
+
+/// Links, numbers and places of the site's own. A password that cannot be read is left out: its link says so when it is
+/// challenged.
+fn routing(config: &Config) -> RoutingSettings {
+    let federation = &config.federation;
+    let read = |known: &LinkPassword| match read_key(&known.password) {
+        Ok(bytes) => {
+            let password = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            Some((known.name.clone(), LinkCredentials { username: known.username.clone(), password }))
+        }
+        Err(error) => {
+            warn!(reason = "link-password", name = known.name.as_str(), "left out: {error}");
+            None
+        }
+    };
+    RoutingSettings {
+        links: federation.links.clone(),
+        credentials: federation.credentials.iter().filter_map(read).collect(),
+        main_number: federation.main_number.clone(),
+        places: federation.places.clone(),
+        ..RoutingSettings::default()
     }
 }
 

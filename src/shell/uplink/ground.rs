@@ -43,7 +43,7 @@ impl Ground {
             Filter::Commands(own),
             Filter::Status(own),
             Filter::Roaming,
-            Filter::RoamingCredentials,
+            Filter::Visitors,
         ];
         filters.iter().map(ToString::to_string).collect()
     }
@@ -83,10 +83,7 @@ impl Ground {
     /// Hands on what came to whoever takes care of it. Brokers send no more than fits here before they are answered.
     pub(super) fn hand_on(&self, arrived: Arrived) {
         match &arrived.topic {
-            Topic::RoutesDesired(_)
-            | Topic::Command { .. }
-            | Topic::Roaming(_)
-            | Topic::RoamingCredentials(_) => {
+            Topic::RoutesDesired(_) | Topic::Command { .. } | Topic::Roaming(_) | Topic::Visitor(_) => {
                 if self.arrivals.try_send(arrived).is_err() {
                     error!(
                         reason = "arrivals-full",

@@ -12,7 +12,7 @@ use super::ground::{Ground, SharedGround};
 use super::session::Arrived;
 use crate::engine::{Publication, RoamingInput};
 use crate::shell::engine_task::Order;
-use crate::uplink::{CredentialsDocument, Document, RoamingDocument, Topic};
+use crate::uplink::{Document, Refusal, RoamingDocument, Topic, VisitorDocument};
 
 /// How often the engine hears that the session is alive.
 const CONFIRM: Duration = Duration::from_secs(10);
@@ -21,11 +21,10 @@ const CONFIRM: Duration = Duration::from_secs(10);
 pub(super) fn publish(ground: &Ground, publication: &Publication) {
     let (topic, payload) = match publication {
         Publication::Entry(entry) => {
-            (Topic::Roaming(entry.aor.extension.clone()), RoamingDocument::of(entry).write())
+            (Topic::Roaming(entry.aor.extension.clone()), RoamingDocument::from(entry).write())
         }
         Publication::Verifier(record) => {
-            let topic = Topic::RoamingCredentials(record.aor.extension.clone());
-            (topic, CredentialsDocument::of(record).write())
+            (Topic::Visitor(record.aor.extension.clone()), VisitorDocument::from(&**record).write())
         }
     };
     if !ground.retained.set_once(topic, payload) {
@@ -52,9 +51,9 @@ impl RoamingInlet {
         match read(arrived) {
             Ok(Some(input)) => self.tell(input).await,
             Ok(None) => {}
-            Err(words) => {
+            Err(refusal) => {
                 self.ground.metrics.dropped("uplink", "roaming-document");
-                debug!(topic = %arrived.topic, "a roaming document is left out: {words}");
+                debug!(topic = %arrived.topic, "a roaming document is left out: {refusal}");
             }
         }
     }
@@ -82,28 +81,19 @@ impl RoamingInlet {
     }
 }
 
-fn read(arrived: &Arrived) -> Result<Option<RoamingInput>, String> {
+fn read(arrived: &Arrived) -> Result<Option<RoamingInput>, Refusal> {
     if arrived.payload.is_empty() {
         // Taken away by hand; what is known stays until it expires.
         return Ok(None);
     }
-    let refused = |refusal: crate::uplink::Refusal| refusal.to_string();
-    let is_of_topic = |extension: &str| arrived.topic.to_string().ends_with(&format!("/{extension}"));
-    let elsewhere = || Err("it is of another extension than its topic".to_owned());
     match &arrived.topic {
-        Topic::Roaming(_) => {
-            let document = RoamingDocument::read(&arrived.payload).map_err(refused)?;
-            if !is_of_topic(&document.extension) {
-                return elsewhere();
-            }
-            document.entry().map(|entry| Some(RoamingInput::Entry(entry))).map_err(refused)
+        Topic::Roaming(extension) => {
+            let entry = RoamingDocument::read(&arrived.payload)?.entry(extension)?;
+            Ok(Some(RoamingInput::Entry(entry)))
         }
-        Topic::RoamingCredentials(_) => {
-            let document = CredentialsDocument::read(&arrived.payload).map_err(refused)?;
-            if !is_of_topic(&document.extension) {
-                return elsewhere();
-            }
-            document.record().map(|record| Some(RoamingInput::Verifier(record))).map_err(refused)
+        Topic::Visitor(extension) => {
+            let record = VisitorDocument::read(&arrived.payload)?.record(extension)?;
+            Ok(Some(RoamingInput::Verifier(record)))
         }
         _ => Ok(None),
     }

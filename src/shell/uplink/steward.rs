@@ -47,7 +47,7 @@ impl Steward {
         match &arrived.topic {
             Topic::RoutesDesired(_) => self.routes.pushed(arrived.payload.clone()).await,
             Topic::Command { kind, id, .. } => self.commands.arrived(kind, id, &arrived.payload).await,
-            Topic::Roaming(_) | Topic::RoamingCredentials(_) => self.roaming.arrived(&arrived).await,
+            Topic::Roaming(_) | Topic::Visitor(_) => self.roaming.arrived(&arrived).await,
             _ => {}
         }
         arrived.done();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::*;
 
 /// A link by a short description: `par-sip SipTrunk PAR sips:par.example`.
-pub(in crate::engine) fn link(text: &str) -> Link {
+pub(crate) fn link(text: &str) -> Link {
     let mut words = text.split(' ');
     let mut word = || words.next().expect("four words");
     let (id, kind, office, address) = (word(), word(), word(), word());
@@ -34,7 +34,7 @@ pub(in crate::engine) fn link(text: &str) -> Link {
 }
 
 /// A route: `PAR-* par-sip,par-iax`.
-pub(in crate::engine) fn route(text: &str) -> Route {
+pub(crate) fn route(text: &str) -> Route {
     let (pattern, links) = text.split_once(' ').expect("two words");
     Route {
         pattern: pattern.parse().unwrap(),
@@ -46,7 +46,7 @@ pub(in crate::engine) fn route(text: &str) -> Route {
     }
 }
 
-pub(in crate::engine) fn parts(links: Vec<Link>, routes: Vec<Route>) -> TableParts {
+pub(crate) fn parts(links: Vec<Link>, routes: Vec<Route>) -> TableParts {
     TableParts {
         office: "BRU".parse().unwrap(),
         revision: Revision(1),
@@ -58,7 +58,7 @@ pub(in crate::engine) fn parts(links: Vec<Link>, routes: Vec<Route>) -> TablePar
     }
 }
 
-pub(in crate::engine) fn table(links: Vec<Link>, routes: Vec<Route>) -> Arc<RouteTable> {
+pub(crate) fn table(links: Vec<Link>, routes: Vec<Route>) -> Arc<RouteTable> {
     Arc::new(RouteTable::new(parts(links, routes)).expect("a sound table"))
 }
 

@@ -86,7 +86,7 @@ impl Bench {
         self.address = listener.local_addr().unwrap();
         let networks = if network.is_empty() { Vec::new() } else { vec![network.parse().unwrap()] };
         let shared = self.shared.clone();
-        self.serve(serve(Acceptor { listener, side: Side::Site, networks, security, shared }));
+        self.serve(serve(Acceptor { listener, peers: Peers::On(Side::Site), networks, security, shared }));
     }
 
     pub(super) async fn dial(&self) -> TcpStream {
