@@ -261,7 +261,7 @@ fn visitors_survive_a_restart() {
     assert!(world.engine.registrar().serves(&ann().extension));
     assert_eq!(world.whereabouts(&ann()), Whereabouts::Local);
     assert!(world.said().is_empty(), "nothing new to tell");
-    let phone = world.phone("32-1001", Transport::Udp);
+    let phone = world.phone("32-1001", Transport::Tls);
     assert_eq!(world.ann_signs_in(phone, "secret"), 200);
 
     let mut world = World::restored(paris(), accounts(), bindings, world.now);
@@ -321,7 +321,9 @@ fn a_flood_of_visitors_that_must_be_looked_up_is_bounded() {
     world.holds_fetches = true;
     let mut statuses = Vec::new();
     for number in 0..260 {
-        let phone = world.phone(&format!("32-{}", 20_000 + number), Transport::Tls);
+        let place = format!("10.0.{}.{}:5060", number / 200, 1 + number % 200);
+        let phone =
+            world.phone_at(&format!("32-{}", 20_000 + number), Transport::Tls, testing::address(&place));
         let contact = world.contact_of(phone);
         let first = world.register_text(phone, &format!("32-{}", 20_000 + number), &contact, "");
         world.wire(phone, &first);
