@@ -95,26 +95,36 @@ impl Sender {
 
     /// Sends `sets`, one for each office, and waits at most `patience` for all their boxes.
     pub(super) fn send(&mut self, sets: &[RouteSet], patience: Duration) -> Result<Vec<Pushed>, Failure> {
-        let mut open = BTreeMap::new();
+        let (mut open, mut done) = (BTreeMap::new(), Vec::new());
         for set in sets {
-            let before = self.fleet.of(set.office()).and_then(|view| view.reported.clone());
+            let view = self.fleet.of(set.office());
+            let before = view.and_then(|view| view.reported.clone());
+            let sent = Sent { revision: set.revision(), digest: digest(set)?, before };
+            // What is in force already is applied: a box need not say it again.
+            if view.and_then(OfficeView::in_force) == Some(sent.digest) {
+                done.push(sent.into(set.office(), PushOutcome::Applied(None)));
+            } else {
+                open.insert(set.office(), sent);
+            }
             self.archive.keep(set)?;
             self.session.publish(&Topic::RoutesDesired(set.office()), set.write())?;
-            open.insert(set.office(), Sent { revision: set.revision(), digest: digest(set)?, before });
         }
-        let (mut done, until) = (Vec::new(), Instant::now() + patience);
-        // What is in force already is applied: a box need not say it again.
-        let view = |office: &OfficeId| self.fleet.of(*office);
-        let known: Vec<_> = open
-            .iter()
-            .filter(|(office, sent)| sent.is_in_force(view(office)))
-            .map(|(office, _)| *office)
-            .collect();
-        done.extend(
-            known
-                .into_iter()
-                .filter_map(|office| Some(open.remove(&office)?.into(office, PushOutcome::Applied(None)))),
-        );
+        self.hear(open, patience, &mut done)?;
+        for bad in done.iter().filter(|pushed| pushed.is_bad()) {
+            self.archive.set_aside(bad.office, bad.revision);
+        }
+        done.sort_by_key(|pushed| pushed.office);
+        Ok(done)
+    }
+
+    /// Hears what the boxes of `open` say; after `patience` the rest is silent.
+    fn hear(
+        &mut self,
+        mut open: BTreeMap<OfficeId, Sent>,
+        patience: Duration,
+        done: &mut Vec<Pushed>,
+    ) -> Result<(), Failure> {
+        let until = Instant::now() + patience;
         while !open.is_empty()
             && let Some(message) = self.session.next(Some(until))?
         {
@@ -130,11 +140,7 @@ impl Sender {
             let outcome = sent.silence(self.fleet.of(office), patience);
             done.push(sent.into(office, outcome));
         }
-        for bad in done.iter().filter(|pushed| pushed.is_bad()) {
-            self.archive.set_aside(bad.office, bad.revision);
-        }
-        done.sort_by_key(|pushed| pushed.office);
-        Ok(done)
+        Ok(())
     }
 
     pub(super) const fn archive(&self) -> &Archive {
@@ -153,10 +159,6 @@ struct Sent {
 impl Sent {
     fn into(self, office: OfficeId, outcome: PushOutcome) -> Pushed {
         Pushed { office, revision: self.revision, digest: self.digest, outcome }
-    }
-
-    fn is_in_force(&self, view: Option<&OfficeView>) -> bool {
-        view.and_then(OfficeView::in_force) == Some(self.digest)
     }
 
     /// What a report says of this set, if it does and is new.
