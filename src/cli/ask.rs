@@ -114,6 +114,7 @@ fn print_status(status: &StatusView, out: &mut dyn Write) -> Result<(), Failure>
         ["version".to_owned(), status.version.clone()],
         ["state".to_owned(), format!("{}, up {uptime}, pid {}", status.state, status.pid)],
         ["asterisk".to_owned(), status.asterisk.clone()],
+        ["uplink".to_owned(), status.uplink.clone()],
         ["extensions".to_owned(), status.extensions.to_string()],
         ["registered".to_owned(), status.registrations.to_string()],
         ["calls".to_owned(), status.calls.to_string()],

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::routing::{CredentialName, Link, Places};
+use crate::engine::routing::{CredentialName, Link, Places, RouteTable};
 
 /// `[federation]`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Federation {
     /// Where other offices connect, by TLS; `None` without certificates.
     pub address: Option<SocketAddr>,
@@ -19,6 +19,8 @@ pub struct Federation {
     pub main_number: Option<String>,
     /// The site's own links.
     pub links: Vec<Arc<Link>>,
+    /// The site's own links and routes as a table; `None` without routes.
+    pub site: Option<Arc<RouteTable>>,
     /// With what we answer challenges of links' peers.
     pub credentials: Vec<LinkPassword>,
     /// Where the site's devices are.
@@ -47,4 +49,102 @@ pub struct LinkPassword {
     pub username: String,
     /// The file that holds the password.
     pub password: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::{Config, ConfigError, Environment, parse};
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        parse(Path::new("b.toml"), text, &Environment::default())
+    }
+
+    const ALL: &str = r#"
+[office]
+id = "BRU"
+[federation]
+address = "127.0.0.1:5062"
+udp-address = "127.0.0.1:5064"
+certificate = "/pki/bru.pem"
+key = "/pki/bru.key"
+ca = "/pki/ca.pem"
+main-number = "+3225551000"
+geo = "geo:50.8466,4.3528"
+civic = "Rue 1"
+[[federation.link]]
+id = "par"
+kind = "SipTrunk"
+office = "PAR"
+address = "sips:par.example:5062"
+[[federation.link]]
+id = "carrier"
+kind = "PstnGateway"
+address = "sip:sip.carrier.example"
+credentials = "carrier"
+register = "10m"
+max-calls = 8
+[[federation.route]]
+pattern = "PAR-*"
+links = ["par"]
+[[federation.route]]
+pattern = "0*"
+links = ["carrier"]
+strip = 1
+prefix = "+32"
+[[federation.credential]]
+name = "carrier"
+username = "bru"
+password-file = "/secret"
+[[federation.place]]
+networks = ["10.1.0.0/16"]
+extensions = ["1001"]
+civic = "Hall"
+callback = "+3225551077"
+"#;
+
+    #[test]
+    fn everything_is_read() {
+        let federation = load(ALL).unwrap().federation;
+        assert_eq!(federation.address.map(|address| address.port()), Some(5062));
+        assert_eq!(federation.links.len(), 2);
+        let site = federation.site.unwrap();
+        let sent: Vec<_> = site.find("025551234").map(|route| route.rewrite.apply("025551234")).collect();
+        assert_eq!(sent, [Some("+3225551234".to_owned())]);
+        assert_eq!(federation.credentials[0].name.as_str(), "carrier");
+        let place = federation.places.of(None, "10.1.2.3".parse().ok());
+        assert_eq!(
+            (place.civic.as_deref(), place.geo.as_deref()),
+            (Some("Hall"), Some("geo:50.8466,4.3528"))
+        );
+    }
+
+    #[test]
+    fn nothing_is_federation_by_default() {
+        assert_eq!(load("").unwrap().federation, super::Federation::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (from, to, expected) in [
+            ("ca = \"/pki/ca.pem\"", "", "federation.certificate: certificate, key and ca come together"),
+            ("kind = \"SipTrunk\"", "kind = \"Trunk\"", "federation.link.kind: expected SipTrunk, IaxTrunk"),
+            ("office = \"PAR\"", "", "federation.link: office: expected the office at the other end"),
+            ("sips:par.example:5062", "sip:par.example", "federation.link: address: expected sip:HOST"),
+            (
+                "credentials = \"carrier\"",
+                "credentials = \"x\"",
+                "no [[federation.credential]] is called \"x\"",
+            ),
+            ("id = \"carrier\"", "id = \"par\"", "two links are called \"par\""),
+            ("links = [\"carrier\"]", "links = [\"far\"]", "`far` is no link of this set"),
+            ("geo:50.8466,4.3528", "geo:here", "expected a location as in"),
+            ("+3225551000", "main", "expected a number as carriers want it"),
+            ("127.0.0.1:5062", "127.0.0.1:5061", "is already taken by a SIP listener"),
+        ] {
+            let error = load(&ALL.replace(from, to)).expect_err(to).to_string();
+            assert!(error.contains(expected), "{from} -> {to}: {error}");
+        }
+    }
 }

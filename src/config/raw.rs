@@ -182,6 +182,7 @@ tables! {
         geo: Key<String>,
         civic: Key<String>,
         link: Vec<Spanned<FederationLink>>,
+        route: Vec<Spanned<FederationRoute>>,
         credential: Vec<Spanned<FederationCredential>>,
         place: Vec<Spanned<FederationPlace>>,
     }
@@ -198,6 +199,13 @@ tables! {
         weight: Key<u16>,
         max_calls: Key<u32>,
         probe: Text<Time>,
+    }
+    /// `[[federation.route]]`
+    FederationRoute {
+        pattern: Key<String>,
+        links: Vec<Spanned<String>>,
+        strip: Key<u8>,
+        prefix: Key<String>,
     }
     /// `[[federation.credential]]`
     FederationCredential {

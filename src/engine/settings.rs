@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::NumberPlan;
-use crate::engine::routing::{CredentialName, Link, Places};
+use crate::engine::routing::{CredentialName, Link, Places, RouteTable};
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 use crate::sip::Transport;
@@ -45,6 +45,8 @@ pub struct Settings {
 pub struct RoutingSettings {
     /// The site's own links: in force whatever ops push. A link of the route set with the same id gives way to them.
     pub links: Vec<Arc<Link>>,
+    /// The site's own routes over them: answer what the pushed ones do not.
+    pub site: Option<Arc<RouteTable>>,
     /// How long an attempt over a link waits for the first response, 100 included, before the next one is made.
     pub first_response: Duration,
     /// How long an attempt to another office waits for ringing or an answer after its 100.
@@ -63,6 +65,7 @@ impl Default for RoutingSettings {
     fn default() -> Self {
         Self {
             links: Vec::new(),
+            site: None,
             first_response: Duration::from_secs(1),
             progress: Duration::from_secs(4),
             progress_outside: Duration::from_secs(10),

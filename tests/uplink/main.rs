@@ -4,6 +4,7 @@ mod by_hand;
 mod commands;
 mod events;
 mod ops;
+mod probation;
 mod roll_out;
 mod routes;
 mod sessions;

@@ -167,9 +167,11 @@ async fn a_box_says_why_it_refuses_and_silence_is_explained() -> Outcome {
     desk.write("bru.json", &route_set("BRU", 5, 10))?;
     assert_eq!(desk.run_signing(&["push", "bru.json"])?.code, 0);
     desk.write("bru.json", &route_set("BRU", 4, 10))?;
-    refused(&desk.run_signing(&["push", "bru.json", "--json"])?, "stale")?;
+    let older = desk.run_signing(&["push", "bru.json", "--json"])?;
+    assert!(older.code == 65 && older.errors.contains("revision 5 is there already"), "{older:?}");
+    refused(&desk.run_signing(&["push", "bru.json", "--json", "--force"])?, "stale")?;
     desk.write("bru.json", &route_set("BRU", 5, 11))?;
-    refused(&desk.run_signing(&["push", "bru.json", "--json"])?, "conflict")?;
+    refused(&desk.run_signing(&["push", "bru.json", "--json", "--force"])?, "conflict")?;
     desk.type_in(&["keygen", "stranger"])?;
     desk.write("bru.json", &route_set("BRU", 6, 11))?;
     refused(&desk.run(&["push", "bru.json", "--json", "--signing-key", "stranger.key"])?, "unknown-key")?;

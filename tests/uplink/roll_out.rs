@@ -30,14 +30,16 @@ async fn stages_follow_each_other_and_stop_at_the_first_error() -> Outcome {
         told["stages"].as_array().into_iter().flatten().map(|stage| stage[0]["office"].clone()).collect();
     assert_eq!(order, ["BRU", "PAR", "LON"]);
 
-    // LON's new revision is too low for its box: PAR is not sent to.
-    for (office, revision) in [("BRU", 2), ("LON", 1), ("PAR", 2)] {
-        desk.write(&format!("sets/{office}.json"), &route_set(office, revision, 20))?;
+    // LON's box does not know who signed its set: PAR is not sent to.
+    for office in ["BRU", "LON", "PAR"] {
+        desk.write(&format!("sets/{office}.json"), &route_set(office, 2, 20))?;
     }
+    desk.type_in(&["keygen", "stranger"])?;
+    desk.type_in(&["sign", "sets/LON.json", "--signing-key", "stranger.key", "--out", "sets/LON.json"])?;
     let told =
         desk.run_signing(&["roll-out", "sets", "--stage", "1", "--stage", "66%", "--settle", "300ms"])?;
     assert_eq!(told.code, 65, "{told:?}");
-    assert!(told.text.contains("LON     1         refused  conflict"), "{}", told.text);
+    assert!(told.text.contains("LON     2         refused  unknown-key"), "{}", told.text);
     assert!(told.text.ends_with("stopped; not sent: PAR\n"), "{}", told.text);
     let fleet = desk.run(&["status", "--json"])?.json()?;
     let revisions: Vec<_> =

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use crate::BINARY;
 use crate::sites::{SOON, Site, condition, topic};
 
-const DESIRED: &str = "routes/desired";
-const REPORTED: &str = "routes/reported";
+pub(crate) const DESIRED: &str = "routes/desired";
+pub(crate) const REPORTED: &str = "routes/reported";
 
 /// A key of ops, and its name.
 pub(crate) struct Ops {
@@ -65,12 +65,12 @@ pub(crate) fn set(revision: u64, address: &str, probation: &str) -> Value {
     })
 }
 
-fn with_key(setup: Setup, ops: &Ops) -> Setup {
+pub(crate) fn with_key(setup: Setup, ops: &Ops) -> Setup {
     setup.with("uplink.route-keys", ops.line())
 }
 
 /// Pushes a document and waits for a report that pleases.
-async fn push(
+pub(crate) async fn push(
     broker: &Broker,
     ear: &mut Ear,
     document: &str,

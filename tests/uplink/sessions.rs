@@ -101,3 +101,29 @@ async fn certificates_that_do_not_fit_are_named() -> Outcome {
     .await?;
     office.close().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_without_news_costs_nearly_nothing() -> Outcome {
+    let site = Site::new()?;
+    let broker = site.broker("one").await?;
+    let office = site.office(&[&broker], "").await?;
+    let alone = Office::open(BINARY, peers::office::Setup::without_asterisk()).await?;
+    let mut ear = broker.listen().await?;
+    ear.until(&topic("health"), SOON, |health| health["broker"] == broker.url()).await?;
+    let before = (processor_time(&office)?, processor_time(&alone)?);
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    let (with, without) = (processor_time(&office)? - before.0, processor_time(&alone)? - before.1);
+    println!("in 6 s: {with} ms of processor time with an uplink, {without} ms without");
+    assert!(with < without + 200, "{with} ms against {without} ms");
+    office.close().await?;
+    alone.close().await
+}
+
+/// The processor time that the daemon has used, in milliseconds (proc_pid_stat(5): 100 ticks a second).
+fn processor_time(office: &Office) -> Outcome<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", office.pid()))?;
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let field =
+        |place: usize| after_name.split_whitespace().nth(place).and_then(|text| text.parse::<u64>().ok());
+    Ok((field(11).unwrap_or(0) + field(12).unwrap_or(0)) * 10)
+}

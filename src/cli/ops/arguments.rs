@@ -156,6 +156,9 @@ pub struct Push {
     /// How long to wait for the boxes
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub timeout: Duration,
+    /// Send it even if the office has a newer revision, which its box will refuse
+    #[arg(long)]
+    pub force: bool,
     /// The broker.
     #[command(flatten)]
     pub broker: BrokerArguments,

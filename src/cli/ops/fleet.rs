@@ -6,7 +6,8 @@ use super::session::Message;
 use crate::time::WallTime;
 use crate::uplink::route_set::RouteSet;
 use crate::uplink::{
-    Digest, Document, Filter, HealthReport, OfficeId, Presence, Reported, Status, Topic, Whose,
+    Digest, Document, Filter, HealthReport, OfficeId, Outcome, Presence, Reported, Revision, Status, Topic,
+    Whose,
 };
 
 /// What an office said last.
@@ -102,6 +103,18 @@ impl OfficeView {
     /// The digest of the set in force.
     pub(super) fn in_force(&self) -> Option<Digest> {
         self.reported.as_ref()?.in_force.as_ref()?.digest
+    }
+
+    /// The newest set: the one in force, or the one desired unless the box refused it.
+    pub(super) fn newest(&self) -> Option<(Revision, Option<Digest>)> {
+        let reported = self.reported.as_ref();
+        let in_force = reported.and_then(|reported| Some((reported.revision()?, self.in_force())));
+        let desired = self.desired.as_ref().map(|set| (set.revision(), set.digest().ok()));
+        let is_refused = |digest: &Digest| {
+            reported.is_some_and(|reported| reported.outcome == Outcome::Refused && reported.is_about(digest))
+        };
+        let desired = desired.filter(|(_, digest)| !digest.as_ref().is_some_and(is_refused));
+        [in_force, desired].into_iter().flatten().max_by_key(|(revision, _)| *revision)
     }
 
     /// The names of what is wrong now.

@@ -51,6 +51,9 @@ pub(super) fn push(wish: &Push, json: bool, out: &mut dyn Write) -> Result<(), F
     let sets = sets::read_all(&wish.files, key.as_ref())?;
     let offices: Vec<OfficeId> = sets.iter().map(RouteSet::office).collect();
     let mut sender = Sender::open(&wish.broker, &offices, Archive::open(&wish.state)?)?;
+    if !wish.force {
+        sender.check_revisions(&sets)?;
+    }
     let pushed = sender.send(&sets, wish.timeout)?;
     print(&pushed, json, out)?;
     judge(&pushed)
@@ -72,28 +75,56 @@ impl Sender {
         Ok(Self { session, fleet, archive })
     }
 
+    /// Sees that none of `sets` would take the place of a newer one.
+    pub(super) fn check_revisions(&self, sets: &[RouteSet]) -> Result<(), Failure> {
+        for set in sets {
+            let newest = self.fleet.of(set.office()).and_then(OfficeView::newest);
+            if let Some((revision, digest)) = newest
+                && revision >= set.revision()
+                && digest != set.digest().ok()
+            {
+                let words = format!(
+                    "revision {revision} is there already; expected a higher one than {}",
+                    set.revision()
+                );
+                return Err(Failure::BadInput(format!("{}: {words}", set.office())));
+            }
+        }
+        Ok(())
+    }
+
     /// Sends `sets`, one for each office, and waits at most `patience` for all their boxes.
     pub(super) fn send(&mut self, sets: &[RouteSet], patience: Duration) -> Result<Vec<Pushed>, Failure> {
-        let mut open = BTreeMap::new();
+        let (mut open, mut done) = (BTreeMap::new(), Vec::new());
         for set in sets {
-            let before = self.fleet.of(set.office()).and_then(|view| view.reported.clone());
+            let view = self.fleet.of(set.office());
+            let before = view.and_then(|view| view.reported.clone());
+            let sent = Sent { revision: set.revision(), digest: digest(set)?, before };
+            // What is in force already is applied: a box need not say it again.
+            if view.and_then(OfficeView::in_force) == Some(sent.digest) {
+                done.push(sent.into(set.office(), PushOutcome::Applied(None)));
+            } else {
+                open.insert(set.office(), sent);
+            }
             self.archive.keep(set)?;
             self.session.publish(&Topic::RoutesDesired(set.office()), set.write())?;
-            open.insert(set.office(), Sent { revision: set.revision(), digest: digest(set)?, before });
         }
-        let (mut done, until) = (Vec::new(), Instant::now() + patience);
-        // What is in force already is applied: a box need not say it again.
-        let view = |office: &OfficeId| self.fleet.of(*office);
-        let known: Vec<_> = open
-            .iter()
-            .filter(|(office, sent)| sent.is_in_force(view(office)))
-            .map(|(office, _)| *office)
-            .collect();
-        done.extend(
-            known
-                .into_iter()
-                .filter_map(|office| Some(open.remove(&office)?.into(office, PushOutcome::Applied(None)))),
-        );
+        self.hear(open, patience, &mut done)?;
+        for bad in done.iter().filter(|pushed| pushed.is_bad()) {
+            self.archive.set_aside(bad.office, bad.revision);
+        }
+        done.sort_by_key(|pushed| pushed.office);
+        Ok(done)
+    }
+
+    /// Hears what the boxes of `open` say; after `patience` the rest is silent.
+    fn hear(
+        &mut self,
+        mut open: BTreeMap<OfficeId, Sent>,
+        patience: Duration,
+        done: &mut Vec<Pushed>,
+    ) -> Result<(), Failure> {
+        let until = Instant::now() + patience;
         while !open.is_empty()
             && let Some(message) = self.session.next(Some(until))?
         {
@@ -109,11 +140,7 @@ impl Sender {
             let outcome = sent.silence(self.fleet.of(office), patience);
             done.push(sent.into(office, outcome));
         }
-        for bad in done.iter().filter(|pushed| pushed.is_bad()) {
-            self.archive.set_aside(bad.office, bad.revision);
-        }
-        done.sort_by_key(|pushed| pushed.office);
-        Ok(done)
+        Ok(())
     }
 
     pub(super) const fn archive(&self) -> &Archive {
@@ -132,10 +159,6 @@ struct Sent {
 impl Sent {
     fn into(self, office: OfficeId, outcome: PushOutcome) -> Pushed {
         Pushed { office, revision: self.revision, digest: self.digest, outcome }
-    }
-
-    fn is_in_force(&self, view: Option<&OfficeView>) -> bool {
-        view.and_then(OfficeView::in_force) == Some(self.digest)
     }
 
     /// What a report says of this set, if it does and is new.

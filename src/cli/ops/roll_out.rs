@@ -31,8 +31,9 @@ pub(super) fn roll_out(wish: &RollOut, json: bool, out: &mut dyn Write) -> Resul
     let sets = sets::read_all(&wish.files, key.as_ref())?;
     let offices: Vec<OfficeId> = sets.iter().map(RouteSet::office).collect();
     let stages = plan(&wish.stages, &offices)?;
-    let mut sets: BTreeMap<OfficeId, RouteSet> = sets.into_iter().map(|set| (set.office(), set)).collect();
     let mut sender = Sender::open(&wish.broker, &offices, Archive::open(&wish.state)?)?;
+    sender.check_revisions(&sets)?;
+    let mut sets: BTreeMap<OfficeId, RouteSet> = sets.into_iter().map(|set| (set.office(), set)).collect();
     let mut told = Teller { json, out, pushed: Vec::new() };
     let count = stages.len();
     for (number, stage) in (1..).zip(stages) {

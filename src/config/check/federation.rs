@@ -8,8 +8,11 @@ use toml::Spanned;
 use super::{Checker, days, plain, seconds};
 use crate::config::federation::{Federation, FederationTls, LinkPassword};
 use crate::config::raw::{self, Key};
-use crate::config::sections::Sip;
-use crate::engine::routing::{HealthPolicy, Link, LinkKind, MOST_PLACES, Place, Places, Subnet};
+use crate::config::sections::{Office, Sip};
+use crate::engine::routing::{
+    EmergencyPlan, HealthPolicy, Limits, Link, LinkKind, MOST_PLACES, OfficeId, Place, Places, Revision,
+    Rewrite, Route, RouteTable, Subnet, TableParts,
+};
 
 /// Links of the site's own at most; ops push the others.
 const MOST_LINKS: usize = 64;
@@ -19,7 +22,7 @@ const MOST_CREDENTIALS: usize = 64;
 const LONGEST_CIVIC: usize = 200;
 
 impl Checker<'_> {
-    pub(super) fn federation(&mut self, raw: &raw::Federation, sip: &Sip) -> Federation {
+    pub(super) fn federation(&mut self, raw: &raw::Federation, sip: &Sip, office: &Office) -> Federation {
         let tls = self.federation_tls(raw);
         let address = plain(&raw.address, SocketAddr::from(([0, 0, 0, 0], 5062)));
         let taken = sip.listen.iter().any(|listen| {
@@ -33,12 +36,16 @@ impl Checker<'_> {
             self.refuse(super::place(&raw.address), "federation.address", message);
         }
         let credentials = self.credentials(&raw.credential);
+        let refused = self.problems.len();
+        let links = self.links(&raw.link, &credentials);
+        let are_sound = self.problems.len() == refused;
         Federation {
             address: tls.is_some().then_some(address),
             udp_address: raw.udp_address.as_ref().map(|written| written.get_ref().0),
             tls,
             main_number: self.number_outside(&raw.main_number, "federation.main-number"),
-            links: self.links(&raw.link, &credentials),
+            site: if are_sound { self.site_table(&raw.route, &links, office) } else { None },
+            links,
             credentials,
             places: self.places(raw),
         }
@@ -146,7 +153,8 @@ impl Checker<'_> {
         if let Some((field, expected)) = link.flaw()
             && self.complete
         {
-            self.refuse(Some(one.span()), &format!("federation.link.{field}"), expected);
+            let name = format!("federation.link.{field}");
+            self.refuse(Some(one.span()), &name, format!("{field}: {expected}"));
         }
         let is_gateway = link.kind == LinkKind::PstnGateway;
         if is_gateway && link.office.is_some() {
@@ -183,6 +191,44 @@ impl Checker<'_> {
             Err(expected) => {
                 let message = format!("{expected}, found \"{}\"", written.get_ref());
                 self.refuse(Some(written.span()), &format!("federation.link.{name}"), message);
+                None
+            }
+        }
+    }
+
+    /// The site's own routes over its own links.
+    fn site_table(
+        &mut self,
+        raw: &[Spanned<raw::FederationRoute>],
+        links: &[Arc<Link>],
+        office: &Office,
+    ) -> Option<Arc<RouteTable>> {
+        let mut routes = Vec::new();
+        for one in raw {
+            match route(one.get_ref()) {
+                Ok(route) => routes.push(route),
+                Err(_) if !self.complete => {}
+                Err(expected) => self.refuse(Some(one.span()), "federation.route", expected),
+            }
+        }
+        if routes.is_empty() {
+            return None;
+        }
+        let parts = TableParts {
+            office: office.id,
+            revision: Revision::default(),
+            not_after: None,
+            links: links.iter().map(|link| (**link).clone()).collect(),
+            routes,
+            emergency: EmergencyPlan::default(),
+            limits: Limits::default(),
+        };
+        match RouteTable::new(parts) {
+            Ok(table) => Some(Arc::new(table)),
+            Err(flaw) => {
+                if self.complete {
+                    self.refuse(raw.first().map(Spanned::span), "federation.route", flaw.to_string());
+                }
                 None
             }
         }
@@ -260,4 +306,22 @@ impl Checker<'_> {
         }
         Some(text.clone())
     }
+}
+
+fn route(raw: &raw::FederationRoute) -> Result<Route, String> {
+    let expected = "expected `pattern` and `links`, as in pattern = \"PAR-*\", links = [\"par\"]";
+    let pattern = raw.pattern.as_ref().ok_or(expected)?.get_ref();
+    let links = raw.links.iter().map(|link| link.get_ref().parse()).collect::<Result<_, _>>()?;
+    let prefix = raw.prefix.as_ref().map(|prefix| prefix.get_ref().as_str()).unwrap_or_default();
+    Ok(Route {
+        office: OfficeId::split(pattern).map(|(office, _)| office),
+        pattern: pattern.parse()?,
+        links,
+        priority: 0,
+        cost: 0,
+        rewrite: Rewrite::Edit {
+            strip: raw.strip.as_ref().map_or(0, |strip| *strip.get_ref()),
+            prefix: prefix.into(),
+        },
+    })
 }

@@ -40,7 +40,7 @@ pub(super) fn check(
     let https = checker.https(&file.https, &sip.listen);
     let office = checker.office(&file.office);
     let config = Config {
-        federation: checker.federation(&file.federation, &sip),
+        federation: checker.federation(&file.federation, &sip, &office),
         uplink: checker.uplink(&file.uplink, &office),
         office,
         paths: checker.paths(&file.paths),

@@ -73,9 +73,9 @@ pub(super) fn again_with_longer_session(invite: &Request, preference: session_ti
     request
 }
 
-/// The same INVITE with the answer to a challenge; nothing when it has one already, or we cannot answer.
-pub(super) fn again_with_proof(
-    invite: &Request,
+/// The same request with the answer to a challenge; nothing when it has one already, or we cannot answer.
+pub fn again_with_proof(
+    request: &Request,
     response: &Response,
     known: &LinkCredentials,
     cnonce: u64,
@@ -85,7 +85,7 @@ pub(super) fn again_with_proof(
     } else {
         (HeaderName::ProxyAuthenticate, HeaderName::ProxyAuthorization)
     };
-    if invite.headers.has(&answers) {
+    if request.headers.has(&answers) {
         return None;
     }
     let challenges = response.headers.challenges(&asks);
@@ -93,10 +93,12 @@ pub(super) fn again_with_proof(
     let keys = UserKeys::new(&known.username, &challenge.realm, &known.password);
     let cnonce = format!("{cnonce:016x}");
     let proof =
-        client::answer(challenge, &known.username, &keys, (&Method::Invite, &invite.uri), &cnonce, 1).ok()?;
-    let mut request = invite.clone();
-    let number = invite.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
-    request.headers.set(&CSeq { number, method: Method::Invite });
+        client::answer(challenge, &known.username, &keys, (&request.method, &request.uri), &cnonce, 1)
+            .ok()?;
+    let mut request = request.clone();
+    let number = request.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
+    let method = request.method.clone();
+    request.headers.set(&CSeq { number, method });
     request.headers.push(answers, proof.to_string());
     Some(request)
 }

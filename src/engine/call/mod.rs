@@ -67,7 +67,7 @@ pub use calls::{Calls, InDialog};
 pub use cause::Cause;
 pub use effects::{Effects, MediaStock};
 pub use id::{CallId, LegId};
-pub use invitation::{ALLOW, our_contact};
+pub use invitation::{ALLOW, again_with_proof, our_contact};
 pub use leg::{Leg, LegState, Party, Wire};
 pub use model::{Call, CallState};
 pub(super) use outward::{caller_from, passed};

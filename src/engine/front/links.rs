@@ -40,6 +40,9 @@ impl Engine {
                 LinkOrder::Close(flow) => {
                     self.out.push_back(Output::Close { flow, reason: FlowFailure::Closed });
                 }
+                LinkOrder::Register { token, link, flow, expires } => {
+                    self.register_with(now, token, &link, flow, expires);
+                }
                 LinkOrder::Probe { token, link, flow, patience } => {
                     let options = RequestOptions { first_response: Some(patience) };
                     let request = self.probe(&link, flow);

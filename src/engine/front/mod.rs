@@ -10,6 +10,7 @@
 //! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
 //! | media, ICE, pages | calls |
 
+mod carriers;
 mod links;
 mod messages;
 mod registrations;
@@ -37,6 +38,7 @@ use crate::engine::transaction::{self, ClientId, Event, Layer};
 use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
 use crate::time::Now;
+use carriers::Registering;
 use registrations::Waiting;
 use roaming::Federation;
 
@@ -70,6 +72,7 @@ pub struct Engine {
     mirror_clients: HashMap<ClientId, MirrorToken>,
     router: Router,
     probes: HashMap<ClientId, ProbeToken>,
+    registering: HashMap<ClientId, Registering>,
     calls: Calls,
     books: Books,
     messages: Messages,
@@ -116,6 +119,7 @@ impl Engine {
             mirror_clients: HashMap::new(),
             router: Router::default(),
             probes: HashMap::new(),
+            registering: HashMap::new(),
             calls: Calls::default(),
             messages: Messages::default(),
             stock,
@@ -128,7 +132,8 @@ impl Engine {
             store_timers: Timers::default(),
             federation: None,
         };
-        engine.router.set_own(engine.settings.routing.links.clone(), now);
+        let (links, site) = (engine.settings.routing.links.clone(), engine.settings.routing.site.clone());
+        engine.router.set_own(links, site, now);
         engine.mirror.extensions(engine.registrar.extensions(), now);
         engine.turn(now);
         engine
@@ -175,7 +180,7 @@ impl Engine {
         settings.asterisk = self.settings.asterisk;
         settings.media = self.settings.media.clone();
         self.admission.set(&settings);
-        self.router.set_own(settings.routing.links.clone(), now);
+        self.router.set_own(settings.routing.links.clone(), settings.routing.site.clone(), now);
         self.registrar.set_limits(settings.registrar.clone());
         self.settings = settings;
     }
@@ -288,6 +293,14 @@ impl Engine {
                 if let Some(token) = self.probe_of(client) {
                     self.router.links.probed(token, None, now);
                 }
+            }
+            Event::Response { client, response, .. } if self.is_registering(client) => {
+                if response.status.is_final() {
+                    self.registration_answered(now, client, Some(&response));
+                }
+            }
+            Event::Failed { client, .. } if self.is_registering(client) => {
+                self.registration_answered(now, client, None);
             }
             Event::Response { client, response, .. } if self.messages.owns(client) => {
                 if response.status.is_final() {

@@ -35,7 +35,7 @@ pub use health::{CALL_HOLD, FIRST_HOLD, Health, LONGEST_HOLD, LinkFailure, LinkS
 pub use link::{HealthPolicy, Link, LinkAddress, LinkKind, SipAddress, Technology};
 pub use links::{FAST, Links};
 pub use name::{CredentialName, LinkId, PeerName};
-pub use order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach};
+pub use order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach, RegisterToken};
 pub use pattern::{LONGEST_PATTERN, Pattern};
 pub use place::{MOST_PLACES, Place, Places, Subnet};
 pub use plan::{Choice, LinkPlan, MOST_ATTEMPTS, Query, SkipReason, Skipped, Standing, plan};

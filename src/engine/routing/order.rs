@@ -14,6 +14,10 @@ use crate::time::WallTime;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProbeToken(pub(super) u64);
 
+/// Matches a registration's outcome with its link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RegisterToken(pub(super) u64);
+
 /// What a link wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkOrder {
@@ -29,6 +33,17 @@ pub enum LinkOrder {
         flow: Flow,
         /// How long to wait for any answer.
         patience: Duration,
+    },
+    /// Register with the carrier.
+    Register {
+        /// For its outcome.
+        token: RegisterToken,
+        /// The link.
+        link: Arc<Link>,
+        /// On which flow.
+        flow: Flow,
+        /// For how long.
+        expires: Duration,
     },
     /// Close a connection that no link uses any more.
     Close(Flow),

@@ -17,6 +17,8 @@ use crate::time::Now;
 pub struct Router {
     table: Option<Arc<RouteTable>>,
     own: Vec<Arc<Link>>,
+    /// The site's own links and routes; asked when the pushed table has no answer.
+    site: Option<Arc<RouteTable>>,
     /// All links: the site's own first, then the table's that have another id.
     all: Vec<Arc<Link>>,
     /// How they are.
@@ -30,9 +32,10 @@ impl Router {
         self.refresh(now);
     }
 
-    /// The site's own links are these from now on.
-    pub fn set_own(&mut self, own: Vec<Arc<Link>>, now: Now) {
+    /// The site's own links and routes are these from now on.
+    pub fn set_own(&mut self, own: Vec<Arc<Link>>, site: Option<Arc<RouteTable>>, now: Now) {
         self.own = own;
+        self.site = site;
         self.refresh(now);
     }
 
@@ -56,10 +59,10 @@ impl Router {
         self.table.as_ref().map(|table| &table.emergency().numbers)
     }
 
-    /// Which links carry a number; nothing when no route answers it.
+    /// Which links carry a number: by the pushed table, else by the site's own; nothing when no route answers it.
     pub fn plan(&self, query: Query<'_>, asterisk_answers: bool) -> Option<LinkPlan> {
-        let table = self.table.as_ref()?;
-        plan(table, query, |link| self.links.standing(link, asterisk_answers))
+        let standing = |link: &Link| self.links.standing(link, asterisk_answers);
+        [&self.table, &self.site].into_iter().flatten().find_map(|table| plan(table, query, standing))
     }
 
     /// Every way out for an emergency call. `asterisk`: whether it answers; nothing when it cannot be asked.

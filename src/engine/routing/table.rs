@@ -43,7 +43,7 @@ pub struct Limits {
 }
 
 /// What a table is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableParts {
     /// The office it is for.
     pub office: OfficeId,
@@ -93,7 +93,7 @@ pub struct TableFlaw {
 }
 
 /// A checked route set. Immutable: a push makes a new one, and calls in progress keep the old.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct RouteTable {
     parts: TableParts,
     links: Vec<Arc<Link>>,

@@ -438,32 +438,6 @@ fn a_carrier_may_take_longer_to_ring_than_an_office() {
 }
 
 #[test]
-fn a_carrier_that_challenges_is_told_who_we_are_once() {
-    use crate::engine::settings::LinkCredentials;
-    let mut settings = super::far_ends::with_own(&[]);
-    let known = LinkCredentials { username: "bru".to_owned(), password: "secret".to_owned() };
-    settings.routing.credentials.insert("carrier".parse().unwrap(), known);
-    let mut w = World::with(settings);
-    let one = w.far_end("one", "");
-    let name = |link: &mut crate::engine::routing::Link| link.credentials = "carrier".parse().ok();
-    w.push(pushed_with(&CARRIERS[..1], &["0* one"], name));
-    let ann = w.udp_phone("1001");
-    let challenge = "WWW-Authenticate: Digest realm=\"c\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n";
-    let mut a = w.calls(ann, "025551234", &audio(4000));
-    let mut first = w.rung(one);
-    w.answers_with(&first, 401, "", challenge);
-    w.asked(&mut first, "ACK");
-    let mut b = w.rung(one);
-    let proof = b.invite.headers.get(&crate::sip::HeaderName::Authorization).expect("a proof").to_string();
-    assert!(proof.contains("username=\"bru\"") && !proof.contains("secret"), "{proof}");
-    w.answers_with(&b, 401, "", challenge);
-    w.asked(&mut b, "ACK");
-    w.refused(&mut a, 500);
-    assert_eq!(tried(&w), rows(&[("one", "failed", "sip-401")]));
-    w.closes();
-}
-
-#[test]
 fn through_asterisk_its_death_is_the_next_links_turn() {
     let mut w = World::with_asterisk();
     let two = w.far_end("two", "PAR");

@@ -9,6 +9,7 @@ mod asterisk;
 mod asterisk_down;
 mod caller_id;
 mod cancelling;
+mod carriers;
 mod chaos;
 mod descriptions;
 mod digits;

@@ -272,3 +272,21 @@ fn an_offices_message_reaches_the_extension() {
     w.feed(Input::Drain);
     w.closes();
 }
+
+#[test]
+fn the_sites_own_routes_answer_what_the_pushed_ones_do_not() {
+    let mut settings = super::far_ends::with_own(&[PAR]);
+    settings.routing.site = Some(pushed(&[PAR], &["PAR-* par", "NYC-* par"]));
+    let mut w = World::with(settings);
+    let (par, nyc) = (w.far_end("par", "PAR"), w.far_end("nyc", "NYC"));
+    w.push(pushed(&[NYC], &["NYC-* nyc"]));
+    let ann = w.udp_phone("1001");
+    for (number, there) in [("PAR-1002", par), ("NYC-1002", nyc)] {
+        let mut a = w.calls(ann, number, &audio(4000));
+        let mut b = w.rung(there);
+        w.answers(&b, 486, "");
+        w.asked(&mut b, "ACK");
+        w.refused(&mut a, 486);
+    }
+    w.closes();
+}

@@ -86,4 +86,5 @@ fn requests_are_written_as_documented() {
     let text = |request: ControlRequest| serde_json::to_string(&request).unwrap();
     assert_eq!(text(ControlRequest::Status), "{\"get\":\"status\"}");
     assert_eq!(text(ControlRequest::ReloadAccounts), "{\"do\":\"reload-accounts\"}");
+    assert_eq!(text(ControlRequest::Drain), "{\"do\":\"drain\"}");
 }

@@ -20,6 +20,8 @@ pub struct StatusView {
     pub state: String,
     /// `up`, `down` or `off` (not configured).
     pub asterisk: String,
+    /// `off` (not configured), `down`, or the broker in use.
+    pub uplink: String,
     /// Accounts.
     pub extensions: usize,
     /// Bindings.

@@ -41,7 +41,7 @@ use super::control::{CallView, RegistrationView};
 use super::listen::Arrival;
 use super::systemd::Heartbeat;
 use crate::engine::registrar::Accounts;
-use crate::engine::routing::RouteTable;
+use crate::engine::routing::{LinkView, RouteTable};
 use crate::engine::settings::Settings;
 use crate::engine::web::WebInput;
 use crate::engine::{Engine, Input, RoamingInput, StoreTicket};
@@ -85,6 +85,8 @@ pub enum Question {
     Calls(oneshot::Sender<Vec<CallView>>),
     /// Which device is registered where.
     Registrations(oneshot::Sender<Vec<RegistrationView>>),
+    /// The federation links and how they are.
+    Links(oneshot::Sender<Vec<LinkView>>),
 }
 
 /// Where inputs come from; every channel is bounded.
@@ -241,6 +243,7 @@ impl Turning {
             match question {
                 Question::Calls(reply) => drop(reply.send(views::calls(&self.engine))),
                 Question::Registrations(reply) => drop(reply.send(views::registrations(&self.engine))),
+                Question::Links(reply) => drop(reply.send(self.engine.router().links.overview().collect())),
             }
             moved = true;
         }

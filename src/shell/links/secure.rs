@@ -25,8 +25,11 @@ const FRESH: Duration = Duration::from_secs(60);
 pub struct Credentials {
     ca: PathBuf,
     own: (PathBuf, PathBuf),
-    read: Arc<Mutex<Option<(Instant, Arc<ClientConfig>)>>>,
+    read: Arc<Mutex<Option<Read>>>,
 }
+
+/// What the files gave, and when.
+type Read = (Instant, Arc<ClientConfig>);
 
 impl Credentials {
     /// From these files: who signs all offices' certificates, this office's own, and its key.
@@ -99,8 +102,7 @@ fn failure_of(error: &std::io::Error) -> DialFailure {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::InvalidCertificate(CertificateError::BadEncoding)) => DialFailure::Handshake,
         Some(rustls::Error::InvalidCertificate(_)) => DialFailure::Certificate,
-        Some(_) => DialFailure::Handshake,
         None if error.kind() == std::io::ErrorKind::TimedOut => DialFailure::TimedOut,
-        None => DialFailure::Handshake,
+        Some(_) | None => DialFailure::Handshake,
     }
 }

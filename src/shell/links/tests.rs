@@ -146,20 +146,20 @@ impl Site {
     }
 }
 
-fn dial(text: &str, budget: u64) -> Box<Dial> {
+fn dial(text: &str, budget: u64) -> Dial {
     let link = link(text);
     let LinkAddress::Sip(address) = link.address else { panic!("a SIP address") };
-    Box::new(Dial {
+    Dial {
         ticket: DialTicket(7),
         link: link.id,
         kind: link.kind,
         office: link.office,
         address: Arc::new(address),
         budget: Duration::from_millis(budget),
-    })
+    }
 }
 
-fn to_par(host: &str, port: u16) -> Box<Dial> {
+fn to_par(host: &str, port: u16) -> Dial {
     dial(&format!("par SipTrunk PAR sips:{host}:{port}"), 2_000)
 }
 
@@ -169,7 +169,7 @@ async fn offices_know_each_other_by_their_certificates() {
     let (mut bru, mut par) = (Site::new(), Site::new());
     let address = par.listen(federation.files("PAR")).await;
     let dials = bru.dialler(Some(federation.credentials("BRU")));
-    dials.send(to_par("localhost", address.port())).await.unwrap();
+    dials.send(Box::new(to_par("localhost", address.port()))).await.unwrap();
     let Arrival::Opened { flow, identity, line } = bru.next().await else { panic!("it opens first") };
     assert_eq!((flow.side, flow.transport), (Side::Office("PAR".parse().unwrap()), Transport::Tls));
     assert_eq!(identity.unwrap().common_name, "PAR");
@@ -197,7 +197,7 @@ async fn another_office_than_the_one_meant_is_not_taken() {
     let (mut bru, nyc) = (Site::new(), Site::new());
     let address = nyc.listen(federation.files("NYC")).await;
     let dials = bru.dialler(Some(federation.credentials("BRU")));
-    dials.send(to_par("localhost", address.port())).await.unwrap();
+    dials.send(Box::new(to_par("localhost", address.port()))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::Certificate);
 }
 
@@ -207,10 +207,10 @@ async fn a_stranger_and_a_wrong_name_are_not_taken() {
     let (mut bru, par) = (Site::new(), Site::new());
     let address = par.listen(strangers.files("PAR")).await;
     let dials = bru.dialler(Some(federation.credentials("BRU")));
-    dials.send(to_par("localhost", address.port())).await.unwrap();
+    dials.send(Box::new(to_par("localhost", address.port()))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::Certificate, "signed by somebody else");
     let address = par.listen(federation.files("PAR")).await;
-    dials.send(to_par("127.0.0.1", address.port())).await.unwrap();
+    dials.send(Box::new(to_par("127.0.0.1", address.port()))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::Certificate, "the certificate names localhost");
 }
 
@@ -220,7 +220,7 @@ async fn a_certificate_that_names_no_office_does_not_get_in() {
     let (mut bru, mut par) = (Site::new(), Site::new());
     let address = par.listen(federation.files("PAR")).await;
     let dials = bru.dialler(Some(federation.credentials("phone-1001")));
-    dials.send(to_par("localhost", address.port())).await.unwrap();
+    dials.send(Box::new(to_par("localhost", address.port()))).await.unwrap();
     // Over TLS 1.3 the client learns of it when the connection ends.
     assert!(matches!(bru.next().await, Arrival::Opened { .. }));
     assert!(matches!(bru.next().await, Arrival::Dialled { .. }));
@@ -236,7 +236,7 @@ async fn a_handshake_that_stalls_ends_with_its_budget() {
     let port = listener.local_addr().unwrap().port();
     let dials = bru.dialler(Some(federation.credentials("BRU")));
     let began = Instant::now();
-    dials.send(dial(&format!("par SipTrunk PAR sips:localhost:{port}"), 300)).await.unwrap();
+    dials.send(Box::new(dial(&format!("par SipTrunk PAR sips:localhost:{port}"), 300))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::TimedOut);
     assert!(began.elapsed() < Duration::from_secs(2));
     drop(listener);
@@ -250,14 +250,14 @@ async fn a_closed_port_an_unknown_name_and_missing_certificates_say_so() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let dials = bru.dialler(Some(federation.credentials("BRU")));
-    dials.send(to_par("127.0.0.1", port)).await.unwrap();
+    dials.send(Box::new(to_par("127.0.0.1", port))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::Refused);
-    dials.send(to_par("no-such-host.invalid", port)).await.unwrap();
+    dials.send(Box::new(to_par("no-such-host.invalid", port))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::Unresolved);
     let dials = bru.dialler(None);
-    dials.send(to_par("127.0.0.1", port)).await.unwrap();
+    dials.send(Box::new(to_par("127.0.0.1", port))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::NotEquipped);
-    dials.send(dial(&format!("own PstnGateway - sip:127.0.0.1:{port}"), 500)).await.unwrap();
+    dials.send(Box::new(dial(&format!("own PstnGateway - sip:127.0.0.1:{port}"), 500))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::NotEquipped, "no socket for carriers");
 }
 
@@ -275,7 +275,7 @@ async fn the_socket_for_carriers_takes_datagrams_of_those_it_was_sent_to() {
     let remote = carrier.local_addr().unwrap();
     carrier.send_to(OPTIONS.as_bytes(), local).await.unwrap();
     let text = format!("own PstnGateway - sip:127.0.0.7:{}", remote.port());
-    dials.send(dial(&text, 500)).await.unwrap();
+    dials.send(Box::new(dial(&text, 500))).await.unwrap();
     let Arrival::Dialled { result: DialResult::Open { flow, .. }, .. } = bru.next().await else {
         panic!("nothing of a stranger was heard")
     };
@@ -319,7 +319,7 @@ async fn the_gateway_is_spoken_to_by_websocket() {
     let address = gateway(federation.files("GW"), "sip").await;
     let dials = bru.dialler(Some(federation.credentials("BRU")));
     let text = format!("gw ApiGateway PAR wss://localhost:{}/sip", address.port());
-    dials.send(dial(&text, 2_000)).await.unwrap();
+    dials.send(Box::new(dial(&text, 2_000))).await.unwrap();
     let Arrival::Opened { flow, .. } = bru.next().await else { panic!("it opens") };
     assert_eq!((flow.side, flow.transport), (Side::Gateway, Transport::Wss));
     assert!(matches!(bru.next().await, Arrival::Dialled { result: DialResult::Open { .. }, .. }));
@@ -333,6 +333,6 @@ async fn a_server_that_speaks_something_else_is_no_gateway() {
     let address = gateway(federation.files("GW"), "chat").await;
     let dials = bru.dialler(Some(federation.credentials("BRU")));
     let text = format!("gw ApiGateway - wss://localhost:{}/sip", address.port());
-    dials.send(dial(&text, 2_000)).await.unwrap();
+    dials.send(Box::new(dial(&text, 2_000))).await.unwrap();
     assert_eq!(bru.failed().await, DialFailure::Handshake);
 }

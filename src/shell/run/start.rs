@@ -80,17 +80,14 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     let config = &daemon.config;
     let sockets = Sockets::open(config, &daemon.health)?;
     let identity = dtls_identity(config)?;
-    let bound = bound(&sockets, &identity);
-    let names = sockets.listeners();
+    let (bound, names) = (bound(&sockets, &identity), sockets.listeners());
     let Sockets { sip, asterisk, offices, carriers, https, metrics, media } = sockets;
     let loaded = Loaded::read(daemon).await?;
     mirror_files::write(config, &loaded.accounts, &daemon.health).await;
-    let accounts = loaded.book();
+    let (accounts, revocations) = (loaded.book(), RevocationLists::read(daemon));
     let (workers, events) = start_workers(config, media, &bound, identity)?;
     let (line, port) = api::line::line(LineCapacity::default());
-    let (stop, stopping) = watch::channel(false);
-    let (inlet, arrivals) = mpsc::channel(ARRIVALS);
-    let revocations = RevocationLists::read(daemon);
+    let ((stop, stopping), (inlet, arrivals)) = (watch::channel(false), mpsc::channel(ARRIVALS));
     let mut listeners = Listeners::new(daemon, inlet, stopping.clone());
     listeners.open_sip(daemon, sip, &revocations)?;
     listeners.open_asterisk(config, asterisk)?;
@@ -101,7 +98,7 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     let roaming = cache.as_ref().and_then(|cache| cache.store.clone());
     let engine = start_engine(daemon, &bound, loaded, &workers, (uplink.as_ref(), cache), wires)?;
     let uplink = UplinkEnd::start(uplink, roaming, &engine, queries);
-    let board = Arc::new(board(daemon, &engine, &accounts, names));
+    let board = Arc::new(board(daemon, &engine, &uplink, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;
     let Listeners { mut tasks, limits, .. } = listeners;
@@ -123,12 +120,19 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     })
 }
 
-fn board(daemon: &Daemon, engine: &EngineEnd, accounts: &Arc<AccountBook>, listeners: Vec<String>) -> Board {
+fn board(
+    daemon: &Daemon,
+    engine: &EngineEnd,
+    uplink: &UplinkEnd,
+    accounts: &Arc<AccountBook>,
+    listeners: Vec<String>,
+) -> Board {
     Board {
         health: daemon.health.clone(),
         metrics: daemon.metrics.clone(),
         overview: engine.overview.clone(),
         accounts: Arc::clone(accounts),
+        uplink: uplink.eye.clone(),
         listeners,
         ground: Mutex::new(daemon.status()),
     }
@@ -229,6 +233,23 @@ fn start_engine(
     let WorkerEvents { media, connectivity } = events;
     let (orders_in, questions_in, pages) = (ordered, questioned, port.inputs);
     let inlets = Inlets { orders: orders_in, media, connectivity, pages, arrivals, questions: questions_in };
+    let routes = uplink.and_then(Uplink::table).map(Input::Routes);
+    let roaming = cache.iter_mut().flat_map(RoamingCache::inputs).map(Input::Roaming);
+    let engine = make_engine(daemon, bound, loaded, routes.into_iter().chain(roaming))?;
+    let heartbeat = Heartbeat::default();
+    let (glance, overview, calls) = Glance::new();
+    let mut tasks = Tasks::default();
+    tasks.start("engine", engine_task::run(engine, inlets, outlets, heartbeat.clone(), glance));
+    Ok(EngineEnd { tasks, orders, questions, overview, calls, heartbeat })
+}
+
+/// The engine with what survived; the last good routes and what was known of roaming are in force at once.
+fn make_engine(
+    daemon: &Daemon,
+    bound: &Bound,
+    loaded: Loaded,
+    known: impl Iterator<Item = Input>,
+) -> Result<Engine, Failure> {
     let mut engine = Engine::new(EngineSetup {
         settings: settings::engine_settings(&daemon.config, bound),
         accounts: loaded.accounts,
@@ -236,14 +257,8 @@ fn start_engine(
         seed: random()?,
         now: clock::now(),
     });
-    for input in cache.iter_mut().flat_map(RoamingCache::inputs) {
-        engine.handle_input(clock::now(), Input::Roaming(input));
-    }
-    let heartbeat = Heartbeat::default();
-    let (glance, overview, calls) = Glance::new();
-    let mut tasks = Tasks::default();
-    tasks.start("engine", engine_task::run(engine, inlets, outlets, heartbeat.clone(), glance));
-    Ok(EngineEnd { tasks, orders, questions, overview, calls, heartbeat })
+    known.for_each(|input| engine.handle_input(clock::now(), input));
+    Ok(engine)
 }
 
 /// Watches every part that must turn.

@@ -10,11 +10,12 @@ use super::tasks::Tasks;
 use crate::shell::control::ControlQuery;
 use crate::shell::flash::RoamingStore;
 use crate::shell::uplink::outbox::Outbox;
-use crate::shell::uplink::{EventDesk, Uplink, Wires};
+use crate::shell::uplink::{EventDesk, Uplink, UplinkEye, Wires};
 
 /// The running uplink; without `[uplink]` it has no tasks.
 pub(super) struct UplinkEnd {
     pub(super) tasks: Tasks,
+    pub(super) eye: Option<UplinkEye>,
     desk: Option<EventDesk>,
     outbox: Option<Outbox>,
     roaming: Option<RoamingStore>,
@@ -32,11 +33,12 @@ impl UplinkEnd {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = Tasks::default();
         let Some(uplink) = uplink else {
-            return Self { tasks, desk: None, outbox: None, roaming, stop };
+            return Self { tasks, eye: None, desk: None, outbox: None, roaming, stop };
         };
-        let (desk, outbox) = (Some(uplink.desk()), Some(uplink.outbox()));
+        let (eye, desk, outbox) = (Some(uplink.eye()), Some(uplink.desk()), Some(uplink.outbox()));
         let wires = Wires {
             orders: engine.orders.clone(),
+            questions: engine.questions.clone(),
             overview: engine.overview.clone(),
             queries: queries.clone(),
             stop: stopping,
@@ -44,7 +46,7 @@ impl UplinkEnd {
         for (name, task) in uplink.tasks(wires) {
             tasks.start(name, task);
         }
-        Self { tasks, desk, outbox, roaming, stop }
+        Self { tasks, eye, desk, outbox, roaming, stop }
     }
 
     /// Tells ops that something changed what the box does.

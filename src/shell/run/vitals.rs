@@ -9,6 +9,7 @@ use crate::observe::{Condition, Health, Metrics};
 use crate::shell::control::StatusView;
 use crate::shell::engine_task::Overview;
 use crate::shell::settings::AccountBook;
+use crate::shell::uplink::UplinkEye;
 
 /// The conditions under which calls cannot be served.
 const FAILING: [Condition; 2] = [Condition::EngineStalled, Condition::MediaStalled];
@@ -20,6 +21,8 @@ pub(super) struct Board {
     pub(super) metrics: Metrics,
     pub(super) overview: watch::Receiver<Overview>,
     pub(super) accounts: Arc<AccountBook>,
+    /// The uplink, if there is one.
+    pub(super) uplink: Option<UplinkEye>,
     /// Where we listen, as bound: `tls 0.0.0.0:5061`.
     pub(super) listeners: Vec<String>,
     /// What changes at a reload only, and the daemon's state.
@@ -34,6 +37,7 @@ impl Board {
         StatusView {
             uptime_seconds: self.metrics.uptime().as_secs(),
             asterisk: overview.asterisk_word().to_owned(),
+            uplink: self.uplink.as_ref().map_or_else(|| "off".to_owned(), UplinkEye::word),
             extensions: self.accounts.len(),
             registrations: overview.registrations,
             calls: overview.calls,

@@ -114,6 +114,7 @@ fn routing(config: &Config) -> RoutingSettings {
     };
     RoutingSettings {
         links: federation.links.clone(),
+        site: federation.site.clone(),
         credentials: federation.credentials.iter().filter_map(read).collect(),
         main_number: federation.main_number.clone(),
         places: federation.places.clone(),

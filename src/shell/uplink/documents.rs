@@ -11,6 +11,7 @@ use crate::observe::ConditionReport;
 use crate::shell::clock;
 use crate::shell::engine_task::Overview;
 use crate::time::WallTime;
+use crate::uplink::probation::Vitals;
 use crate::uplink::{
     ConditionEntry, Document, Event, EventKind, HealthReport, Moment, Presence, Sequence, Status, Unknown,
     V1, Worth,
@@ -48,8 +49,8 @@ pub(super) fn health(ground: &Ground, overview: &Overview) -> HealthReport {
         boot: ground.boot.clone(),
         at: now(),
         conditions: ground.health.snapshot().into_iter().map(condition).collect(),
-        counts: counts(overview, &ground.outbox.accounts()),
-        links: BTreeMap::new(),
+        counts: counts(overview, &ground.links.vitals(), &ground.outbox.accounts()),
+        links: ground.links.named(),
         unknown: broker.into_iter().collect(),
     }
 }
@@ -73,12 +74,16 @@ fn condition(report: ConditionReport) -> ConditionEntry {
     }
 }
 
-fn counts(overview: &Overview, accounts: &Accounts) -> BTreeMap<String, u64> {
+fn counts(overview: &Overview, links: &Vitals, accounts: &Accounts) -> BTreeMap<String, u64> {
     let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     let mut counts: BTreeMap<String, u64> = [
         ("calls", number(overview.calls)),
         ("registrations", number(overview.registrations)),
         ("connections", number(overview.connections)),
+        ("links", links.links),
+        ("links-up", links.links_up),
+        ("calls-over-links", links.calls),
+        ("calls-over-links-failed", links.calls_failed),
         ("events-put", accounts.put),
         ("events-sent", accounts.sent),
         ("events-acknowledged", accounts.acknowledged),

@@ -8,6 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
+use super::links::LinkBoard;
 use super::outbox::{Accounts, Outbox};
 use super::reason::EndReason;
 use super::retained::Retained;
@@ -30,6 +31,8 @@ pub(super) struct Ground {
     /// To whoever takes care of route sets and commands.
     pub(super) arrivals: mpsc::Sender<Arrived>,
     pub(super) figures: Figures,
+    /// The federation links.
+    pub(super) links: LinkBoard,
     /// The broker in use.
     pub(super) broker: Mutex<Option<Broker>>,
 }

@@ -25,6 +25,7 @@
 //! | `documents`, `events` | made of what the shell knows |
 //! | `routes`, `last_good`, `probation` | route sets: pushed, kept on flash, watched |
 //! | `commands` | requests of ops |
+//! | `links` | the federation links |
 //! | `roaming` | where extensions are |
 //! | `pulse` | health |
 
@@ -34,6 +35,7 @@ mod documents;
 mod events;
 mod ground;
 mod last_good;
+mod links;
 pub mod outbox;
 mod pulse;
 mod reason;
@@ -56,16 +58,16 @@ pub use reason::EndReason;
 
 use super::control::ControlQuery;
 use super::daemon::Daemon;
-use super::engine_task::{Order, Overview, PublishOutlet};
+use super::engine_task::{Order, Overview, PublishOutlet, Question};
 use super::hex;
 use crate::config::{self, OfficeId, RouteKey};
 use crate::engine::routing::RouteTable;
 use crate::uplink::backoff::Failover;
-use crate::uplink::probation::Vitals;
 use crate::uplink::{EventKind, OutboxLimits, Topic, TrustedKeys, VerifyingKey};
 use commands::Commands;
 use ground::{Figures, Ground, SharedGround};
 use last_good::LastGood;
+use links::LinkBoard;
 use outbox::{LossReport, Outbox, OutboxOptions};
 use retained::Retained;
 use roaming::RoamingInlet;
@@ -85,11 +87,24 @@ pub struct Uplink {
     found: Found,
 }
 
+/// Sees how the uplink is, for the status.
+#[derive(Clone, Debug)]
+pub struct UplinkEye(SharedGround);
+
+impl UplinkEye {
+    /// `down`, or the broker in use.
+    pub fn word(&self) -> String {
+        self.0.broker_in_use().unwrap_or_else(|| "down".to_owned())
+    }
+}
+
 /// How the uplink reaches the rest of the daemon.
 #[derive(Debug)]
 pub struct Wires {
     /// To the engine.
     pub orders: mpsc::Sender<Order>,
+    /// Asks the engine.
+    pub questions: mpsc::Sender<Question>,
     /// The engine at a glance.
     pub overview: watch::Receiver<Overview>,
     /// To the daemon's own loop.
@@ -127,6 +142,7 @@ impl Uplink {
             health: daemon.health.clone(),
             metrics: daemon.metrics.clone(),
             arrivals: sender,
+            links: LinkBoard::new(desk.over_links()),
             broker: std::sync::Mutex::default(),
         });
         let status = documents::online(&ground);
@@ -151,6 +167,11 @@ impl Uplink {
         self.found.table.clone()
     }
 
+    /// Sees how the uplink is.
+    pub fn eye(&self) -> UplinkEye {
+        UplinkEye(Arc::clone(&self.ground))
+    }
+
     /// The outbox, to be closed last.
     pub fn outbox(&self) -> Outbox {
         self.ground.outbox.clone()
@@ -159,16 +180,14 @@ impl Uplink {
     /// The tasks, to be started by whoever owns them.
     pub fn tasks(self, wires: Wires) -> Vec<NamedTask> {
         let Self { ground, desk, arrivals, found } = self;
-        let Wires { orders, overview, queries, stop } = wires;
-        let seen = overview.clone();
-        let vitals = Box::new(move || vitals(&seen.borrow()));
-        let inlet = RoamingInlet::new(Arc::clone(&ground), orders.clone());
-        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, vitals, found);
+        let Wires { orders, questions, overview, queries, stop } = wires;
+        let roaming = RoamingInlet::new(Arc::clone(&ground), orders.clone());
+        let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, found);
         let commands = Commands::new(Arc::clone(&ground), queries, desk);
-        let steward = Steward { commands, routes, roaming: inlet };
+        let steward = Steward { commands, routes, roaming };
         vec![
             ("uplink-steward", Box::pin(steward.run(arrivals, stop.clone()))),
-            ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, stop.clone()))),
+            ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, questions, stop.clone()))),
             ("uplink", Box::pin(keep_connected(ground, stop))),
         ]
     }
@@ -202,10 +221,6 @@ fn trusted(config: &config::Uplink) -> TrustedKeys {
         }
     }
     trusted
-}
-
-fn vitals(_overview: &Overview) -> Vitals {
-    Vitals::default()
 }
 
 /// Resolves when the uplink shall stop.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::ground::SharedGround;
 use super::{documents, stopped};
-use crate::shell::engine_task::Overview;
+use crate::shell::engine_task::{Overview, Question};
 use crate::uplink::{Document, HealthReport, Topic};
 
 /// How often it is looked at: a condition that flaps is published no more often.
@@ -17,6 +17,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) async fn run(
     ground: SharedGround,
     overview: watch::Receiver<Overview>,
+    questions: mpsc::Sender<Question>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut look = interval(LOOK);
@@ -27,6 +28,7 @@ pub(super) async fn run(
             _ = look.tick() => {}
             () = stopped(&mut stop) => return,
         }
+        ground.links.refresh(&questions).await;
         ground.figures.show(&ground.outbox.accounts());
         let report = documents::health(&ground, &overview.borrow());
         let is_due = published.as_ref().is_none_or(|(last, at)| {

@@ -28,7 +28,7 @@ use crate::engine::routing::RouteTable;
 use crate::observe::Condition;
 use crate::shell::clock;
 use crate::shell::engine_task::Order;
-use crate::uplink::probation::{Fall, Probation, Verdict, Vitals};
+use crate::uplink::probation::{Fall, Probation, Verdict};
 use crate::uplink::route_set::{self, Acceptance, Accepted, RejectReason, Rejection, RouteSet};
 use crate::uplink::{
     Because, Digest, Document, Moment, OfficeId, Outcome, Reported, SetName, Topic, TrustedKeys, Unknown, V1,
@@ -36,9 +36,6 @@ use crate::uplink::{
 
 /// Starts of the daemon during one probation after which its set gives way: a crash at the first use of a set is such a start.
 pub(super) const MOST_STARTS: u32 = 3;
-
-/// Tells how the links are.
-pub(super) type VitalsSource = Box<dyn Fn() -> Vitals + Send>;
 
 /// The sets on flash, as they were found at start.
 #[derive(Debug)]
@@ -91,7 +88,6 @@ pub(super) struct Routes {
     ground: SharedGround,
     desk: EventDesk,
     orders: mpsc::Sender<Order>,
-    vitals: VitalsSource,
     file: LastGood,
     trusted: Arc<TrustedKeys>,
     kept: Kept,
@@ -107,13 +103,11 @@ impl Routes {
         ground: SharedGround,
         desk: EventDesk,
         orders: mpsc::Sender<Order>,
-        vitals: VitalsSource,
         found: Found,
     ) -> Self {
         let Found { file, trusted, kept, table, flaw } = found;
         let probation = kept.trial.map(|trial| Probation::new(trial.before, Instant::now(), trial.length()));
-        let routes =
-            Self { ground, desk, orders, vitals, file, trusted, kept, table, probation, refused: None };
+        let routes = Self { ground, desk, orders, file, trusted, kept, table, probation, refused: None };
         if let Some(flaw) = flaw {
             error!(reason = Condition::RoutesRefused.as_str(), "{flaw}");
             routes.ground.health.raise(Condition::RoutesRefused, flaw);
@@ -166,7 +160,7 @@ impl Routes {
             self.ground.health.clear(Condition::RoutesStale);
         }
         let Some(probation) = &mut self.probation else { return };
-        match probation.look(Instant::now(), &(self.vitals)()) {
+        match probation.look(Instant::now(), &self.ground.links.vitals()) {
             Verdict::Wait => {}
             Verdict::RollBack(fall) if self.kept.previous.is_some() => self.roll_back(fall).await,
             // Without a set before it there is nothing better to go back to.
@@ -176,7 +170,7 @@ impl Routes {
 
     async fn apply(&mut self, set: &RouteSet, table: Arc<RouteTable>, digest: Digest, length: Duration) {
         let former = self.kept.trial;
-        let before = former.map_or_else(|| (self.vitals)(), |trial| trial.before);
+        let before = former.map_or_else(|| self.ground.links.vitals(), |trial| trial.before);
         let mut kept = self.kept.clone();
         if former.is_none() {
             kept.previous = kept.current.take();

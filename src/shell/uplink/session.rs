@@ -105,6 +105,8 @@ struct Session<'a> {
     largest: usize,
     /// Taken from the outbox and not published yet.
     events: VecDeque<OutgoingEvent>,
+    /// Whether the outbox may have more.
+    more: bool,
     acknowledged: Vec<Sequence>,
     up_since: Option<Instant>,
     /// When something was acknowledged, or nothing was out.
@@ -124,6 +126,7 @@ impl<'a> Session<'a> {
             window: Window::new(None),
             largest: usize::MAX,
             events: VecDeque::new(),
+            more: true,
             acknowledged: Vec::new(),
             up_since: None,
             progress: Instant::now(),
@@ -142,7 +145,7 @@ impl<'a> Session<'a> {
                 event = self.driver.events.recv() => if let Err(end) = self.heard(event).await {
                     return end;
                 },
-                () = self.ground.outbox.wake(), if is_up => {}
+                () = self.ground.outbox.wake(), if is_up => self.more = true,
                 () = self.ground.retained.wake(), if is_up => {}
                 _ = look.tick() => if let Err(end) = self.look() {
                     return end;
@@ -151,7 +154,9 @@ impl<'a> Session<'a> {
                     if !is_up {
                         return (EndReason::Stopped, String::new());
                     }
-                    self.leaving = true;
+                    // What was told until now shall still go out.
+                    self.ground.outbox.flush().await;
+                    (self.leaving, self.more) = (true, true);
                     deadline = Instant::now() + FAREWELL;
                 }
                 () = sleep_until(deadline), if !is_up || self.leaving => {
@@ -293,8 +298,10 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         self.publish_retained()?;
-        if self.events.is_empty() && self.window.has_room() {
-            self.events.extend(self.ground.outbox.take(self.window.room()).await);
+        if self.more && self.events.is_empty() && self.window.has_room() {
+            let room = self.window.room();
+            self.events.extend(self.ground.outbox.take(room).await);
+            self.more = self.events.len() == room;
         }
         while self.window.has_room() {
             let Some(event) = self.events.pop_front() else { break };

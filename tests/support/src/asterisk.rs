@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::process::Scratch;
+use crate::wan::Place;
 use crate::{Failure, Outcome, ports};
 
 /// RTP ports of one instance.
@@ -22,6 +23,8 @@ pub struct Setup {
     pub extensions: String,
     /// `hangup` or `voicemail`.
     pub fallback: &'static str,
+    /// The host that it runs on, at its loopback address; else this machine.
+    pub place: Option<Place>,
     /// How long an extension rings.
     pub ring_time: Duration,
     /// More of its configuration, for tests that meet Asterisk without Branchline: names (`pjsip`, `extensions`,
@@ -35,6 +38,7 @@ impl Default for Setup {
             address: IpAddr::from([127, 0, 0, 1]),
             extensions: "1001-1006".to_owned(),
             fallback: "hangup",
+            place: None,
             ring_time: Duration::from_secs(30),
             local: Vec::new(),
         }
@@ -46,6 +50,7 @@ impl Default for Setup {
 pub struct Asterisk {
     scratch: Scratch,
     sip: SocketAddr,
+    place: Option<Place>,
 }
 
 /// The path of a script of this repository.
@@ -53,8 +58,9 @@ pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts").join(name)
 }
 
-async fn run(arguments: &[&str]) -> Outcome<String> {
-    let mut command = Command::new(script("asterisk"));
+async fn run(place: Option<&Place>, arguments: &[&str]) -> Outcome<String> {
+    let script = script("asterisk");
+    let mut command = place.map_or_else(|| Command::new(&script), |place| place.command(&script));
     command.args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output()).await??;
     if output.status.success() {
@@ -79,7 +85,7 @@ impl Asterisk {
         }
         let sip = SocketAddr::new(setup.address, ports::free_port(setup.address)?);
         let rtp = ports::free_block(setup.address, RTP_PORTS)?;
-        let instance = Self { scratch, sip };
+        let instance = Self { scratch, sip, place: setup.place.clone() };
         let range = format!("{rtp}-{}", rtp + RTP_PORTS - 1);
         let (port, address, ring) =
             (sip.port().to_string(), setup.address.to_string(), setup.ring_time.as_secs().to_string());
@@ -98,7 +104,7 @@ impl Asterisk {
         if !setup.extensions.is_empty() {
             arguments.extend(["--extensions", &setup.extensions]);
         }
-        run(&arguments).await?;
+        run(instance.place.as_ref(), &arguments).await?;
         Ok(instance)
     }
 
@@ -114,7 +120,7 @@ impl Asterisk {
 
     /// Runs a command of its command line.
     pub async fn cli(&self, command: &str) -> Outcome<String> {
-        run(&["cli", self.directory(), command]).await
+        run(self.place.as_ref(), &["cli", self.directory(), command]).await
     }
 
     /// Runs a command until its output pleases.
@@ -185,17 +191,17 @@ impl Asterisk {
 
     /// Kills it, as a crash would.
     pub async fn kill(&self) -> Outcome {
-        run(&["kill", self.directory()]).await.map(drop)
+        run(self.place.as_ref(), &["kill", self.directory()]).await.map(drop)
     }
 
     /// Starts it again after [`Self::kill`], or stops and starts it, on the same ports.
     pub async fn restart(&self) -> Outcome {
-        run(&["restart", self.directory()]).await.map(drop)
+        run(self.place.as_ref(), &["restart", self.directory()]).await.map(drop)
     }
 
     /// Replaces its extensions.
     pub async fn provision(&self, extensions: &str) -> Outcome {
-        run(&["provision", self.directory(), extensions]).await.map(drop)
+        run(self.place.as_ref(), &["provision", self.directory(), extensions]).await.map(drop)
     }
 }
 

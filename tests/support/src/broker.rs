@@ -22,6 +22,7 @@ const GROUP: &str = "mosquitto";
 pub struct Broker {
     name: String,
     directory: PathBuf,
+    address: IpAddr,
     port: u16,
     authority: PathBuf,
     ops: Identity,
@@ -48,13 +49,23 @@ impl Broker {
     /// Prepares a broker in a directory of its own below `scratch`. Its certificate is signed by `authority`, and so must
     /// those of clients be.
     pub fn prepare(name: &str, scratch: &Scratch, authority: &Authority) -> Outcome<Self> {
+        Self::prepare_at(LOOPBACK, name, scratch, authority)
+    }
+
+    /// The same at another address of this machine.
+    pub fn prepare_at(
+        address: IpAddr,
+        name: &str,
+        scratch: &Scratch,
+        authority: &Authority,
+    ) -> Outcome<Self> {
         let directory = scratch.join(name);
         std::fs::create_dir_all(&directory)?;
-        let own = authority.issue(&format!("{name}-broker"), &["127.0.0.1", "localhost"])?;
+        let own = authority.issue(&format!("{name}-broker"), &[&address.to_string(), "localhost"])?;
         let ops = authority.issue(&format!("{name}-ops"), &["ops"])?;
-        let port = ports::free_port(LOOPBACK)?;
+        let port = ports::free_port(address)?;
         let authority = authority.certificate().to_owned();
-        let broker = Self { name: name.to_owned(), directory, port, authority, ops, process: None };
+        let broker = Self { name: name.to_owned(), directory, address, port, authority, ops, process: None };
         std::fs::write(broker.directory.join("mosquitto.conf"), broker.configuration(&own))?;
         Ok(broker)
     }
@@ -92,7 +103,7 @@ impl Broker {
 
     /// Where boxes reach it.
     pub fn url(&self) -> String {
-        format!("mqtts://127.0.0.1:{}", self.port)
+        format!("mqtts://{}:{}", self.address, self.port)
     }
 
     /// What it has logged.
@@ -150,11 +161,22 @@ impl Broker {
     fn client(&self) -> Vec<String> {
         let file = |path: &Path| path.display().to_string();
         let port = self.port.to_string();
-        ["-h", "127.0.0.1", "-p", &port, "-V", "5", "-q", "1", "--cafile", &file(&self.authority)]
-            .into_iter()
-            .chain(["--cert", &file(&self.ops.certificate), "--key", &file(&self.ops.key)])
-            .map(str::to_owned)
-            .collect()
+        [
+            "-h",
+            &self.address.to_string(),
+            "-p",
+            &port,
+            "-V",
+            "5",
+            "-q",
+            "1",
+            "--cafile",
+            &file(&self.authority),
+        ]
+        .into_iter()
+        .chain(["--cert", &file(&self.ops.certificate), "--key", &file(&self.ops.key)])
+        .map(str::to_owned)
+        .collect()
     }
 
     fn configuration(&self, own: &Identity) -> String {
@@ -162,7 +184,7 @@ impl Broker {
             "user root\nlog_dest stderr\nlog_type all\nallow_anonymous false\npersistence true\nmax_queued_messages 0\n",
         );
         let _ = writeln!(text, "persistence_location {}/", self.directory.display());
-        let _ = writeln!(text, "listener {} 127.0.0.1", self.port);
+        let _ = writeln!(text, "listener {} {}", self.port, self.address);
         let _ = writeln!(text, "cafile {}", self.authority.display());
         let _ = writeln!(text, "certfile {}\nkeyfile {}", own.certificate.display(), own.key.display());
         text.push_str("require_certificate true\nuse_identity_as_username true\n");

@@ -40,6 +40,7 @@ pub mod process;
 pub mod sipp;
 pub mod softphone;
 pub mod tone;
+pub mod wan;
 pub mod wav;
 
 pub use failure::{Failure, Outcome, require_program};

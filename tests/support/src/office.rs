@@ -21,6 +21,7 @@ use tokio::time::sleep;
 use self::configuration::configuration;
 use crate::asterisk::{self, Asterisk};
 use crate::process::{Process, Scratch, dying_with_us};
+use crate::wan::Place;
 use crate::{Failure, Outcome};
 
 /// How long the daemon may take to be ready, on a machine that compiles beside it.
@@ -35,6 +36,8 @@ pub struct Setup {
     pub office: &'static str,
     /// The Asterisk behind it, if there is one.
     pub asterisk: Option<asterisk::Setup>,
+    /// The host of a [wide-area network](crate::wan) that it stands on; else this machine's loopback interface.
+    pub place: Option<Place>,
     /// The extensions that get accounts.
     pub extensions: String,
     /// `off`, `optional` or `required`.
@@ -48,7 +51,7 @@ impl Default for Setup {
         let extensions = "1001-1060".to_owned();
         let asterisk = asterisk::Setup { extensions: extensions.clone(), ..asterisk::Setup::default() };
         let (office, more) = ("BRU", Vec::new());
-        Self { office, asterisk: Some(asterisk), extensions, client_certificates: "off", more }
+        Self { office, asterisk: Some(asterisk), place: None, extensions, client_certificates: "off", more }
     }
 }
 
@@ -56,6 +59,15 @@ impl Setup {
     /// Branchline alone.
     pub fn without_asterisk() -> Self {
         Self { asterisk: None, ..Self::default() }
+    }
+
+    /// On a host of its own, its Asterisk too.
+    pub fn at(mut self, place: &Place) -> Self {
+        self.place = Some(place.clone());
+        if let Some(asterisk) = &mut self.asterisk {
+            asterisk.place = Some(place.clone());
+        }
+        self
     }
 
     /// With a line in a table of the configuration.
@@ -81,6 +93,7 @@ pub struct Office {
     scratch: Scratch,
     binary: PathBuf,
     places: Places,
+    place: Option<Place>,
     accounts: Mutex<VecDeque<Account>>,
     daemon: Mutex<Process>,
     asterisk: Option<Asterisk>,
@@ -119,17 +132,19 @@ impl Office {
             None => None,
         };
         let scratch = Scratch::new("office")?;
-        let places = Places::choose()?;
+        let places = Places::choose(setup.place.as_ref())?;
         let config = configuration(&scratch, &places, asterisk.as_ref().map(Asterisk::sip), &setup);
         std::fs::write(scratch.join("branchline.toml"), config)?;
         let binary = PathBuf::from(binary);
         let ca = scratch.join("ca").display().to_string();
-        let init = ["ca", "init", &ca, "--server", "127.0.0.1", "--server", "localhost"];
+        let address = places.tls.ip().to_string();
+        let init = ["ca", "init", &ca, "--server", &address, "--server", "localhost"];
         run(&binary, &scratch, &init).await?;
         let handed = run(&binary, &scratch, &["extension", "add", &setup.extensions, "--json"]).await?;
         let accounts = Mutex::new(accounts_of(&handed)?);
-        let daemon = Mutex::new(launch(&binary, &scratch)?);
-        let office = Self { scratch, binary, places, accounts, daemon, asterisk, closed: false };
+        let daemon = Mutex::new(launch(&binary, &scratch, setup.place.as_ref())?);
+        let place = setup.place;
+        let office = Self { scratch, binary, places, place, accounts, daemon, asterisk, closed: false };
         office.ready().await?;
         Ok(office)
     }
@@ -208,7 +223,7 @@ impl Office {
 
     /// Starts the daemon again, and waits until it is ready.
     pub async fn restart(&self) -> Outcome {
-        *locked(&self.daemon) = launch(&self.binary, &self.scratch)?;
+        *locked(&self.daemon) = launch(&self.binary, &self.scratch, self.place.as_ref())?;
         self.ready().await
     }
 
@@ -337,8 +352,8 @@ impl Drop for Office {
     }
 }
 
-fn launch(binary: &Path, scratch: &Scratch) -> Outcome<Process> {
-    let mut command = dying_with_us(binary);
+fn launch(binary: &Path, scratch: &Scratch, place: Option<&Place>) -> Outcome<Process> {
+    let mut command = place.map_or_else(|| dying_with_us(binary), |place| place.dying_with_us(binary));
     command.args(["run", "--config"]).arg(scratch.join("branchline.toml"));
     let log = scratch.join("daemon.log");
     // A daemon that is started again writes its own file; the former one's stays beside it.

@@ -15,6 +15,7 @@
 //! nor probed: they are `Down` while Asterisk is, and calls tell the rest. A link that a new table no longer has goes when its
 //! last call has ended. Bounded by the tables' own limits.
 
+mod registering;
 mod upkeep;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -25,7 +26,7 @@ use super::dial::{DialFailure, DialResult, DialTicket};
 use super::health::{Health, LinkFailure, LinkState, LinkSuccess};
 use super::link::{Link, LinkAddress};
 use super::name::LinkId;
-use super::order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach};
+use super::order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach, RegisterToken};
 use super::plan::Standing;
 use crate::engine::flow::Flow;
 use crate::engine::timers::Timers;
@@ -68,6 +69,19 @@ enum Timer {
     Probe(u64),
     Dial(u64),
     Hold(u64),
+    Register(u64),
+}
+
+impl Timer {
+    const fn number(self) -> u64 {
+        match self {
+            Self::Probe(number) | Self::Dial(number) | Self::Hold(number) | Self::Register(number) => number,
+        }
+    }
+
+    const fn all(number: u64) -> [Self; 4] {
+        [Self::Probe(number), Self::Dial(number), Self::Hold(number), Self::Register(number)]
+    }
 }
 
 /// All links in force.
@@ -77,6 +91,7 @@ pub struct Links {
     numbers: HashMap<u64, LinkId>,
     tickets: HashMap<DialTicket, LinkId>,
     probes: HashMap<ProbeToken, LinkId>,
+    registers: HashMap<RegisterToken, LinkId>,
     timers: Timers<Timer>,
     orders: VecDeque<LinkOrder>,
     changes: VecDeque<LinkChange>,
@@ -160,6 +175,7 @@ impl Links {
                 let number = entry.number;
                 self.timers.cancel(&Timer::Dial(number));
                 self.timers.set(Timer::Probe(number), now.instant);
+                self.register_soon(&id, now);
                 Some((id, Ok(flow)))
             }
             DialResult::Failed(failure) => {
@@ -277,11 +293,12 @@ impl Links {
     pub fn handle_timeout(&mut self, now: Now) -> Vec<(LinkId, DialFailure)> {
         let mut unanswered = Vec::new();
         while let Some(timer) = self.timers.pop(now.instant) {
-            let (Timer::Probe(number) | Timer::Dial(number) | Timer::Hold(number)) = timer;
+            let number = timer.number();
             let Some(id) = self.numbers.get(&number).cloned() else { continue };
             match timer {
                 Timer::Probe(_) => self.probe(&id, now),
                 Timer::Hold(_) => self.release(&id, now),
+                Timer::Register(_) => self.register(&id),
                 Timer::Dial(_) => {
                     self.dial_failed(&id, DialFailure::TimedOut, now);
                     unanswered.push((id, DialFailure::TimedOut));

@@ -38,7 +38,7 @@ impl Links {
         entry.probing = None;
         let number = entry.number;
         let way = std::mem::replace(&mut entry.way, Way::None);
-        for timer in [Timer::Probe(number), Timer::Dial(number), Timer::Hold(number)] {
+        for timer in Timer::all(number) {
             self.timers.cancel(&timer);
         }
         self.leave(way);
@@ -48,7 +48,8 @@ impl Links {
 
     pub(super) fn first_look(&mut self, id: &LinkId, place: u32, now: Now) {
         let Some(entry) = self.entries.get(id) else { return };
-        if !entry.link.disabled && is_probed(&entry.link) {
+        let is_looked_after = is_probed(&entry.link) || entry.link.registration.is_some();
+        if !entry.link.disabled && is_looked_after {
             self.timers.set(Timer::Probe(entry.number), now.instant + SPREAD.saturating_mul(place));
         }
     }
@@ -56,8 +57,9 @@ impl Links {
     pub(super) fn probe(&mut self, id: &LinkId, now: Now) {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let (number, policy) = (entry.number, entry.link.health);
-        if entry.probing.is_none() && is_probed(&entry.link) {
+        if entry.probing.is_none() {
             match &entry.way {
+                Way::Open(_) if !is_probed(&entry.link) => {}
                 Way::Open(flows) => {
                     let Some(flow) = flows.front().copied() else { return };
                     self.last += 1;
@@ -140,7 +142,7 @@ impl Links {
         }
         let Some(entry) = self.entries.remove(id) else { return };
         self.numbers.remove(&entry.number);
-        for timer in [Timer::Probe(entry.number), Timer::Dial(entry.number), Timer::Hold(entry.number)] {
+        for timer in Timer::all(entry.number) {
             self.timers.cancel(&timer);
         }
         self.leave(entry.way);

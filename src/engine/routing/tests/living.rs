@@ -70,6 +70,10 @@ impl World {
                     self.note("probe");
                     self.links.probed(token, self.answers.then_some(200), self.now);
                 }
+                LinkOrder::Register { token, .. } => {
+                    self.note("register");
+                    self.links.registered(token, self.answers.then_some(seconds(60)), self.now);
+                }
                 LinkOrder::Close(_) => self.note("close"),
             }
         }
@@ -253,4 +257,23 @@ fn a_disabled_link_is_let_alone() {
     w.links.set([Arc::new(one)].iter(), w.now);
     w.wait(seconds(60));
     assert!(w.log.is_empty());
+}
+
+#[test]
+fn a_carrier_is_registered_with_and_again_at_half_time_or_after_a_refusal() {
+    let mut one = link(CARRIER);
+    one.registration = Some(seconds(600));
+    one.health.probe = Duration::ZERO;
+    let mut w = World::new(&[]);
+    w.links.set([Arc::new(one)].iter(), w.now);
+    w.wait(seconds(31));
+    assert_eq!(w.log, [(0, "dial"), (0, "register"), (30, "register")]);
+    w.answers = false;
+    w.log.clear();
+    w.wait(seconds(61));
+    assert_eq!(w.log, [(60, "register"), (90, "register")]);
+    w.links.set([].iter(), w.now);
+    w.log.clear();
+    w.wait(seconds(120));
+    assert!(w.log.is_empty(), "nobody registers for a link that is gone");
 }

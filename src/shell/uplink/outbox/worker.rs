@@ -120,7 +120,6 @@ impl Worker {
         self.count_overflow();
         self.report_losses();
         self.commit();
-        self.shared.wake();
         open
     }
 
@@ -252,6 +251,9 @@ impl Worker {
         self.show();
         match outcome {
             Ok(()) => {
+                if self.failing || !self.fresh.is_empty() {
+                    self.shared.wake();
+                }
                 self.fresh.clear();
                 self.gone.clear();
                 (self.changed, self.failing) = (false, false);

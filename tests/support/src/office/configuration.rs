@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Places, Setup};
 use crate::process::Scratch;
+use crate::wan::Place;
 use crate::{Outcome, ports};
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -13,8 +14,9 @@ const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const PHONE_PORTS: u16 = 160;
 
 impl Places {
-    pub(super) fn choose() -> Outcome<Self> {
-        let at = |port| SocketAddr::new(LOOPBACK, port);
+    pub(super) fn choose(place: Option<&Place>) -> Outcome<Self> {
+        let address = place.map_or(LOOPBACK, Place::address);
+        let at = |port| SocketAddr::new(address, port);
         let first = ports::free_block(LOOPBACK, PHONE_PORTS + 8)?;
         let one = first + PHONE_PORTS;
         Ok(Self {
@@ -24,7 +26,7 @@ impl Places {
             metrics: at(one + 3),
             webrtc: at(one + 4),
             trunk: one + 5,
-            uplink: at(one + 6),
+            uplink: SocketAddr::new(LOOPBACK, one + 6),
             phone_ports: first,
         })
     }
@@ -55,7 +57,7 @@ pub(super) fn configuration(
     add("https", format!("address = \"{}\"\n{pair}\norigins = [\"https://softphone.test\"]", at.https));
     add("metrics", format!("address = \"{}\"", at.metrics));
     let last = at.phone_ports + PHONE_PORTS - 1;
-    add("media", format!("address = \"127.0.0.1\"\nwebrtc-port = {}", at.webrtc.port()));
+    add("media", format!("address = \"{}\"\nwebrtc-port = {}", at.udp.ip(), at.webrtc.port()));
     add("media", format!("trunk-port = {}\nphone-ports = \"{}-{last}\"", at.trunk, at.phone_ports));
     if let Some(address) = asterisk {
         add("asterisk", format!("enabled = true\naddress = \"{address}\"\nlocal = \"{}\"", at.uplink));
@@ -69,7 +71,7 @@ pub(super) fn configuration(
     for (transport, address) in [("udp", at.udp), ("tcp", at.udp), ("tls", at.tls)] {
         let _ = write!(text, "[[sip.listen]]\ntransport = \"{transport}\"\naddress = \"{address}\"\n");
         if transport != "tls" {
-            text.push_str("networks = [\"127.0.0.0/8\"]\n");
+            text.push_str("networks = [\"127.0.0.0/8\", \"10.81.0.0/16\"]\n");
         }
     }
     text

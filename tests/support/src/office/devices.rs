@@ -10,6 +10,7 @@ use crate::certs;
 use crate::phone::{Algorithm, Phone, Settings, TlsIdentity, Transport};
 use crate::phone_page::PhonePage;
 use crate::softphone::Softphone;
+use crate::wan;
 
 impl Office {
     /// The settings of a UDP phone of this account.
@@ -17,6 +18,9 @@ impl Office {
         let mut settings = Settings::new(&account.extension, self.places.udp)
             .with_password(&account.password, Algorithm::Sha256);
         REALM.clone_into(&mut settings.domain);
+        if self.place.is_some() {
+            settings.local = (wan::TEST, 0).into();
+        }
         settings.display_name = Some(format!("Phone {}", account.extension));
         settings
     }
@@ -28,7 +32,7 @@ impl Office {
 
     /// The same with a certificate and key.
     pub fn tls_as(&self, account: &Account, own: Option<(PathBuf, PathBuf)>) -> Settings {
-        let server_name = "127.0.0.1".to_owned();
+        let server_name = self.places.tls.ip().to_string();
         let identity = TlsIdentity { authority: self.authority(), server_name, own };
         let mut settings = self.udp(account).over(Transport::Tls(identity));
         settings.server = self.places.tls;
