@@ -217,7 +217,7 @@ pub(super) fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
     {
         return Ok(plan);
     }
-    let asks_asterisk = question.side != Side::Asterisk && may_ask_asterisk(question.number);
+    let asks_asterisk = may_ask_asterisk(question.side, question.number);
     let mut attempts = VecDeque::new();
     if asks_asterisk && question.asterisk == AsteriskState::Up {
         attempts.push_back(vec![Target::Asterisk { number: question.number.to_owned() }]);
@@ -296,13 +296,20 @@ pub(super) fn peer_number(technology: &str, peer: &str, number: &str) -> String 
     format!("{}*{peer}*{number}", technology.to_ascii_lowercase())
 }
 
-/// Whether a number that somebody dialled may go to Asterisk: none that names one of its peers, which is for links alone.
-fn may_ask_asterisk(number: &str) -> bool {
-    !number.split_once('*').is_some_and(|(first, _)| {
-        !first.is_empty()
-            && first.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            && !first.bytes().all(|byte| byte.is_ascii_digit())
-    })
+/// Whether a number may go to Asterisk: none that it sent itself; none that names one of its peers, which is for links alone;
+/// from other offices and outside no feature codes, which are for the site's own users.
+fn may_ask_asterisk(side: Side, number: &str) -> bool {
+    match side {
+        Side::Asterisk => false,
+        Side::Office(_) | Side::Gateway if number.starts_with(['*', '#']) => false,
+        Side::Site | Side::Office(_) | Side::Gateway => !names_a_peer(number),
+    }
+}
+
+fn names_a_peer(number: &str) -> bool {
+    let technology = number.split_once('*').map_or("", |(technology, _)| technology);
+    technology.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && technology.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether a link leads to another office, as opposed to a carrier.

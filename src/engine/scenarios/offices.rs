@@ -142,6 +142,8 @@ fn a_call_from_another_office_goes_to_asterisk_which_knows_what_the_number_is() 
     let mut w = World::with_asterisk();
     let par = w.far_end("par", "PAR");
     w.push(pushed(&[PAR], &["PAR-* par"]));
+    let mut a = w.calls(par, "*97", &secured(7000));
+    w.refused(&mut a, 404);
     let mut a = w.calls(par, "600", &secured(7000));
     let mut pbx = w.rung(ASTERISK);
     w.answers(&pbx, 200, &audio(6000));
