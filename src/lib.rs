@@ -14,6 +14,7 @@
 //! | [`api`] | HTTP: REST, WebSocket, the pages in the binary |
 //! | [`shell`] | all I/O: listeners, the engine task, the media worker, store, systemd, clock |
 //! | [`cli`] | the command line: arguments, and the subcommands that need no daemon |
+//! | `controller` | the federation's controller, with the feature `controller`: no part of a box |
 //! | [`observe`] | metric names, reasons, health conditions, journal fields |
 //!
 //! `docs/architecture.md` has the four walks (REGISTER, INVITE, an RTP packet, a route push) and the
@@ -24,6 +25,8 @@ pub mod api;
 pub mod asterisk;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod engine;
 pub mod media;
 pub mod observe;

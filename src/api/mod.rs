@@ -66,3 +66,11 @@ pub use router::{metrics_router, router};
 pub use sip_socket::{SipFrame, SipSocket, SipSocketError};
 pub use state::{Api, IceMode, IceServer, Limits, Parts, SessionKey, Settings};
 pub use status::{Condition, HealthView, Vitals};
+#[cfg(feature = "controller")]
+pub(crate) use {
+    auth::{bearer, source_of},
+    pages::{Asset, CSS, HTML, SCRIPT, serve, tag},
+    paging::{Page, Paging},
+    rate::Rates,
+    router::{declared_length, is_json, protect},
+};

@@ -15,15 +15,15 @@ use super::state::Api;
 use super::token::hex;
 
 /// A file of a page.
-struct Asset {
-    path: &'static str,
-    kind: &'static str,
-    body: &'static [u8],
+pub(crate) struct Asset {
+    pub(crate) path: &'static str,
+    pub(crate) kind: &'static str,
+    pub(crate) body: &'static [u8],
 }
 
-const HTML: &str = "text/html; charset=utf-8";
-const CSS: &str = "text/css; charset=utf-8";
-const SCRIPT: &str = "text/javascript; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const CSS: &str = "text/css; charset=utf-8";
+pub(crate) const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 macro_rules! asset {
     ($path:literal, $file:literal, $kind:expr) => {
@@ -51,12 +51,8 @@ static ASSETS: [Asset; 17] = [
     asset!("/phone/phone.webmanifest", "phone.webmanifest", "application/manifest+json"),
 ];
 
-static TAGS: LazyLock<[String; ASSETS.len()]> = LazyLock::new(|| {
-    std::array::from_fn(|index| {
-        let digest = ASSETS.get(index).map(|asset| Sha256::digest(asset.body)).unwrap_or_default();
-        format!("\"{}\"", hex(digest.get(..12).unwrap_or_default()))
-    })
-});
+static TAGS: LazyLock<[String; ASSETS.len()]> =
+    LazyLock::new(|| std::array::from_fn(|index| ASSETS.get(index).map(tag).unwrap_or_default()));
 
 /// The paths of the page.
 pub(crate) fn router() -> Router<Api> {
@@ -65,7 +61,13 @@ pub(crate) fn router() -> Router<Api> {
     })
 }
 
-fn serve(asset: &'static Asset, tag: &'static str, headers: &HeaderMap) -> Response {
+/// The ETag of a file.
+pub(crate) fn tag(asset: &Asset) -> String {
+    format!("\"{}\"", hex(Sha256::digest(asset.body).get(..12).unwrap_or_default()))
+}
+
+/// A file, or that the client has it already.
+pub(crate) fn serve(asset: &'static Asset, tag: &'static str, headers: &HeaderMap) -> Response {
     let caching = [
         (header::ETAG, HeaderValue::from_static(tag)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),

@@ -5,7 +5,6 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 
 use super::problem::{Problem, Reason};
-use super::state::Api;
 
 /// Items in a page when the client does not say.
 const USUAL: usize = 50;
@@ -36,12 +35,12 @@ struct Wanted {
     after: Option<String>,
 }
 
-impl FromRequestParts<Api> for Paging {
+impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let bad = |detail: String| Problem::from(Reason::BadParameter).detail(detail);
-        let query = Query::<Wanted>::from_request_parts(parts, api).await;
+        let query = Query::<Wanted>::from_request_parts(parts, state).await;
         let Query(Wanted { limit, after }) = query.map_err(|error| bad(error.body_text()))?;
         let limit = match limit {
             None => USUAL,

@@ -120,7 +120,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     response
 }
 
-fn protect(headers: &mut HeaderMap, secure: bool) {
+pub(crate) fn protect(headers: &mut HeaderMap, secure: bool) {
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
@@ -138,13 +138,13 @@ fn protect(headers: &mut HeaderMap, secure: bool) {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
 }
 
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
+pub(crate) fn declared_length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -78,6 +78,10 @@ Every problem of the file is reported at once: file, line, column, key, and what
     /// Central ops: sign route sets, push them to the offices, see what is in force and what is wrong
     #[command(subcommand)]
     Ops(Ops),
+    /// The federation's controller for central ops: REST, database, page
+    #[cfg(feature = "controller")]
+    #[command(subcommand)]
+    Controller(super::controller::Controller),
     /// The software's version
     Version,
 }

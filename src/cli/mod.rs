@@ -10,6 +10,7 @@
 //! | `ask` | `status`, `calls`, `registrations`, `reload`: the running daemon is asked |
 //! | `ops` | `branchline ops …`: route sets from central ops to the boxes |
 //! | `credentials` | passwords and tokens, and what is stored of them |
+//! | `controller` | `controller …`, with the feature `controller` |
 //! | `failure` | why a command failed, and its exit code |
 //! | `table` | text tables, dates and durations for people |
 //!
@@ -20,6 +21,8 @@ mod arguments;
 mod ask;
 mod ca;
 mod check;
+#[cfg(feature = "controller")]
+mod controller;
 mod credentials;
 mod extension;
 mod failure;
@@ -97,6 +100,8 @@ fn carry_out(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> 
         Command::Registrations => ask::registrations(&socket(), json, out),
         Command::Reload => ask::reload(&socket(), out),
         Command::Ops(wish) => ops::ops(wish, json, out),
+        #[cfg(feature = "controller")]
+        Command::Controller(wish) => controller::controller(wish, arguments.config.as_deref(), json, out),
         Command::Version => version(json, out),
     }
 }

@@ -168,6 +168,7 @@ tables! {
         health_interval: Text<Time>,
         outbox_size: Text<Size>,
         route_keys: BTreeMap<String, Spanned<String>>,
+        visitor_keys: Key<String>,
     }
     /// `[federation]`
     Federation {

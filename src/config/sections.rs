@@ -334,6 +334,9 @@ pub struct Uplink {
     pub outbox_size: u64,
     /// Who may sign route sets. Without any, every route set is refused.
     pub route_keys: Vec<RouteKey>,
+    /// The file of the federation's keys, with which visitors' records are sealed. Without it this office's users cannot
+    /// sign in elsewhere, nor others here.
+    pub visitor_keys: Option<PathBuf>,
 }
 
 /// Where a broker is.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::flow::{ClientIdentity, Flow, FlowFailure};
-use crate::engine::output::StoreTicket;
+use crate::engine::output::{FetchTicket, StoreTicket};
 use crate::engine::registrar::Accounts;
+use crate::engine::roaming::{Keyring, RoamingEntry, SealedVerifier, Second};
 use crate::engine::routing::{DialResult, DialTicket, RouteTable};
 use crate::engine::settings::Settings;
 use crate::engine::web::WebInput;
@@ -62,8 +63,34 @@ pub enum Input {
         /// What became of it.
         result: DialResult,
     },
+    /// Something of extensions that roam.
+    Roaming(RoamingInput),
     /// Take no new calls; end when the last one has ended.
     Drain,
     /// End all calls now.
     Stop,
+}
+
+/// Something of extensions that roam. Nothing else has an effect before [`Self::Stored`].
+#[derive(Debug)]
+pub enum RoamingInput {
+    /// What was on flash, and when each entry was last heard.
+    Stored(Vec<(RoamingEntry, Second)>),
+    /// The keys of visitors' records.
+    Keyring(Keyring),
+    /// An office says where an extension is.
+    Entry(RoamingEntry),
+    /// A home office says who may sign in.
+    Verifier(SealedVerifier),
+    /// What [`super::Output::FetchVerifier`] asked for; `None` when there is none, or it cannot be read.
+    Fetched {
+        /// Which.
+        ticket: FetchTicket,
+        /// The record.
+        record: Option<SealedVerifier>,
+    },
+    /// A session with a broker began.
+    Connected,
+    /// The session with the broker is alive, and nothing that it had to say waits.
+    Confirmed,
 }

@@ -41,5 +41,5 @@ pub mod transaction;
 pub mod web;
 
 pub use front::{Engine, EngineSetup};
-pub use input::Input;
-pub use output::{Change, Observation, Output, StoreTicket};
+pub use input::{Input, RoamingInput};
+pub use output::{Change, FetchTicket, Observation, Output, Publication, RoamingWrite, StoreTicket};

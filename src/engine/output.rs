@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use crate::engine::call::CallRecord;
 use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::registrar::{Binding, BindingKey};
+use crate::engine::roaming::{RoamingChange, RoamingEntry, SealedVerifier};
 use crate::engine::routing::{Dial, LinkFailure, LinkId, LinkState, Place};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
 use crate::media::{ConnectivityCommand, MediaCommand};
@@ -57,8 +59,41 @@ pub enum Output {
     },
     /// Find a way to the other end of a link; answered by [`super::Input::Dialled`].
     Dial(Box<Dial>),
+    /// Tell all offices; the newest of each extension is kept by the broker.
+    Publish(Publication),
+    /// Write to the roaming cache on flash; nobody waits for it.
+    PersistRoaming(RoamingWrite),
+    /// Read a visitor's record from flash; answered by [`super::RoamingInput::Fetched`].
+    FetchVerifier {
+        /// Matches the answer.
+        ticket: FetchTicket,
+        /// Whose.
+        extension: Extension,
+    },
     /// For metrics, health and the journal.
     Observe(Observation),
+}
+
+/// Matches [`super::RoamingInput::Fetched`] with its effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FetchTicket(pub u64);
+
+/// What all offices hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Publication {
+    /// Where an extension is.
+    Entry(RoamingEntry),
+    /// What verifies one of our users, sealed.
+    Verifier(Box<SealedVerifier>),
+}
+
+/// A change of the roaming cache on flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoamingWrite {
+    /// Of the entries.
+    Change(RoamingChange),
+    /// A visitor's record; an older one than there is changes nothing.
+    Verifier(Box<SealedVerifier>),
 }
 
 /// A change of what is on flash.
@@ -133,6 +168,15 @@ pub enum Observation {
         state: LinkState,
         /// What failed last.
         failure: Option<LinkFailure>,
+    },
+    /// An extension roams.
+    Roaming {
+        /// `here` and `gone` as this office tells it, `moved-away` when a user of ours or one who was here is elsewhere.
+        change: &'static str,
+        /// The extension.
+        extension: String,
+        /// Where the user is, or was.
+        office: OfficeId,
     },
     /// Asterisk answers, or does not.
     AsteriskReachable(bool),

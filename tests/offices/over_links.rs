@@ -1,7 +1,10 @@
-//! One call over each kind of link, both ways.
+//! Calls over each kind of link, both ways, from devices and from Asterisk's dialplan.
 
 use peers::Outcome;
-use peers::wan::Wan;
+use peers::carrier::Carrier;
+use peers::office::Setup;
+use peers::phone::{Call, Phone};
+use peers::wan::{self, Wan};
 use serde_json::json;
 
 use crate::federation::{Branch, Federation, with_asterisk};
@@ -21,17 +24,35 @@ async fn between_offices(wan: Wan) -> Outcome {
     }
     call(&bru, &par).await?;
     call(&par, &bru).await?;
+    from_the_dialplan(&bru, &par).await?;
     bru.office.close().await?;
     par.office.close().await
 }
 
-/// A phone here dials `THERE-number`; tones both ways; the called side sees whom to call back.
+/// A phone here dials `THERE-number`.
 pub(crate) async fn call(here: &Branch, there: &Branch) -> Outcome {
     let (a, alice) = here.office.phone().await?;
     let (b, mut bob) = there.office.phone().await?;
-    let mut call = alice.call(&format!("{}-{}", there.id, b.extension))?;
-    let incoming = bob.called().await?;
-    assert_eq!(incoming.caller(), format!("{}-{}", here.id, a.extension));
+    let call = alice.call(&format!("{}-{}", there.id, b.extension))?;
+    talk(call, &mut bob, &format!("{}-{}", here.id, a.extension)).await
+}
+
+/// A number of Asterisk's dialplan leads to the other office.
+async fn from_the_dialplan(here: &Branch, there: &Branch) -> Outcome {
+    let (a, alice) = here.office.phone().await?;
+    let (b, mut bob) = there.office.phone().await?;
+    let asterisk = here.office.asterisk();
+    let line =
+        format!("dialplan add extension 7001,1,Goto,{}-{},1 into branchline-local", there.id, b.extension);
+    asterisk.cli(&line).await?;
+    let call = alice.call("7001")?;
+    talk(call, &mut bob, &format!("{}-{}", here.id, a.extension)).await
+}
+
+/// Tones both ways; the called side sees whom to call back.
+pub(crate) async fn talk(mut call: Call, called: &mut Phone, caller: &str) -> Outcome {
+    let incoming = called.called().await?;
+    assert_eq!(incoming.caller(), caller);
     incoming.ring();
     call.provisional(180).await?;
     let mut answered = incoming.answer().await?;
@@ -39,10 +60,54 @@ pub(crate) async fn call(here: &Branch, there: &Branch) -> Outcome {
     call.media().send_tone(440.0);
     answered.media().send_tone(700.0);
     tokio::time::sleep(SETTLE).await;
-    let (at_alice, at_bob) = tokio::join!(call.media().hear(CALL), answered.media().hear(CALL));
-    at_alice.expect_tone(700.0, GAP)?;
-    at_bob.expect_tone(440.0, GAP)?;
+    let (here, there) = tokio::join!(call.media().hear(CALL), answered.media().hear(CALL));
+    here.expect_tone(700.0, GAP)?;
+    there.expect_tone(440.0, GAP)?;
     call.hang_up().await?;
     answered.ended().await?;
     Ok(())
+}
+
+#[test]
+fn calls_over_iax_and_to_a_carrier() -> Outcome {
+    in_a_network(over_iax_and_to_a_carrier)
+}
+
+async fn over_iax_and_to_a_carrier(wan: Wan) -> Outcome {
+    let mut federation = Federation::new(wan).await?;
+    let bru = federation.branch("BRU", with_iax("10.81.1.1", "par", "10.81.2.1", "bru")).await?;
+    let par = federation.branch("PAR", with_iax("10.81.2.1", "bru", "10.81.1.1", "par")).await?;
+    let carrier = Carrier::start(wan::TEST.into()).await?;
+    let links = json!([
+        { "id": "par-iax", "kind": "IaxTrunk", "office": "PAR", "address": "iax2:par" },
+        { "id": "carrier", "kind": "PstnGateway", "address": format!("sip:{}", carrier.sip()) },
+    ]);
+    let routes = json!([par.route(&["par-iax"]), { "pattern": "0*", "links": ["carrier"] }]);
+    federation.push(&bru, &links, &routes)?;
+    call(&bru, &par).await?;
+    let (_, alice) = bru.office.phone().await?;
+    let mut call = alice.call("025551234")?;
+    call.answered().await?;
+    call.media().send_tone(440.0);
+    tokio::time::sleep(SETTLE).await;
+    call.media().hear(CALL).await.expect_tone(440.0, GAP)?;
+    call.hang_up().await?;
+    let calls = carrier.calls();
+    assert!(calls.contains("from sip:+3225551000@ to sip:025551234@"), "{calls}");
+    bru.office.close().await?;
+    par.office.close().await
+}
+
+/// An Asterisk with an IAX2 peer.
+fn with_iax(own: &str, peer: &str, address: &str, name: &str) -> Setup {
+    let mut setup = with_asterisk();
+    let text = format!(
+        "[general](+)\nbindaddr = {own}\n[{peer}]\ntype = friend\nhost = {address}\nusername = {name}\n\
+         secret = between-offices\nauth = md5\ncontext = branchline-links\n"
+    );
+    if let Some(asterisk) = &mut setup.asterisk {
+        asterisk.local.push(("modules", "load = chan_iax2.so\n".to_owned()));
+        asterisk.local.push(("iax", text));
+    }
+    setup
 }

@@ -48,6 +48,7 @@ impl Checker<'_> {
             ),
             outbox_size: self.size(&raw.outbox_size, "uplink.outbox-size", 16 << 20, 64 << 10, 1 << 30),
             route_keys: self.route_keys(raw),
+            visitor_keys: self.file(&raw.visitor_keys, "uplink.visitor-keys"),
         })
     }
 
@@ -155,11 +156,13 @@ impl Checker<'_> {
 
 /// Whether the section says nothing at all.
 fn is_absent(raw: &raw::Uplink) -> bool {
-    let raw::Uplink { brokers, allow_plain, ca, certificate, key, client_id, route_keys, .. } = raw;
+    let raw::Uplink {
+        brokers, allow_plain, ca, certificate, key, client_id, route_keys, visitor_keys, ..
+    } = raw;
     let times = [&raw.keep_alive, &raw.connect_time, &raw.retry_min, &raw.retry_max, &raw.health_interval];
     brokers.is_none()
         && allow_plain.is_none()
-        && [ca, certificate, key, client_id].iter().all(|key| key.is_none())
+        && [ca, certificate, key, client_id, visitor_keys].iter().all(|key| key.is_none())
         && times.iter().all(|key| key.is_none())
         && raw.outbox_size.is_none()
         && route_keys.is_empty()

@@ -10,6 +10,7 @@ use super::books::Books;
 use super::plan::AsteriskState;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
 use crate::engine::registrar::Registrar;
+use crate::engine::roaming::Roaming;
 use crate::engine::routing::Router;
 use crate::engine::settings::Settings;
 use crate::engine::transaction::{Layer, ServerId};
@@ -45,6 +46,8 @@ pub struct Effects<'a> {
     pub tickets: &'a mut u64,
     /// Where devices are.
     pub registrar: &'a Registrar,
+    /// Where extensions are that roam; `None` in an office without an uplink.
+    pub roaming: Option<&'a Roaming>,
     /// Links and routes.
     pub router: &'a mut Router,
     /// Whose transactions, dialogs and ends are whose; the calls' timers.

@@ -147,7 +147,9 @@ impl Engine {
         flow: Flow,
         request: &Request,
     ) -> Option<Extension> {
-        match self.registrar.authenticate(now, flow, request) {
+        let from = request.from().and_then(|from| from.uri.user().map(|user| user.to_string()));
+        let claimed = self.claimed(from.as_deref());
+        match self.registrar.authenticate(now, flow, request, &claimed) {
             Allowed::Yes(extension) => return Some(extension),
             Allowed::Challenge(response) => self.respond(now, server, *response),
             Allowed::Refused { response, reason } => {

@@ -5,6 +5,7 @@
 //! | a message | admission, then the transaction layer; its events come back here |
 //! | a request in a dialog | the call that owns the dialog |
 //! | REGISTER | the registrar; answered once its bindings are on flash |
+//! | what other offices say of extensions | roaming |
 //! | INVITE | authentication, then calls |
 //! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
 //! | media, ICE, pages | calls |
@@ -15,6 +16,7 @@ mod messages;
 mod registrations;
 #[cfg(test)]
 mod residue;
+mod roaming;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -24,6 +26,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::engine::admission::Admission;
 use crate::engine::call::{Books, Calls, Cause, Effects, MediaStock};
+use crate::engine::flow::Side;
 use crate::engine::input::Input;
 use crate::engine::message::Messages;
 use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
@@ -38,6 +41,7 @@ use crate::media::{EndIds, PortPool};
 use crate::time::Now;
 use carriers::Registering;
 use registrations::Waiting;
+use roaming::Federation;
 
 /// What we understand beyond RFC 3261; a request that requires more gets 420.
 const EXTENSIONS: &[&str] = &["100rel", "timer", "outbound", "path"];
@@ -81,6 +85,7 @@ pub struct Engine {
     waiting_by_ticket: HashMap<StoreTicket, u64>,
     waiting_sequence: u64,
     store_timers: Timers<u64>,
+    federation: Option<Federation>,
 }
 
 impl Engine {
@@ -126,6 +131,7 @@ impl Engine {
             waiting_by_ticket: HashMap::new(),
             waiting_sequence: 0,
             store_timers: Timers::default(),
+            federation: None,
         };
         let (links, site) = (engine.settings.routing.links.clone(), engine.settings.routing.site.clone());
         engine.router.set_own(links, site, now);
@@ -138,6 +144,9 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         match input {
             Input::Sip { flow, message } => self.message(now, flow, message),
+            Input::FlowOpened { flow, .. } if matches!(flow.side, Side::Office(_)) => {
+                self.calls.office_moved(flow);
+            }
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
             Input::FlowFailed { flow, reason } => {
                 // The link first: calls that fail with their flow look for another way.
@@ -145,7 +154,7 @@ impl Engine {
                 if flow.connection.is_some() {
                     self.layer.flow_closed(now, flow, reason);
                     let changes = self.registrar.flow_closed(now, flow);
-                    self.note_registrations(changes, now);
+                    self.note_registrations(&changes, now);
                 } else {
                     self.layer.transmit_failed(now, flow, reason);
                 }
@@ -158,11 +167,12 @@ impl Engine {
             Input::Persisted { ticket, durable } => self.persisted(now, ticket, durable),
             Input::Accounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts, now);
-                self.note_registrations(changes, now);
+                self.note_registrations(&changes, now);
             }
             Input::Settings(settings) => self.reload(*settings, now),
             Input::Routes(table) => self.router.set_table(table, now),
             Input::Dialled { ticket, result } => self.dialled(now, ticket, result),
+            Input::Roaming(input) => self.roaming_input(now, input),
             Input::Drain => self.calls.drain(),
             Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
         }
@@ -183,12 +193,13 @@ impl Engine {
     pub fn handle_timeout(&mut self, now: Now) {
         self.layer.handle_timeout(now);
         let changes = self.registrar.handle_timeout(now);
-        self.note_registrations(changes, now);
+        self.note_registrations(&changes, now);
         while let Some(key) = self.store_timers.pop(now.instant) {
             self.store_is_silent(now, key);
         }
         self.mirror.handle_timeout(now);
         self.links_timeout(now);
+        self.roaming_timeout(now);
         self.with_calls(now, Calls::handle_timeout);
         self.turn(now);
     }
@@ -202,6 +213,7 @@ impl Engine {
             self.router.links.poll_timeout(),
             self.store_timers.next_deadline(),
             self.books.timers.next_deadline(),
+            self.roaming_deadline(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -315,7 +327,7 @@ impl Engine {
         match input {
             WebInput::Opened { session, extension, instance, user_agent } => {
                 let changes = self.registrar.web_opened(now, session, &extension, &instance, &user_agent);
-                self.note_registrations(changes, now);
+                self.note_registrations(&changes, now);
                 let event = WebEvent::Registered { extension: extension.to_string() };
                 self.out.push_back(Output::Web { session, event });
                 if let Some(device) = self.registrar.page_device(session) {
@@ -324,7 +336,7 @@ impl Engine {
             }
             WebInput::Closed { session } => {
                 let changes = self.registrar.web_closed(now, session);
-                self.note_registrations(changes, now);
+                self.note_registrations(&changes, now);
                 self.with_calls(now, |calls, fx| calls.page_closed(session, fx));
             }
             WebInput::Request { ticket, caller, session, request } => {
@@ -369,6 +381,7 @@ impl Engine {
             out: &mut self.out,
             tickets: &mut self.tickets,
             registrar: &self.registrar,
+            roaming: self.federation.as_ref().map(Federation::roaming),
             router: &mut self.router,
             books: &mut self.books,
             active_calls: self.calls.active(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::engine::flow::Flow;
 use crate::engine::output::{Observation, Output, StoreTicket};
-use crate::engine::registrar::{Changed, PendingRegistration, Registered};
+use crate::engine::registrar::{Changed, Claimed, PendingRegistration, Registered};
 use crate::engine::transaction::ServerId;
 use crate::sip::Request;
 use crate::time::Now;
@@ -25,7 +25,25 @@ pub(super) struct Waiting {
 
 impl Engine {
     pub(super) fn register(&mut self, now: Now, server: ServerId, flow: Flow, request: Request) {
-        match self.registrar.register(now, flow, &request) {
+        let to = request.to().and_then(|to| to.uri.user().map(|user| user.to_string()));
+        let claimed = self.claimed(to.as_deref());
+        match self.fetches_record(server, flow, &request, &claimed) {
+            Ok(true) => {}
+            Ok(false) => self.judge_registration(now, server, flow, request, &claimed),
+            Err(status) => self.answer(now, server, &request, status),
+        }
+    }
+
+    /// Lets the registrar judge a REGISTER; the records that it takes are at hand.
+    pub(super) fn judge_registration(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        flow: Flow,
+        request: Request,
+        claimed: &Claimed,
+    ) {
+        match self.registrar.register(now, flow, &request, claimed) {
             Registered::Answer { response, refusal, is_guess } => {
                 if let Some(reason) = refusal {
                     self.refused("registrar", reason);
@@ -92,17 +110,17 @@ impl Engine {
             }
         }
         self.respond(now, waiting.server, response);
-        self.note_registrations(changes, now);
+        self.note_registrations(&changes, now);
     }
 
     /// Tells what changed, and Asterisk which extensions can be rung.
-    pub(super) fn note_registrations(&mut self, changes: Vec<Changed>, now: Now) {
+    pub(super) fn note_registrations(&mut self, changes: &[Changed], now: Now) {
         if changes.is_empty() {
             return;
         }
         let bindings = self.registrar.len();
         for changed in changes {
-            if let Some(change) = changed.forget {
+            if let Some(change) = changed.forget.clone() {
                 self.tickets += 1;
                 self.out.push_back(Output::Persist { ticket: StoreTicket(self.tickets), change });
             }
@@ -110,6 +128,10 @@ impl Engine {
             let change = changed.what.as_str();
             self.out.push_back(Output::Observe(Observation::Registration { change, extension, bindings }));
             let extension = &changed.extension;
+            if self.registrar.visitor(extension).is_some() {
+                // Asterisk does not know them.
+                continue;
+            }
             let is_there = self.registrar.is_there(extension);
             if !is_there && self.registrar.is_registered(extension) {
                 self.mirror.away(extension, now);
@@ -117,5 +139,6 @@ impl Engine {
                 self.mirror.extension(extension, is_there, now);
             }
         }
+        self.note_roaming(changes, now);
     }
 }

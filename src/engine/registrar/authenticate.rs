@@ -10,6 +10,7 @@
 //! | any | the same | right | yes |
 
 use super::Registrar;
+use super::visitors::{Claimed, prover};
 use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
 use crate::sip::digest::Verdict;
@@ -34,11 +35,9 @@ pub enum Allowed {
 }
 
 impl Registrar {
-    /// Whether a request on this flow is what its From says.
-    pub fn authenticate(&mut self, now: Now, flow: Flow, request: &Request) -> Allowed {
-        let from = request.from().and_then(|from| from.uri.user().map(|user| user.to_string()));
-        let extension = from.and_then(|user| user.parse::<Extension>().ok());
-        if let Some(extension) = &extension
+    /// Whether a request on this flow comes from whom its From names.
+    pub fn authenticate(&mut self, now: Now, flow: Flow, request: &Request, claimed: &Claimed) -> Allowed {
+        if let Some(extension) = claimed.extension()
             && self.registered_on(flow, extension)
         {
             return Allowed::Yes(extension.clone());
@@ -47,15 +46,14 @@ impl Registrar {
         else {
             return Allowed::Challenge(self.challenge(now, request, false));
         };
-        let user = credentials.username.as_str().parse::<Extension>().ok();
-        let keys = user.as_ref().and_then(|user| self.accounts.get(user)).map(|account| &account.keys);
+        let (user, keys) = prover(&self.accounts, &self.visitors, claimed, &credentials);
         match self.authenticator.verify(&credentials, &request.method, &request.uri, keys, now.wall) {
             Verdict::Stale => Allowed::Challenge(self.challenge(now, request, true)),
             Verdict::Rejected(rejection) => {
                 Allowed::Refused { response: self.challenge(now, request, false), reason: rejection.as_str() }
             }
-            Verdict::Accepted => match (user, extension) {
-                (Some(user), Some(extension)) if user == extension => Allowed::Yes(user),
+            Verdict::Accepted => match user {
+                Some(user) if claimed.extension() == Some(&user) => Allowed::Yes(user),
                 _ => {
                     let tag = format!("{:016x}", self.random.next_u64());
                     let response = Response::to_request(request, StatusCode::FORBIDDEN, Some(&tag));

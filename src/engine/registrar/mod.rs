@@ -9,6 +9,7 @@
 //! | `challenge` | which digests a device is offered |
 //! | `authenticate` | requests other than REGISTER |
 //! | `pages` | browsers as devices |
+//! | `visitors` | users of other offices |
 //!
 //! # States of a binding
 //!
@@ -32,6 +33,7 @@ mod challenge;
 mod pages;
 mod register;
 mod table;
+mod visitors;
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -44,6 +46,7 @@ pub use account::{Account, Accounts};
 pub use authenticate::Allowed;
 pub use binding::{Binding, BindingKey, DeviceKey, Reach};
 pub use register::{PendingRegistration, Registered};
+pub use visitors::Claimed;
 
 use super::flow::{ClientIdentity, ConnectionId, Flow};
 use super::numbering::Extension;
@@ -54,6 +57,7 @@ use crate::sip::StatusCode;
 use crate::sip::digest::{Authenticator, NonceKey};
 use crate::time::Now;
 use table::Table;
+use visitors::Visitors;
 
 /// What became of a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +102,8 @@ pub struct Changed {
     pub what: What,
     /// What is to be removed from flash, if anything still lies there.
     pub forget: Option<Change>,
+    /// Whether the user came here with it, and was not merely still here.
+    pub signs_in: bool,
 }
 
 /// All accounts and bindings.
@@ -111,6 +117,9 @@ pub struct Registrar {
     identities: HashMap<ConnectionId, ClientIdentity>,
     /// New bindings that were accepted and wait for the flash, by extension.
     reserved: HashMap<Extension, usize>,
+    visitors: Visitors,
+    /// Bindings that survived a restart and are none of our accounts': visitors', perhaps.
+    orphans: Vec<Binding>,
 }
 
 /// One line of `branchline registrations`.
@@ -150,14 +159,19 @@ impl Registrar {
         let authenticator =
             Authenticator::new(&settings.realm, NonceKey::new(secret), limits.nonce_lifetime, capacity);
         let mut table = Table::default();
+        let mut orphans = Vec::new();
         for mut binding in bindings.into_iter().take(limits.max_bindings) {
-            let is_known = accounts.get(&binding.key.extension).is_some();
-            if is_known && binding.expires > now.wall {
-                // A connection's number means nothing in another process.
-                if let Reach::Sip { flow, .. } = &mut binding.reach {
-                    flow.connection = None;
-                }
+            // A connection's number means nothing in another process.
+            if let Reach::Sip { flow, .. } = &mut binding.reach {
+                flow.connection = None;
+            }
+            if binding.expires <= now.wall {
+                continue;
+            }
+            if accounts.get(&binding.key.extension).is_some() {
                 table.put(binding, now);
+            } else {
+                orphans.push(binding);
             }
         }
         let realm = settings.realm.clone();
@@ -170,6 +184,8 @@ impl Registrar {
             table,
             identities: HashMap::new(),
             reserved: HashMap::new(),
+            visitors: Visitors::default(),
+            orphans,
         }
     }
 
@@ -180,7 +196,10 @@ impl Registrar {
 
     /// The name shown to called parties.
     pub fn display_name(&self, extension: &Extension) -> Option<String> {
-        self.accounts.get(extension)?.display_name.clone()
+        match self.accounts.get(extension) {
+            Some(account) => account.display_name.clone(),
+            None => self.visitors.display_name(extension).map(str::to_owned),
+        }
     }
 
     /// The devices that can be rung now, the preferred and then the newest first.
@@ -276,16 +295,32 @@ impl Registrar {
         for key in self.table.leave_connection(connection) {
             if let Some(Binding { reach: Reach::Sip { flow, .. }, .. }) = self.table.get_mut(&key) {
                 flow.connection = None;
-                changes.push(Changed { extension: key.extension, what: What::FlowLost, forget: None });
+                changes.push(Changed {
+                    extension: key.extension,
+                    what: What::FlowLost,
+                    forget: None,
+                    signs_in: false,
+                });
             }
         }
         changes
+    }
+
+    /// The accounts.
+    pub const fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The realm of our digests.
+    pub fn realm(&self) -> &str {
+        &self.realm
     }
 
     /// The accounts changed: bindings whose password is another now, or whose account is gone, go.
     pub fn set_accounts(&mut self, accounts: Accounts, _now: Now) -> Vec<Changed> {
         let is_stale = |extension: &Extension| match (self.accounts.get(extension), accounts.get(extension)) {
             (Some(old), Some(new)) => !old.same_keys(new),
+            (None, None) => !self.visitors.has(extension),
             _ => true,
         };
         let stale: Vec<_> =
@@ -337,7 +372,7 @@ fn view(binding: &Binding) -> RegistrationView {
 fn forgotten(key: BindingKey, what: What) -> Changed {
     let extension = key.extension.clone();
     let forget = !matches!(key.device, DeviceKey::Web(_));
-    Changed { extension, what, forget: forget.then_some(Change::RemoveBinding(key)) }
+    Changed { extension, what, forget: forget.then_some(Change::RemoveBinding(key)), signs_in: false }
 }
 
 /// Whether a call can be offered to it now.

@@ -41,7 +41,8 @@ impl Registrar {
             cseq: 0,
         };
         self.table.put(binding, now);
-        vec![Changed { extension: extension.clone(), what, forget: None }]
+        let signs_in = what == What::Registered;
+        vec![Changed { extension: extension.clone(), what, forget: None, signs_in }]
     }
 
     /// Whether calls reach an extension, for the office's directory.

@@ -19,6 +19,7 @@ use rand_chacha::rand_core::Rng;
 
 use super::binding::{Binding, BindingKey, DeviceKey, Reach};
 use super::pages::cut;
+use super::visitors::{Claimed, is_sign_in, prover};
 use super::{Changed, Registrar, What};
 use crate::engine::flow::Flow;
 use crate::engine::numbering::Extension;
@@ -81,8 +82,8 @@ impl Refusal {
 
 impl Registrar {
     /// Judges a REGISTER; nothing is in force before [`Registrar::commit`].
-    pub fn register(&mut self, now: Now, flow: Flow, request: &Request) -> Registered {
-        let extension = match self.identify(now, request) {
+    pub fn register(&mut self, now: Now, flow: Flow, request: &Request, claimed: &Claimed) -> Registered {
+        let extension = match self.identify(now, request, claimed) {
             Ok(extension) => extension,
             Err(answer) => return answer,
         };
@@ -112,36 +113,37 @@ impl Registrar {
         let mut changes = Vec::new();
         for key in remove {
             if self.table.remove(&key).is_some() {
-                changes.push(Changed { extension: key.extension, what: What::Unregistered, forget: None });
+                changes.push(Changed {
+                    extension: key.extension,
+                    what: What::Unregistered,
+                    forget: None,
+                    signs_in: false,
+                });
             }
         }
         for binding in put {
             let what = self.kind_of_change(&binding);
+            let signs_in = is_sign_in(self.table.get(&binding.key), &binding);
             self.table.put(binding, now);
-            changes.push(Changed { extension: extension.clone(), what, forget: None });
+            changes.push(Changed { extension: extension.clone(), what, forget: None, signs_in });
         }
         (self.accepted(now, flow, request, &extension), changes)
     }
 
-    fn identify(&mut self, now: Now, request: &Request) -> Result<Extension, Registered> {
+    fn identify(&mut self, now: Now, request: &Request, claimed: &Claimed) -> Result<Extension, Registered> {
         let Some(credentials) = request.headers.credentials(&HeaderName::Authorization, &self.realm) else {
             return Err(self.challenge_register(now, request, false, None));
         };
-        let user = credentials.username.as_str().parse::<Extension>().ok();
-        let keys = user.as_ref().and_then(|user| self.accounts.get(user)).map(|account| &account.keys);
+        let (user, keys) = prover(&self.accounts, &self.visitors, claimed, &credentials);
         match self.authenticator.verify(&credentials, &request.method, &request.uri, keys, now.wall) {
             Verdict::Stale => Err(self.challenge_register(now, request, true, None)),
             Verdict::Rejected(rejection) => {
                 Err(self.challenge_register(now, request, false, Some(rejection.as_str())))
             }
-            Verdict::Accepted => {
-                let to = request.to().and_then(|to| to.uri.user().map(|user| user.to_string()));
-                let aor = to.and_then(|user| user.parse::<Extension>().ok());
-                match user {
-                    Some(user) if aor.as_ref() == Some(&user) => Ok(user),
-                    _ => Err(self.refuse(request, &Refusal::new(StatusCode::FORBIDDEN, "identity-mismatch"))),
-                }
-            }
+            Verdict::Accepted => match user {
+                Some(user) if claimed.extension() == Some(&user) => Ok(user),
+                _ => Err(self.refuse(request, &Refusal::new(StatusCode::FORBIDDEN, "identity-mismatch"))),
+            },
         }
     }
 
@@ -284,6 +286,7 @@ impl Registrar {
         }
         let credentials = request.headers.credentials(&HeaderName::Authorization, &self.realm);
         let keys = self.accounts.get(extension).map(|account| &account.keys);
+        let keys = keys.or_else(|| self.visitors.keys(extension));
         if let (Some(credentials), Some(keys)) = (credentials, keys)
             && let Some(info) = self.authenticator.accepted_info(&credentials, keys)
         {

@@ -50,6 +50,10 @@ impl Table {
         self.bindings.values().flat_map(|devices| devices.values().map(|(_, binding)| binding))
     }
 
+    pub(super) fn extensions(&self) -> impl Iterator<Item = &Extension> {
+        self.bindings.keys()
+    }
+
     pub(super) fn has(&self, extension: &Extension) -> bool {
         self.bindings.contains_key(extension)
     }

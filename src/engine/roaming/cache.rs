@@ -1,7 +1,7 @@
 //! The cache: merges what offices say, and says what happens here.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::aor::{Aor, PackedExtension};
@@ -9,119 +9,14 @@ use super::doubts::Doubts;
 use super::entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
 use super::index::{Index, Slot};
 use super::offices::{self, Offices};
-use crate::engine::numbering::{Extension, OfficeId};
+use super::terms::{Merged, Refusal, RoamingChange, RoamingFigures, RoamingSettings};
+use crate::engine::numbering::{CountryCode, Extension, OfficeId};
 use crate::time::WallTime;
 
 /// The bit of [`Slot::office`] that says "gone".
 const GONE: u16 = 1 << 15;
 /// Effects that wait to be taken; the owner takes them after every call, so this is never reached in earnest.
 const MOST_EFFECTS: usize = 200_000;
-
-/// Limits of the cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoamingSettings {
-    /// Most entries.
-    pub capacity: usize,
-    /// Most offices that entries may name; at most 32,768.
-    pub offices: usize,
-    /// By how much the clocks of two offices may differ.
-    pub skew: Duration,
-    /// For how long an entry is good unless renewed; renewed when half of it is left.
-    pub lease: Duration,
-    /// How long an expired entry is remembered, so that an older one is known for what it is.
-    pub keep: Duration,
-}
-
-impl Default for RoamingSettings {
-    fn default() -> Self {
-        Self {
-            capacity: 100_000,
-            offices: 1024,
-            skew: Duration::from_secs(300),
-            lease: Duration::from_secs(2 * 3600),
-            keep: Duration::from_secs(7 * 86_400),
-        }
-    }
-}
-
-/// What became of an entry that was heard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merged {
-    /// The first of its extension.
-    New,
-    /// It takes the place of an older one.
-    Newer {
-        /// Where the user was before.
-        from: OfficeId,
-    },
-    /// Known already.
-    Same,
-    /// What is known is newer.
-    Older,
-    /// Not taken.
-    Refused(Refusal),
-}
-
-/// Why an entry is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// Its counter is 0 or beyond [`MAX_COUNTER`].
-    Counter,
-    /// It expired longer ago than entries are kept.
-    LongExpired,
-    /// There is no room, and nothing that may go.
-    Full,
-    /// No room for another office.
-    TooManyOffices,
-    /// The extension's counter is at its end.
-    CounterExhausted,
-}
-
-impl Refusal {
-    /// The stable word in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::LongExpired => "long-expired",
-            Self::Full => "full",
-            Self::TooManyOffices => "too-many-offices",
-            Self::CounterExhausted => "counter-exhausted",
-        }
-    }
-}
-
-/// A change of what is on flash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RoamingChange {
-    /// Write it in the place of the extension's older one.
-    Put {
-        /// The entry.
-        entry: RoamingEntry,
-        /// When this box heard it.
-        heard: Second,
-    },
-    /// Forget the extension.
-    Forget(Aor),
-}
-
-/// What the cache did since the start, and how full it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoamingFigures {
-    /// Entries.
-    pub entries: usize,
-    /// Offices that they name.
-    pub offices: usize,
-    /// Bytes of the index.
-    pub memory: usize,
-    /// Expired entries that went for lack of room.
-    pub evicted_expired: u64,
-    /// Other offices' good entries that went for lack of room.
-    pub evicted_foreign: u64,
-    /// Entries that went because they had been expired for long enough.
-    pub purged: u64,
-    /// Sign-ins that were said again because another office did not know of them.
-    pub reclaimed: u64,
-}
 
 /// The cache of one office.
 #[derive(Debug)]
@@ -130,6 +25,8 @@ pub struct Roaming {
     settings: RoamingSettings,
     pub(super) index: Index,
     pub(super) offices: Offices,
+    /// In which country offices are, by the extensions that they gave out. Bounded by their number.
+    countries: BTreeMap<OfficeId, CountryCode>,
     /// Who has devices here, and when the user signed in. Bounded by the registrar's bindings.
     signed_in: HashMap<Aor, Second>,
     confirmed: Option<Second>,
@@ -149,6 +46,7 @@ impl Roaming {
             settings,
             index: Index::new(settings.capacity, key),
             offices,
+            countries: BTreeMap::new(),
             signed_in: HashMap::new(),
             confirmed: None,
             doubts: Doubts::default(),
@@ -294,9 +192,30 @@ impl Roaming {
         self.purge(second);
     }
 
+    /// An extension of an office as all offices write it: with the office's country, as far as that is known.
+    pub fn aor_of(&self, home: OfficeId, extension: Extension) -> Aor {
+        let country = self.countries.get(&home).filter(|_| extension.country().is_none());
+        let extension = country.and_then(|country| extension.in_country(*country).ok()).unwrap_or(extension);
+        Aor { home, extension }
+    }
+
+    /// Takes note of the country of a home office.
+    pub fn note_country(&mut self, aor: &Aor) {
+        if let Some(country) = aor.extension.country()
+            && (self.countries.len() < self.settings.offices || self.countries.contains_key(&aor.home))
+        {
+            self.countries.insert(aor.home, country);
+        }
+    }
+
     /// What this office said and still holds: to be published again on a broker that may not have it.
     pub fn own_entries(&self) -> impl Iterator<Item = RoamingEntry> {
         self.iter().filter(|entry| entry.version.office == self.own)
+    }
+
+    /// Whether this office holds the extension, as far as it knows.
+    pub fn own_entry_of(&self, aor: &Aor) -> bool {
+        self.known(aor).is_some_and(|(entry, _)| self.is_mine(&entry))
     }
 
     /// Whether a device of the extension is signed in here.
@@ -466,7 +385,11 @@ impl Roaming {
         if self.index.is_full() {
             self.make_room(now);
         }
-        if self.index.insert(slot) { Ok(()) } else { Err(Refusal::Full) }
+        if !self.index.insert(slot) {
+            return Err(Refusal::Full);
+        }
+        self.note_country(&entry.aor);
+        Ok(())
     }
 
     /// The numbers of two offices, for which unused ones are freed if need be.

@@ -10,6 +10,9 @@
 //! | `cache` | [`Roaming`]: merge, sign in, renew, sign out |
 //! | `keyring` | [`Keyring`]: the federation's keys |
 //! | `verifier` | [`SealedVerifier`]: what verifies a visitor |
+//! | `issuer` | [`Issuer`]: which of this office's users need a new record |
+//! | `named` | [`Named`]: whom a text names, one of ours or a visitor |
+//! | `terms` | limits, verdicts, changes, figures |
 //! | `whereabouts` | [`Whereabouts`]: where to call, and how old that knowledge is |
 //!
 //! # States of an extension, as this office sees them
@@ -31,8 +34,11 @@ mod doubts;
 mod entry;
 mod eviction;
 mod index;
+mod issuer;
 mod keyring;
+mod named;
 mod offices;
+mod terms;
 mod verifier;
 mod whereabouts;
 
@@ -42,8 +48,11 @@ mod cache_tests;
 mod model_tests;
 
 pub use aor::Aor;
-pub use cache::{Merged, Refusal, Roaming, RoamingChange, RoamingFigures, RoamingSettings};
+pub use cache::Roaming;
 pub use entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
+pub use issuer::{Issuer, ToIssue};
 pub use keyring::{GroupKey, KeyId, Keyring, KeyringError};
+pub use named::{Named, named};
+pub use terms::{Merged, Refusal, RoamingChange, RoamingFigures, RoamingSettings};
 pub use verifier::{LONGEST_SEALED, SealedVerifier, Standing, TooLong, Unopened, Verifier};
 pub use whereabouts::Whereabouts;

@@ -12,10 +12,14 @@ use crate::engine::call::CallRecord;
 use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::{Account, Accounts, Binding};
+use crate::engine::roaming::SealedVerifier;
 use crate::engine::settings::Settings;
 use crate::engine::testing::{self, address};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
-use crate::engine::{Change, Engine, EngineSetup, Input, Observation, Output, StoreTicket};
+use crate::engine::{
+    Change, Engine, EngineSetup, Input, Observation, Output, Publication, RoamingInput, RoamingWrite,
+    StoreTicket,
+};
 use crate::media::{EndId, MediaEvent, Report};
 use crate::sip::digest::UserKeys;
 use crate::sip::{Message, Method, StatusCode, Transport, parse};
@@ -91,6 +95,13 @@ pub(super) struct World {
     pub(super) allow_update: bool,
     /// The links' other ends.
     pub(super) far: FarEnds,
+    /// What other offices were told of extensions.
+    pub(super) published: Vec<Publication>,
+    pub(super) roaming_writes: Vec<RoamingWrite>,
+    /// Visitors' records on flash.
+    pub(super) records: HashMap<Extension, SealedVerifier>,
+    /// The flash does not answer.
+    pub(super) holds_fetches: bool,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
@@ -165,6 +176,10 @@ impl World {
             lenient: false,
             allow_update: true,
             far: FarEnds::default(),
+            published: vec![],
+            roaming_writes: vec![],
+            records: HashMap::new(),
+            holds_fetches: false,
         };
         world.peer("asterisk", flow);
         world.step();
@@ -302,6 +317,18 @@ impl World {
             }
             Output::Web { session, event } => self.told.entry(session).or_default().push_back(event),
             Output::Reply { ticket, reply } => self.replies.push_back((ticket, reply)),
+            Output::Publish(publication) => self.published.push(publication),
+            Output::PersistRoaming(write) => {
+                if let RoamingWrite::Verifier(record) = &write {
+                    self.records.insert(record.aor.extension.clone(), (**record).clone());
+                }
+                self.roaming_writes.push(write);
+            }
+            Output::FetchVerifier { .. } if self.holds_fetches => {}
+            Output::FetchVerifier { ticket, extension } => {
+                let record = self.records.get(&extension).cloned();
+                self.inputs.push_back(Input::Roaming(RoamingInput::Fetched { ticket, record }));
+            }
             Output::Observe(observation) => self.observed.push(observation),
         }
     }

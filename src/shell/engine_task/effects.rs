@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::Settled;
+use super::roaming::{RoamingEffects, RoamingOutlet};
 use crate::api::Switchboard;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::routing::{Dial, DialFailure, DialResult, LinkFailure};
@@ -49,10 +50,13 @@ pub struct Outlets {
     pub health: Health,
     /// What ops want to know of, where there is an uplink.
     pub events: Option<EventDesk>,
+    /// Where extensions are, on flash and for the other offices, where there is an uplink.
+    pub roaming: Option<RoamingOutlet>,
 }
 
 pub(super) struct Effects {
     outlets: Outlets,
+    roaming: RoamingEffects,
     receipts: VecDeque<(StoreTicket, Receipt<()>)>,
     media_backlog: VecDeque<MediaCommand>,
     connectivity_backlog: VecDeque<ConnectivityCommand>,
@@ -61,8 +65,9 @@ pub(super) struct Effects {
 }
 
 impl Effects {
-    pub(super) fn new(outlets: Outlets) -> Self {
+    pub(super) fn new(mut outlets: Outlets) -> Self {
         Self {
+            roaming: RoamingEffects::new(outlets.roaming.take()),
             outlets,
             receipts: VecDeque::new(),
             media_backlog: VecDeque::new(),
@@ -124,9 +129,17 @@ impl Effects {
                     return Some(Input::Dialled { ticket, result });
                 }
             }
+            Output::Publish(publication) => self.roaming.publish(publication),
+            Output::PersistRoaming(write) => self.roaming.persist(write),
+            Output::FetchVerifier { ticket, extension } => return self.roaming.fetch(ticket, extension),
             Output::Observe(observation) => self.observe(observation),
         }
         None
+    }
+
+    /// The next visitor's record that was read.
+    pub(super) fn poll_fetched(&mut self, cx: &mut Context<'_>) -> Poll<Input> {
+        self.roaming.poll_fetched(cx)
     }
 
     /// Offers again what a worker could not take.
@@ -245,6 +258,9 @@ impl Effects {
             Observation::Link { link, state, failure } => {
                 let failure = failure.map(LinkFailure::as_str);
                 info!(link = link.as_str(), state = state.as_str(), failure, "link");
+            }
+            Observation::Roaming { change, extension, office } => {
+                info!(change, extension = %Person(&extension), %office, "roaming");
             }
             Observation::AsteriskReachable(true) => {
                 if health.clear(Condition::AsteriskDown) {

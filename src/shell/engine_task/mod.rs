@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | orders (accounts, settings, drain, stop) | 16 | rare, and everything else depends on them |
 //! | timers | all that are due | a late timer is a lost call |
-//! | receipts of the store | 512 | phones wait for them |
+//! | receipts of the store, visitors' records | 512 | phones wait for them |
 //! | media events | 256 | end calls that nobody hears |
 //! | connectivity events | 128 | a browser waits for its keys |
 //! | browsers | 128 | people wait |
@@ -19,6 +19,7 @@
 
 mod effects;
 mod overview;
+mod roaming;
 mod views;
 
 use std::collections::VecDeque;
@@ -33,6 +34,7 @@ use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 
 pub use effects::{ConnectivityOutlet, MediaOutlet, Outlets};
 pub use overview::{Glance, Overview};
+pub use roaming::{PublishOutlet, RoamingOutlet};
 
 use super::clock;
 use super::control::{CallView, RegistrationView};
@@ -42,7 +44,7 @@ use crate::engine::registrar::Accounts;
 use crate::engine::routing::{LinkView, RouteTable};
 use crate::engine::settings::Settings;
 use crate::engine::web::WebInput;
-use crate::engine::{Engine, Input, StoreTicket};
+use crate::engine::{Engine, Input, RoamingInput, StoreTicket};
 use crate::media::{ConnectivityEvent, MediaEvent};
 use crate::time::Now;
 use effects::Effects;
@@ -66,6 +68,8 @@ pub enum Order {
     Settings(Box<Settings>),
     /// Another route table is in force.
     Routes(Arc<RouteTable>),
+    /// Something of extensions that roam.
+    Roaming(Box<RoamingInput>),
     /// No new calls.
     Drain,
     /// End all calls now.
@@ -166,6 +170,7 @@ impl Turning {
             Order::Accounts(accounts) => Input::Accounts(accounts),
             Order::Settings(settings) => Input::Settings(settings),
             Order::Routes(table) => Input::Routes(table),
+            Order::Roaming(input) => Input::Roaming(*input),
             Order::Drain => Input::Drain,
             Order::EndCalls => Input::Stop,
             Order::Finish => return,
@@ -188,6 +193,11 @@ impl Turning {
         for _ in 0..RECEIPTS {
             let Poll::Ready((ticket, durable)) = self.effects.poll_receipt(cx) else { break };
             self.engine.handle_input(now, Input::Persisted { ticket, durable });
+            moved = true;
+        }
+        for _ in 0..RECEIPTS {
+            let Poll::Ready(input) = self.effects.poll_fetched(cx) else { break };
+            self.engine.handle_input(now, input);
             moved = true;
         }
         moved

@@ -68,6 +68,7 @@ impl Desk {
             metrics: metrics.clone(),
             health,
             events: None,
+            roaming: None,
         };
         let inlets = Inlets {
             orders: ordered,
@@ -272,6 +273,7 @@ async fn commands_wait_for_a_worker_that_is_behind_in_order() {
         metrics,
         health,
         events: None,
+        roaming: None,
     });
     for index in 0..6 {
         let command = MediaCommand::Close { end: EndId::new(index, 0) };

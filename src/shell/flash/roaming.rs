@@ -23,7 +23,7 @@ use super::error::FlashError;
 use super::figures::FlashCounters;
 use super::log::{FlashLog, FlashOptions};
 use super::storage::Postcard;
-use crate::engine::numbering::OfficeId;
+use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::roaming::{Aor, Presence, RoamingChange, RoamingEntry, SealedVerifier, Second, Version};
 use crate::observe::Metrics;
 use crate::shell::store::receipt::{Receipt, Reply, StoreError, pair};
@@ -54,6 +54,13 @@ pub struct RoamingStoreOptions {
     pub metrics: Metrics,
 }
 
+impl RoamingStoreOptions {
+    /// The log's file.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(FILE)
+    }
+}
+
 /// What was on flash.
 #[derive(Clone, Debug, Default)]
 pub struct Stored {
@@ -76,7 +83,7 @@ pub struct RoamingStore {
 enum Job {
     Change(RoamingChange, Reply<()>),
     PutVerifier(Box<SealedVerifier>, Reply<()>),
-    Verifier(Aor, Reply<Option<SealedVerifier>>),
+    Verifier(Extension, Reply<Option<SealedVerifier>>),
     Close,
 }
 
@@ -97,7 +104,7 @@ impl RoamingStore {
     /// Opens the log and reads it. Blocks.
     pub fn open(options: RoamingStoreOptions) -> Result<(Self, Stored), FlashError> {
         let log = FlashLog::open(FlashOptions {
-            path: options.directory.join(FILE),
+            path: options.path(),
             max_bytes: options.max_bytes,
             renew_above: RENEW_ABOVE,
         })?;
@@ -127,8 +134,8 @@ impl RoamingStore {
     }
 
     /// A visitor's sealed record. Sees every change queued before.
-    pub fn verifier(&self, aor: Aor) -> Receipt<Option<SealedVerifier>> {
-        self.submit(|reply| Job::Verifier(aor, reply))
+    pub fn verifier(&self, extension: Extension) -> Receipt<Option<SealedVerifier>> {
+        self.submit(|reply| Job::Verifier(extension, reply))
     }
 
     /// What was written so far.
@@ -203,8 +210,8 @@ impl Worker {
                 Job::PutVerifier(record, reply) => {
                     self.apply(reply, &mut replies, |storage| put_verifier(storage, &record));
                 }
-                Job::Verifier(aor, reply) => {
-                    let found = self.storage.get(&verifier_name(&aor));
+                Job::Verifier(extension, reply) => {
+                    let found = self.storage.get(&verifier_name(&extension));
                     let _ = reply.send(found.map_err(|error| store_error(&flash_error(error))));
                 }
                 Job::Close => {
@@ -276,7 +283,7 @@ fn change_in(storage: &mut Storage, change: &RoamingChange) -> Result<(), FlashE
 }
 
 fn put_verifier(storage: &mut Storage, record: &SealedVerifier) -> Result<(), FlashError> {
-    let name = verifier_name(&record.aor);
+    let name = verifier_name(&record.aor.extension);
     let known: Option<SealedVerifier> = storage.get(&name).ok().flatten();
     if known.is_none_or(|known| record.is_newer(&known)) {
         storage.set(&name, record).map_err(flash_error)?;
@@ -317,8 +324,8 @@ fn entry_name(aor: &Aor) -> String {
     format!("{ENTRY}{aor}")
 }
 
-fn verifier_name(aor: &Aor) -> String {
-    format!("v/{aor}")
+fn verifier_name(extension: &Extension) -> String {
+    format!("v/{extension}")
 }
 
 fn flash_error(error: StorageError<FlashError, postcard::Error>) -> FlashError {

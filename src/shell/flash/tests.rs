@@ -314,8 +314,8 @@ fn of_two_sealed_records_the_newer_stays() {
     for generation in [2, 3, 1] {
         store.put_verifier(sealed(generation)).wait().unwrap();
     }
-    assert_eq!(store.verifier(entry(1).aor).wait().unwrap(), Some(sealed(3)));
-    assert_eq!(store.verifier(entry(2).aor).wait().unwrap(), None);
+    assert_eq!(store.verifier(entry(1).aor.extension).wait().unwrap(), Some(sealed(3)));
+    assert_eq!(store.verifier(entry(2).aor.extension).wait().unwrap(), None);
 }
 
 #[test]

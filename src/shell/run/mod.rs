@@ -17,6 +17,7 @@
 //! | `listeners` | listeners being opened |
 //! | `loading` | what lies on flash |
 //! | `uplink` | the uplink's tasks and their end |
+//! | `roaming` | the roaming cache, read and closed |
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
@@ -31,6 +32,7 @@ mod listeners;
 mod loading;
 mod mirror_files;
 mod pulse;
+mod roaming;
 mod session_key;
 mod sockets;
 mod start;

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, watch};
 use super::failure::Failure;
 use super::listeners::{Listeners, Web};
 use super::loading::{Loaded, RevocationLists};
+use super::roaming::RoamingCache;
 use super::sockets::Sockets;
 use super::tasks::Tasks;
 use super::uplink::UplinkEnd;
@@ -14,7 +15,7 @@ use super::vitals::Board;
 use super::{mirror_files, pulse, random};
 use crate::api::{self, LineCapacity};
 use crate::config::Config;
-use crate::engine::routing::{Dial, RouteTable};
+use crate::engine::routing::Dial;
 use crate::engine::{Engine, EngineSetup, Input};
 use crate::media::webrtc::DtlsIdentity;
 use crate::observe::Condition;
@@ -22,7 +23,7 @@ use crate::shell::clock;
 use crate::shell::connectivity::{Connectivity, ConnectivitySetup};
 use crate::shell::control::ControlQuery;
 use crate::shell::daemon::Daemon;
-use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question};
+use crate::shell::engine_task::{self, Glance, Inlets, Order, Outlets, Overview, Question, RoamingOutlet};
 use crate::shell::flows::Flows;
 use crate::shell::listen::{self, Limits};
 use crate::shell::media::MediaWorker;
@@ -93,8 +94,10 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     let dials = listeners.open_links(daemon, offices, carriers, &revocations)?;
     let wires = Wires { dials, senders: listeners.senders.clone(), arrivals, events, port };
     let uplink = Uplink::open(daemon);
-    let engine = start_engine(daemon, &bound, loaded, &workers, uplink.as_ref(), wires)?;
-    let uplink = UplinkEnd::start(uplink, &engine, queries);
+    let cache = RoamingCache::open(daemon);
+    let roaming = cache.as_ref().and_then(|cache| cache.store.clone());
+    let engine = start_engine(daemon, &bound, loaded, &workers, (uplink.as_ref(), cache), wires)?;
+    let uplink = UplinkEnd::start(uplink, roaming, &engine, queries);
     let board = Arc::new(board(daemon, &engine, &uplink, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;
@@ -206,7 +209,7 @@ fn start_engine(
     bound: &Bound,
     loaded: Loaded,
     workers: &Workers,
-    uplink: Option<&Uplink>,
+    (uplink, mut cache): (Option<&Uplink>, Option<RoamingCache>),
     wires: Wires,
 ) -> Result<EngineEnd, Failure> {
     let Wires { dials, senders, arrivals, events, port } = wires;
@@ -223,11 +226,16 @@ fn start_engine(
         metrics: daemon.metrics.clone(),
         health: daemon.health.clone(),
         events: uplink.map(Uplink::desk),
+        roaming: uplink
+            .zip(cache.as_ref())
+            .map(|(uplink, cache)| RoamingOutlet { store: cache.store.clone(), publish: uplink.publisher() }),
     };
     let WorkerEvents { media, connectivity } = events;
     let (orders_in, questions_in, pages) = (ordered, questioned, port.inputs);
     let inlets = Inlets { orders: orders_in, media, connectivity, pages, arrivals, questions: questions_in };
-    let engine = make_engine(daemon, bound, loaded, uplink.and_then(Uplink::table))?;
+    let routes = uplink.and_then(Uplink::table).map(Input::Routes);
+    let roaming = cache.iter_mut().flat_map(RoamingCache::inputs).map(Input::Roaming);
+    let engine = make_engine(daemon, bound, loaded, routes.into_iter().chain(roaming))?;
     let heartbeat = Heartbeat::default();
     let (glance, overview, calls) = Glance::new();
     let mut tasks = Tasks::default();
@@ -235,12 +243,12 @@ fn start_engine(
     Ok(EngineEnd { tasks, orders, questions, overview, calls, heartbeat })
 }
 
-/// The engine with what survived, the last good routes among it.
+/// The engine with what survived; the last good routes and what was known of roaming are in force at once.
 fn make_engine(
     daemon: &Daemon,
     bound: &Bound,
     loaded: Loaded,
-    routes: Option<Arc<RouteTable>>,
+    known: impl Iterator<Item = Input>,
 ) -> Result<Engine, Failure> {
     let mut engine = Engine::new(EngineSetup {
         settings: settings::engine_settings(&daemon.config, bound),
@@ -249,9 +257,7 @@ fn make_engine(
         seed: random()?,
         now: clock::now(),
     });
-    if let Some(table) = routes {
-        engine.handle_input(clock::now(), Input::Routes(table));
-    }
+    known.for_each(|input| engine.handle_input(clock::now(), input));
     Ok(engine)
 }
 

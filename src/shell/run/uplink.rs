@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 use super::start::EngineEnd;
 use super::tasks::Tasks;
 use crate::shell::control::ControlQuery;
+use crate::shell::flash::RoamingStore;
 use crate::shell::uplink::outbox::Outbox;
 use crate::shell::uplink::{EventDesk, Uplink, UplinkEye, Wires};
 
@@ -17,6 +18,7 @@ pub(super) struct UplinkEnd {
     pub(super) eye: Option<UplinkEye>,
     desk: Option<EventDesk>,
     outbox: Option<Outbox>,
+    roaming: Option<RoamingStore>,
     stop: watch::Sender<bool>,
 }
 
@@ -24,12 +26,15 @@ impl UplinkEnd {
     /// Starts its tasks.
     pub(super) fn start(
         uplink: Option<Uplink>,
+        roaming: Option<RoamingStore>,
         engine: &EngineEnd,
         queries: &mpsc::Sender<ControlQuery>,
     ) -> Self {
         let (stop, stopping) = watch::channel(false);
         let mut tasks = Tasks::default();
-        let Some(uplink) = uplink else { return Self { tasks, eye: None, desk: None, outbox: None, stop } };
+        let Some(uplink) = uplink else {
+            return Self { tasks, eye: None, desk: None, outbox: None, roaming, stop };
+        };
         let (eye, desk, outbox) = (Some(uplink.eye()), Some(uplink.desk()), Some(uplink.outbox()));
         let wires = Wires {
             orders: engine.orders.clone(),
@@ -41,7 +46,7 @@ impl UplinkEnd {
         for (name, task) in uplink.tasks(wires) {
             tasks.start(name, task);
         }
-        Self { tasks, eye, desk, outbox, stop }
+        Self { tasks, eye, desk, outbox, roaming, stop }
     }
 
     /// Tells ops that something changed what the box does.
@@ -51,7 +56,7 @@ impl UplinkEnd {
         }
     }
 
-    /// Says farewell to the broker, and closes the outbox.
+    /// Says farewell to the broker, and closes the outbox and the roaming cache.
     pub(super) async fn finish(self, patience: Duration) {
         self.audit("stop", "successful", "");
         // The tasks hold the other ends.
@@ -59,6 +64,9 @@ impl UplinkEnd {
         self.tasks.finish(patience).await;
         if let Some(outbox) = self.outbox {
             drop(tokio::task::spawn_blocking(move || outbox.close()).await);
+        }
+        if let Some(roaming) = self.roaming {
+            drop(tokio::task::spawn_blocking(move || roaming.close()).await);
         }
     }
 }

@@ -30,8 +30,6 @@ pub(super) struct Ground {
     pub(super) metrics: Metrics,
     /// To whoever takes care of route sets and commands.
     pub(super) arrivals: mpsc::Sender<Arrived>,
-    /// To whoever keeps what is known of roaming extensions; closed when nobody does.
-    pub(super) roaming: mpsc::Sender<Arrived>,
     pub(super) figures: Figures,
     /// The federation links.
     pub(super) links: LinkBoard,
@@ -43,9 +41,14 @@ impl Ground {
     /// What we subscribe to.
     pub(super) fn filters(&self) -> Vec<String> {
         let own = Whose::Office(self.office);
-        let roaming = (!self.roaming.is_closed()).then_some(Filter::Roaming);
-        let filters = [Filter::RoutesDesired(own), Filter::Commands(own), Filter::Status(own)];
-        filters.into_iter().chain(roaming).map(|filter| filter.to_string()).collect()
+        let filters = [
+            Filter::RoutesDesired(own),
+            Filter::Commands(own),
+            Filter::Status(own),
+            Filter::Roaming,
+            Filter::Visitors,
+        ];
+        filters.iter().map(ToString::to_string).collect()
     }
 
     /// A session is up.
@@ -82,14 +85,17 @@ impl Ground {
 
     /// Hands on what came to whoever takes care of it. Brokers send no more than fits here before they are answered.
     pub(super) fn hand_on(&self, arrived: Arrived) {
-        let taker = match &arrived.topic {
-            Topic::RoutesDesired(_) | Topic::Command { .. } => &self.arrivals,
-            Topic::Roaming(_) => &self.roaming,
-            _ => return arrived.done(),
-        };
-        if taker.try_send(arrived).is_err() {
-            error!(reason = "arrivals-full", "a document of the broker is dropped until the next session");
-            self.metrics.dropped("uplink", "arrivals-full");
+        match &arrived.topic {
+            Topic::RoutesDesired(_) | Topic::Command { .. } | Topic::Roaming(_) | Topic::Visitor(_) => {
+                if self.arrivals.try_send(arrived).is_err() {
+                    error!(
+                        reason = "arrivals-full",
+                        "a document of the broker is dropped until the next session"
+                    );
+                    self.metrics.dropped("uplink", "arrivals-full");
+                }
+            }
+            _ => arrived.done(),
         }
     }
 
@@ -120,6 +126,11 @@ impl Figures {
             registry.register("uplink_outbox", "Events since the stream began, by fate", outbox.clone());
         });
         figures
+    }
+
+    /// Sessions that came up.
+    pub(super) fn sessions(&self) -> u64 {
+        self.sessions.get()
     }
 
     fn ended(&self, reason: EndReason) {

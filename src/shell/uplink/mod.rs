@@ -26,7 +26,7 @@
 //! | `routes`, `last_good`, `probation` | route sets: pushed, kept on flash, watched |
 //! | `commands` | requests of ops |
 //! | `links` | the federation links |
-//! | `roaming` | what offices say of roaming extensions |
+//! | `roaming` | where extensions are |
 //! | `pulse` | health |
 
 mod commands;
@@ -55,11 +55,10 @@ use tokio::time::sleep;
 
 pub use events::EventDesk;
 pub use reason::EndReason;
-pub use roaming::{Heard, RoamingEar, RoamingVoice};
 
 use super::control::ControlQuery;
 use super::daemon::Daemon;
-use super::engine_task::{Order, Overview, Question};
+use super::engine_task::{Order, Overview, PublishOutlet, Question};
 use super::hex;
 use crate::config::{self, OfficeId, RouteKey};
 use crate::engine::routing::RouteTable;
@@ -71,6 +70,7 @@ use last_good::LastGood;
 use links::LinkBoard;
 use outbox::{LossReport, Outbox, OutboxOptions};
 use retained::Retained;
+use roaming::RoamingInlet;
 use routes::{Found, Routes};
 use session::Arrived;
 use steward::Steward;
@@ -85,7 +85,6 @@ pub struct Uplink {
     desk: EventDesk,
     arrivals: mpsc::Receiver<Arrived>,
     found: Found,
-    ear: Option<RoamingEar>,
 }
 
 /// Sees how the uplink is, for the status.
@@ -131,8 +130,7 @@ impl Uplink {
             health: daemon.health.clone(),
             loss_report: loss_report(office, boot.clone()),
         });
-        let room = usize::from(connect::INCOMING) * 2;
-        let ((sender, arrivals), (roaming, ear)) = (mpsc::channel(room), mpsc::channel(room));
+        let (sender, arrivals) = mpsc::channel(usize::from(connect::INCOMING) * 2);
         let desk = EventDesk::new(office, boot.clone(), outbox.clone());
         let ground = Arc::new(Ground {
             figures: Figures::new(&daemon.metrics),
@@ -144,14 +142,13 @@ impl Uplink {
             health: daemon.health.clone(),
             metrics: daemon.metrics.clone(),
             arrivals: sender,
-            roaming,
             links: LinkBoard::new(desk.over_links()),
             broker: std::sync::Mutex::default(),
         });
         let status = documents::online(&ground);
         ground.retained.set(Topic::Status(ground.office), status);
         desk.audit("start", "successful", json!({ "version": env!("CARGO_PKG_VERSION") }));
-        Some(Self { ground, desk, arrivals, found, ear: Some(RoamingEar(ear)) })
+        Some(Self { ground, desk, arrivals, found })
     }
 
     /// Where events are told.
@@ -159,19 +156,15 @@ impl Uplink {
         self.desk.clone()
     }
 
+    /// Where the engine says what all offices shall hear.
+    pub fn publisher(&self) -> PublishOutlet {
+        let ground = Arc::clone(&self.ground);
+        Box::new(move |publication| roaming::publish(&ground, &publication))
+    }
+
     /// The route table that was in force last, to be in force before the daemon is ready.
     pub fn table(&self) -> Option<Arc<RouteTable>> {
         self.found.table.clone()
-    }
-
-    /// Hears what offices say of roaming extensions; once, before the uplink's tasks start.
-    pub fn take_roaming_ear(&mut self) -> Option<RoamingEar> {
-        self.ear.take()
-    }
-
-    /// Says where extensions are.
-    pub fn roaming_voice(&self) -> RoamingVoice {
-        RoamingVoice(self.ground.retained.clone())
     }
 
     /// Sees how the uplink is.
@@ -186,11 +179,12 @@ impl Uplink {
 
     /// The tasks, to be started by whoever owns them.
     pub fn tasks(self, wires: Wires) -> Vec<NamedTask> {
-        // An ear that nobody took closes here, and roaming is not subscribed to.
-        let Self { ground, desk, arrivals, found, ear: _ } = self;
+        let Self { ground, desk, arrivals, found } = self;
         let Wires { orders, questions, overview, queries, stop } = wires;
+        let roaming = RoamingInlet::new(Arc::clone(&ground), orders.clone());
         let routes = Routes::new(Arc::clone(&ground), desk.clone(), orders, found);
-        let steward = Steward { commands: Commands::new(Arc::clone(&ground), queries, desk), routes };
+        let commands = Commands::new(Arc::clone(&ground), queries, desk);
+        let steward = Steward { commands, routes, roaming };
         vec![
             ("uplink-steward", Box::pin(steward.run(arrivals, stop.clone()))),
             ("uplink-pulse", Box::pin(pulse::run(Arc::clone(&ground), overview, questions, stop.clone()))),

@@ -1,66 +1,100 @@
-//! What offices say to each other about extensions that roam: to and from whoever keeps that knowledge.
+//! Where extensions are: to the broker, and from it to the engine.
 //!
-//! The broker keeps the newest document of each extension and sends them all with every session, no faster than they are
-//! taken care of. What this office says of the extensions that are here is said again to every broker.
+//! Nothing of it waits in the outbox. The broker keeps the newest document of each extension, the cache on flash what this
+//! office said; a new session says that again.
 
-use bytes::Bytes;
+use std::time::{Duration, Instant};
+
 use tokio::sync::mpsc;
+use tracing::debug;
 
-use super::retained::Retained;
+use super::ground::{Ground, SharedGround};
 use super::session::Arrived;
-use crate::engine::numbering::Extension;
-use crate::uplink::Topic;
+use crate::engine::{Publication, RoamingInput};
+use crate::shell::engine_task::Order;
+use crate::uplink::{Document, Refusal, RoamingDocument, Topic, VisitorDocument};
 
-/// Hears what is said. While nobody holds one, nothing is subscribed to.
-#[derive(Debug)]
-pub struct RoamingEar(pub(super) mpsc::Receiver<Arrived>);
+/// How often the engine hears that the session is alive.
+const CONFIRM: Duration = Duration::from_secs(10);
 
-/// A document about an extension.
-#[derive(Debug)]
-pub struct Heard {
-    /// The extension, as its topic names it.
-    pub extension: Extension,
-    arrived: Arrived,
+/// Queues a document for the broker; what there is no room for is counted, and said again with the next session.
+pub(super) fn publish(ground: &Ground, publication: &Publication) {
+    let (topic, payload) = match publication {
+        Publication::Entry(entry) => {
+            (Topic::Roaming(entry.aor.extension.clone()), RoamingDocument::from(entry).write())
+        }
+        Publication::Verifier(record) => {
+            (Topic::Visitor(record.aor.extension.clone()), VisitorDocument::from(&**record).write())
+        }
+    };
+    if !ground.retained.set_once(topic, payload) {
+        ground.metrics.dropped("uplink", "roaming-queue-full");
+    }
 }
 
-impl RoamingEar {
-    /// The next document. `None` when the uplink has ended. Loses none when dropped before it is ready.
-    pub async fn hear(&mut self) -> Option<Heard> {
-        loop {
-            let arrived = self.0.recv().await?;
-            match &arrived.topic {
-                Topic::Roaming(extension) => return Some(Heard { extension: extension.clone(), arrived }),
-                _ => arrived.done(),
+/// Takes what the other offices say to the engine.
+pub(super) struct RoamingInlet {
+    ground: SharedGround,
+    orders: mpsc::Sender<Order>,
+    /// Sessions that the engine has heard of.
+    sessions: u64,
+    confirmed: Option<Instant>,
+}
+
+impl RoamingInlet {
+    pub(super) const fn new(ground: SharedGround, orders: mpsc::Sender<Order>) -> Self {
+        Self { ground, orders, sessions: 0, confirmed: None }
+    }
+
+    /// A document came.
+    pub(super) async fn arrived(&self, arrived: &Arrived) {
+        match read(arrived) {
+            Ok(Some(input)) => self.tell(input).await,
+            Ok(None) => {}
+            Err(refusal) => {
+                self.ground.metrics.dropped("uplink", "roaming-document");
+                debug!(topic = %arrived.topic, "a roaming document is left out: {refusal}");
             }
         }
     }
+
+    /// Tells the engine of new sessions, and that the session lives.
+    pub(super) async fn look(&mut self) {
+        if self.ground.broker_in_use().is_none() {
+            return;
+        }
+        let sessions = self.ground.figures.sessions();
+        if sessions != self.sessions {
+            self.sessions = sessions;
+            self.tell(RoamingInput::Connected).await;
+        } else if self.confirmed.is_none_or(|at| at.elapsed() >= CONFIRM) {
+            self.tell(RoamingInput::Confirmed).await;
+        } else {
+            return;
+        }
+        self.confirmed = Some(Instant::now());
+    }
+
+    async fn tell(&self, input: RoamingInput) {
+        // The engine ends after the uplink.
+        let _ = self.orders.send(Order::Roaming(Box::new(input))).await;
+    }
 }
 
-impl Heard {
-    /// The document's bytes; none when it was cleared.
-    pub fn document(&self) -> &Bytes {
-        &self.arrived.payload
+fn read(arrived: &Arrived) -> Result<Option<RoamingInput>, Refusal> {
+    if arrived.payload.is_empty() {
+        // Taken away by hand; what is known stays until it expires.
+        return Ok(None);
     }
-
-    /// It is taken care of, and the broker may send another one.
-    pub fn done(self) {
-        self.arrived.done();
-    }
-}
-
-/// Says where extensions are; cloning gives another.
-#[derive(Clone, Debug)]
-pub struct RoamingVoice(pub(super) Retained);
-
-impl RoamingVoice {
-    /// The extension is here: said to every broker until something else is said of it. Never waits. Whether there was
-    /// room.
-    pub fn is_here(&self, extension: Extension, document: Vec<u8>) -> bool {
-        self.0.set(Topic::Roaming(extension), document)
-    }
-
-    /// The extension is gone, or somebody else's document has to be put right: said until one broker has it.
-    pub fn say_once(&self, extension: Extension, document: Vec<u8>) -> bool {
-        self.0.set_once(Topic::Roaming(extension), document)
+    match &arrived.topic {
+        Topic::Roaming(extension) => {
+            let entry = RoamingDocument::read(&arrived.payload)?.entry(extension)?;
+            Ok(Some(RoamingInput::Entry(entry)))
+        }
+        Topic::Visitor(extension) => {
+            let record = VisitorDocument::read(&arrived.payload)?.record(extension)?;
+            Ok(Some(RoamingInput::Verifier(record)))
+        }
+        _ => Ok(None),
     }
 }

@@ -154,7 +154,9 @@ impl<'a> Session<'a> {
                     if !is_up {
                         return (EndReason::Stopped, String::new());
                     }
-                    self.leaving = true;
+                    // What was told until now shall still go out.
+                    self.ground.outbox.flush().await;
+                    (self.leaving, self.more) = (true, true);
                     deadline = Instant::now() + FAREWELL;
                 }
                 () = sleep_until(deadline), if !is_up || self.leaving => {

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::commands::Commands;
+use super::roaming::RoamingInlet;
 use super::routes::Routes;
 use super::session::Arrived;
 use super::stopped;
@@ -18,6 +19,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(super) struct Steward {
     pub(super) commands: Commands,
     pub(super) routes: Routes,
+    pub(super) roaming: RoamingInlet,
 }
 
 impl Steward {
@@ -32,7 +34,10 @@ impl Steward {
         loop {
             tokio::select! {
                 Some(arrived) = arrivals.recv() => self.take_care(arrived).await,
-                _ = look.tick() => self.routes.look().await,
+                _ = look.tick() => {
+                    self.routes.look().await;
+                    self.roaming.look().await;
+                }
                 () = stopped(&mut stop) => return,
             }
         }
@@ -42,6 +47,7 @@ impl Steward {
         match &arrived.topic {
             Topic::RoutesDesired(_) => self.routes.pushed(arrived.payload.clone()).await,
             Topic::Command { kind, id, .. } => self.commands.arrived(kind, id, &arrived.payload).await,
+            Topic::Roaming(_) | Topic::Visitor(_) => self.roaming.arrived(&arrived).await,
             _ => {}
         }
         arrived.done();

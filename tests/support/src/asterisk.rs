@@ -23,6 +23,8 @@ pub struct Setup {
     pub extensions: String,
     /// `hangup` or `voicemail`.
     pub fallback: &'static str,
+    /// Where Branchline takes SIP from it.
+    pub branchline: SocketAddr,
     /// The host that it runs on, at its loopback address; else this machine.
     pub place: Option<Place>,
     /// How long an extension rings.
@@ -38,6 +40,7 @@ impl Default for Setup {
             address: IpAddr::from([127, 0, 0, 1]),
             extensions: "1001-1006".to_owned(),
             fallback: "hangup",
+            branchline: SocketAddr::from(([127, 0, 0, 1], 5070)),
             place: None,
             ring_time: Duration::from_secs(30),
             local: Vec::new(),
@@ -90,6 +93,7 @@ impl Asterisk {
         let (port, address, ring) =
             (sip.port().to_string(), setup.address.to_string(), setup.ring_time.as_secs().to_string());
         let pid = std::process::id().to_string();
+        let branchline = setup.branchline.to_string();
         let mut arguments = vec!["start", instance.directory(), "--address", &address, "--sip-port", &port];
         arguments.extend([
             "--rtp",
@@ -98,6 +102,8 @@ impl Asterisk {
             setup.fallback,
             "--ring-time",
             &ring,
+            "--branchline",
+            &branchline,
             "--while",
             &pid,
         ]);

@@ -26,6 +26,7 @@ pub mod asterisk;
 pub mod baresip;
 pub mod broker;
 pub mod browser;
+pub mod carrier;
 pub mod cases;
 pub mod certs;
 pub mod device;

@@ -127,12 +127,15 @@ impl Office {
     /// Starts Asterisk, writes the configuration, makes the site's CA and accounts by the command line of
     /// `binary`, starts its daemon, and waits until it is ready and Asterisk is reached.
     pub async fn open(binary: &str, setup: Setup) -> Outcome<Self> {
-        let asterisk = match &setup.asterisk {
-            Some(wanted) => Some(Asterisk::start_with(wanted.clone()).await?),
-            None => None,
-        };
         let scratch = Scratch::new("office")?;
         let places = Places::choose(setup.place.as_ref())?;
+        let asterisk = match setup.asterisk.clone() {
+            Some(wanted) => {
+                let wanted = asterisk::Setup { branchline: places.uplink, ..wanted };
+                Some(Asterisk::start_with(wanted).await?)
+            }
+            None => None,
+        };
         let config = configuration(&scratch, &places, asterisk.as_ref().map(Asterisk::sip), &setup);
         std::fs::write(scratch.join("branchline.toml"), config)?;
         let binary = PathBuf::from(binary);

@@ -1,0 +1,222 @@
+//! `branchline controller …`: the federation's controller, and its API keys.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::{Failure, table};
+use crate::config::{ConfigError, Problem};
+use crate::controller::{Failed, Flags, Store, run};
+
+/// `branchline controller`
+#[derive(Debug, Subcommand)]
+pub enum Controller {
+    /// Run the controller, in the foreground
+    #[command(after_help = "\
+A first federation, in a lab with a broker on this machine:
+  branchline ops keygen ops-2026                       the key that signs route sets
+  branchline controller key add me --database fed.db   prints an API key, once
+  branchline controller run --database fed.db --broker mqtt://localhost --signing-key ops-2026.key
+                                                       then open http://localhost:9443
+  api() { curl -sS -H \"Authorization: Bearer $KEY\" -H 'Content-Type: application/json' \\
+          http://localhost:9443/api/v1/voip/federation/\"$@\"; }
+  api offices -d '{\"id\":\"BRU\",\"name\":\"Brussels\"}'
+  api links   -d '{\"at\":\"BRU\",\"id\":\"par-sip\",\"kind\":\"SipTrunk\",\"office\":\"PAR\",
+                   \"address\":\"sip:par.example:5061;transport=tls\"}'
+  api routes  -d '{\"at\":\"BRU\",\"pattern\":\"PAR-*\",\"office\":\"PAR\",\"links\":[\"par-sip\"]}'
+  api offices/BRU/desired -d '' -X POST                composes, numbers, signs, publishes
+  api offices/BRU/reported                             what the box says
+
+A configuration file (--config FILE) has the same words; a flag wins over it:
+  listen = \"0.0.0.0:9443\"
+  database = \"/var/lib/branchline-controller/federation.db\"
+  certificate = \"/etc/branchline/controller.pem\"       HTTPS; without it, loopback only
+  key = \"/etc/branchline/controller.key\"
+  client-ca = \"/etc/branchline/ops-ca.pem\"             clients must show a certificate of it
+  brokers = [\"mqtts://broker-1.example\", \"mqtts://broker-2.example\"]
+  broker-ca = \"/etc/branchline/uplink-ca.pem\"
+  broker-certificate = \"/etc/branchline/ops.pem\"
+  broker-key = \"/etc/branchline/ops.key\"
+  signing-key = \"/etc/branchline/ops-2026.key\"
+
+SIGHUP reads certificates again. SIGTERM stops; nothing that was answered is lost.")]
+    Run(Box<Run>),
+    /// Make, list and remove API keys; a running controller knows them at once
+    #[command(subcommand)]
+    Key(Key),
+}
+
+/// `branchline controller run`
+#[derive(Args, Debug)]
+pub struct Run {
+    /// The address of REST and page [default: 127.0.0.1:9443]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<SocketAddr>,
+    /// The database; made if it is not there
+    #[arg(long, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+    /// Our certificate for HTTPS (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// Its key (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// The CA of clients' certificates; with it they must show one
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+    /// A broker: mqtts://HOST[:8883], or mqtt://HOST[:1883] in a lab; may be repeated
+    #[arg(long = "broker", value_name = "URL")]
+    pub brokers: Vec<String>,
+    /// The CA of the brokers' certificates
+    #[arg(long, value_name = "FILE")]
+    pub broker_ca: Option<PathBuf>,
+    /// Our certificate for the brokers
+    #[arg(long, value_name = "FILE")]
+    pub broker_certificate: Option<PathBuf>,
+    /// Its key
+    #[arg(long, value_name = "FILE")]
+    pub broker_key: Option<PathBuf>,
+    /// Our name at the brokers, another one for each controller [default: branchline-controller]
+    #[arg(long, value_name = "NAME")]
+    pub client_id: Option<String>,
+    /// The key that signs route sets, of `branchline ops keygen`
+    #[arg(long, value_name = "FILE")]
+    pub signing_key: Option<PathBuf>,
+    /// The key's name [default: its file's name without extension]
+    #[arg(long, value_name = "NAME")]
+    pub kid: Option<String>,
+}
+
+/// `branchline controller key`
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Make an API key and print it, this once; only its hash is stored
+    Add(KeyName),
+    /// The names of all API keys
+    List(Database),
+    /// Take an API key out of use
+    Remove(KeyName),
+}
+
+/// An API key.
+#[derive(Args, Debug)]
+pub struct KeyName {
+    /// Whose it is, for you to know which to remove
+    pub name: String,
+    /// Where it is kept.
+    #[command(flatten)]
+    pub database: Database,
+}
+
+/// The controller's database.
+#[derive(Args, Debug)]
+pub struct Database {
+    /// The controller's database [default: that of --config]
+    #[arg(long, value_name = "FILE")]
+    pub database: Option<PathBuf>,
+}
+
+/// Longest name of a key.
+const LONGEST_NAME: usize = 64;
+
+/// Carries out a command of the controller.
+pub(super) fn controller(
+    wish: &Controller,
+    config: Option<&Path>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let file = config.map(read).transpose()?.unwrap_or_default();
+    match wish {
+        Controller::Run(wish) => {
+            let settings = wish.flags().or(file).settings();
+            let settings = settings.map_err(|words| refused(config, words))?;
+            let scheme = if settings.tls.is_some() { "https" } else { "http" };
+            let mut told = Ok(());
+            run(settings, |address| told = writeln!(out, "{scheme}://{address}").and_then(|()| out.flush()))?;
+            Ok(told?)
+        }
+        Controller::Key(wish) => key(wish, file, config, json, out),
+    }
+}
+
+fn key(
+    wish: &Key,
+    file: Flags,
+    config: Option<&Path>,
+    json: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let (Key::Add(KeyName { database, .. }) | Key::Remove(KeyName { database, .. }) | Key::List(database)) =
+        wish;
+    let flags = Flags { database: database.database.clone(), ..Flags::default() }.or(file);
+    let store = Store::open(&flags.database().map_err(|words| refused(config, words))?);
+    let store = store.map_err(Failed::from)?;
+    match wish {
+        Key::Add(KeyName { name, .. }) => {
+            if !(1..=LONGEST_NAME).contains(&name.len()) {
+                return Err(Failure::Usage("expected a name of 1 to 64 bytes".to_owned()));
+            }
+            let secret = store.add_key(name).map_err(Failed::from)?;
+            let secret = secret.ok_or_else(|| Failure::BadInput(format!("there is a key {name} already")))?;
+            if json {
+                let value = serde_json::json!({ "name": name, "key": secret.reveal() });
+                return table::print_json(out, &value);
+            }
+            Ok(writeln!(out, "{}", secret.reveal())?)
+        }
+        Key::List(_) => {
+            let names = store.key_names().map_err(Failed::from)?;
+            if json {
+                return table::print_json(out, &names);
+            }
+            Ok(names.iter().try_for_each(|name| writeln!(out, "{name}"))?)
+        }
+        Key::Remove(KeyName { name, .. }) => {
+            let removed = store.remove_key(name).map_err(Failed::from)?;
+            removed.then_some(()).ok_or_else(|| Failure::Missing(format!("there is no key {name}")))
+        }
+    }
+}
+
+impl Run {
+    fn flags(&self) -> Flags {
+        Flags {
+            listen: self.listen,
+            database: self.database.clone(),
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            client_ca: self.client_ca.clone(),
+            brokers: self.brokers.clone(),
+            broker_ca: self.broker_ca.clone(),
+            broker_certificate: self.broker_certificate.clone(),
+            broker_key: self.broker_key.clone(),
+            client_id: self.client_id.clone(),
+            signing_key: self.signing_key.clone(),
+            kid: self.kid.clone(),
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<Flags, Failure> {
+    Flags::read(file).map_err(|words| refused(None, words))
+}
+
+fn refused(config: Option<&Path>, message: String) -> Failure {
+    let file = config.unwrap_or(Path::new("branchline controller")).to_owned();
+    Failure::Config(ConfigError {
+        problems: vec![Problem { file, line: None, column: None, key: String::new(), message }],
+    })
+}
+
+impl From<Failed> for Failure {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Store(error) => Self::Io(std::io::Error::other(error.to_string())),
+            Failed::Pki(error) => Self::Pki(error),
+            Failed::Io(error) => Self::Io(error),
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Who is asking.
+//!
+//! | shown | may |
+//! | --- | --- |
+//! | an API key (`blk_…`, of `branchline controller key add`) | everything |
+//! | a federation token (`blf_…`), and its office in `X-Federation-Office` | what it was issued for, in its office only |
+//!
+//! Certificates come before both: with `client-ca` in the configuration, nobody without one gets as far as here.
+
+use std::str::FromStr;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::problem::{Problem, Reason};
+use super::rest::Desk;
+use super::secret;
+use super::store::keys::TokenRow;
+use super::store::{keys, now};
+use crate::api::bearer;
+use crate::uplink::OfficeId;
+
+const OFFICE_HEADER: &str = "x-federation-office";
+
+/// What a token may be issued for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Permission {
+    /// To see the office, its links and routes, what is desired and what is reported.
+    Read,
+    /// To publish the office's links and routes as they are.
+    Publish,
+}
+
+impl Permission {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+impl FromStr for Permission {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "read" => Ok(Self::Read),
+            "publish" => Ok(Self::Publish),
+            _ => Err("expected read or publish"),
+        }
+    }
+}
+
+/// Who sent a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// Somebody with an API key.
+    Ops,
+    /// Somebody with a token of an office.
+    Office { office: OfficeId, permissions: Vec<Permission> },
+}
+
+impl Caller {
+    /// Only with an API key.
+    pub(super) fn ops(&self) -> Result<(), Problem> {
+        match self {
+            Self::Ops => Ok(()),
+            Self::Office { .. } => Err(Problem::from(Reason::Forbidden).detail("this needs an API key")),
+        }
+    }
+
+    /// With an API key, or a token of this office that allows it.
+    pub(super) fn may(&self, permission: Permission, in_office: OfficeId) -> Result<(), Problem> {
+        match self {
+            Self::Ops => Ok(()),
+            Self::Office { office, .. } if *office != in_office => Err(Reason::FederationOffice.into()),
+            Self::Office { permissions, .. } if permissions.contains(&permission) => Ok(()),
+            Self::Office { .. } => {
+                let detail = format!("it was not issued for {}", permission.as_str());
+                Err(Problem::from(Reason::Forbidden).detail(detail))
+            }
+        }
+    }
+
+    fn of_token(token: &TokenRow, named: Option<&str>) -> Result<Self, Problem> {
+        if token.revoked.is_some() {
+            return Err(Reason::TokenRevoked.into());
+        }
+        if token.expires <= now() {
+            return Err(Reason::TokenExpired.into());
+        }
+        if named != Some(token.office.as_str()) {
+            return Err(Reason::FederationOffice.into());
+        }
+        let permissions = token.permissions.split(' ').filter_map(|word| word.parse().ok()).collect();
+        Ok(Self::Office { office: token.office, permissions })
+    }
+}
+
+impl FromRequestParts<Desk> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
+        let hash = bearer(parts).and_then(secret::hash_of).ok_or(Reason::Unauthorized)?;
+        let named = parts.headers.get(OFFICE_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let found = desk.store().run(move |rows| {
+            if keys::key_of(rows, &hash)?.is_some() {
+                return Ok(Ok(Self::Ops));
+            }
+            Ok::<_, Problem>(match keys::token_of(rows, &hash)? {
+                Some(token) => Self::of_token(&token, named.as_deref()),
+                None => Err(Reason::Unauthorized.into()),
+            })
+        });
+        found.await?
+    }
+}

@@ -1,0 +1,225 @@
+//! The configuration file, the flags, and what they mean together. A flag wins over the file.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::config::{Broker, ClientCertificates, UplinkTls, read_key};
+use crate::shell::pki::TlsFiles;
+use crate::uplink::{KeyId, SigningKey};
+
+/// Longest configuration file, in bytes.
+const LONGEST: u64 = 64 << 10;
+const DEFAULT_LISTEN: &str = "127.0.0.1:9443";
+/// MQTT over TLS, and in clear (IANA).
+const TLS_PORT: u16 = 8883;
+const CLEAR_PORT: u16 = 1883;
+/// Longest client id that every broker takes (MQTT 5 §3.1.3.1 promises 23).
+const LONGEST_CLIENT_ID: usize = 64;
+
+/// What the configuration file and the flags may say; both have the same words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Flags {
+    /// The address of REST and page.
+    pub listen: Option<SocketAddr>,
+    /// The database file.
+    pub database: Option<PathBuf>,
+    /// Our certificate for HTTPS.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// Who signs clients' certificates; with it, clients must show one.
+    pub client_ca: Option<PathBuf>,
+    /// `mqtts://HOST[:PORT]`, tried in turn.
+    pub brokers: Vec<String>,
+    /// Who signs the brokers' certificates.
+    pub broker_ca: Option<PathBuf>,
+    /// Our certificate for the brokers.
+    pub broker_certificate: Option<PathBuf>,
+    /// Its key.
+    pub broker_key: Option<PathBuf>,
+    /// Our name at the brokers; another for each controller.
+    pub client_id: Option<String>,
+    /// What signs route sets.
+    pub signing_key: Option<PathBuf>,
+    /// Its name; the file's name without extension unless set.
+    pub kid: Option<String>,
+}
+
+/// What a controller needs to run.
+#[derive(Debug)]
+pub struct Settings {
+    /// The address of REST and page.
+    pub listen: SocketAddr,
+    /// The database file.
+    pub database: PathBuf,
+    /// HTTPS; without it plain HTTP, on loopback only.
+    pub tls: Option<TlsFiles>,
+    /// MQTT.
+    pub brokers: BrokerSettings,
+    /// What signs route sets.
+    pub key: SigningKey,
+}
+
+/// How brokers are reached.
+#[derive(Clone, Debug)]
+pub struct BrokerSettings {
+    /// At least one.
+    pub brokers: Vec<Broker>,
+    /// For those that are reached by TLS.
+    pub tls: Option<UplinkTls>,
+    /// Our name there.
+    pub client_id: String,
+}
+
+impl Flags {
+    /// Reads a file. The error says where, and what was expected.
+    pub fn read(file: &Path) -> Result<Self, String> {
+        let at = |error: &dyn Display| format!("{}: {error}", file.display());
+        if std::fs::metadata(file).map_err(|error| at(&error))?.len() > LONGEST {
+            return Err(at(&"longer than 64 KiB"));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| at(&error))?;
+        toml::from_str(&text).map_err(|error| at(&error))
+    }
+
+    /// These, and where they say nothing, what `other` says.
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            listen: self.listen.or(other.listen),
+            database: self.database.or(other.database),
+            certificate: self.certificate.or(other.certificate),
+            key: self.key.or(other.key),
+            client_ca: self.client_ca.or(other.client_ca),
+            brokers: if self.brokers.is_empty() { other.brokers } else { self.brokers },
+            broker_ca: self.broker_ca.or(other.broker_ca),
+            broker_certificate: self.broker_certificate.or(other.broker_certificate),
+            broker_key: self.broker_key.or(other.broker_key),
+            client_id: self.client_id.or(other.client_id),
+            signing_key: self.signing_key.or(other.signing_key),
+            kid: self.kid.or(other.kid),
+        }
+    }
+
+    /// The database file.
+    pub fn database(&self) -> Result<PathBuf, String> {
+        self.database
+            .clone()
+            .ok_or_else(|| "expected database, a file that is made if it is not there".to_owned())
+    }
+
+    /// What a controller needs; reads the signing key. The error says what is missing or wrong.
+    pub fn settings(&self) -> Result<Settings, String> {
+        let listen = match self.listen {
+            Some(listen) => listen,
+            None => DEFAULT_LISTEN.parse().map_err(|_| "no address to listen on".to_owned())?,
+        };
+        let tls = self.https()?;
+        if tls.is_none() && !listen.ip().is_loopback() {
+            let words = "expected certificate and key: without HTTPS it listens on loopback only";
+            return Err(format!("listen {listen}: {words}"));
+        }
+        let (brokers, key) = (self.broker_settings()?, self.signing_key()?);
+        Ok(Settings { listen, database: self.database()?, tls, brokers, key })
+    }
+
+    fn https(&self) -> Result<Option<TlsFiles>, String> {
+        let (certificate, key) = match (&self.certificate, &self.key) {
+            (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+            (None, None) if self.client_ca.is_none() => return Ok(None),
+            _ => return Err("certificate and key come together, and client-ca needs both".to_owned()),
+        };
+        let clients =
+            if self.client_ca.is_some() { ClientCertificates::Required } else { ClientCertificates::Off };
+        let ca = self.client_ca.clone().unwrap_or_default();
+        Ok(Some(TlsFiles { certificate, key, clients, ca, crl: None, alpn: vec![b"http/1.1".to_vec()] }))
+    }
+
+    fn broker_settings(&self) -> Result<BrokerSettings, String> {
+        let brokers = self.brokers.iter().map(|url| broker(url)).collect::<Result<Vec<_>, _>>()?;
+        if brokers.is_empty() {
+            return Err("expected a broker, as in mqtts://broker.example".to_owned());
+        }
+        let own = match (&self.broker_certificate, &self.broker_key) {
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            (None, None) => None,
+            _ => return Err("broker-certificate and broker-key come together".to_owned()),
+        };
+        let tls = self.broker_ca.clone().map(|ca| UplinkTls { ca, own });
+        if tls.is_none() && brokers.iter().any(|broker| broker.tls) {
+            return Err("mqtts:// needs broker-ca, who signs the broker's certificate".to_owned());
+        }
+        let client_id = self.client_id.clone().unwrap_or_else(|| "branchline-controller".to_owned());
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if !(1..=LONGEST_CLIENT_ID).contains(&client_id.len()) || !client_id.chars().all(allowed) {
+            return Err(
+                "client-id: expected 1 to 64 letters, digits, dots, hyphens and underscores".to_owned()
+            );
+        }
+        Ok(BrokerSettings { brokers, tls, client_id })
+    }
+
+    fn signing_key(&self) -> Result<SigningKey, String> {
+        let missing = "expected signing-key, a file that `branchline ops keygen NAME` makes";
+        let file = self.signing_key.as_deref().ok_or_else(|| missing.to_owned())?;
+        let at = |error: &dyn Display| format!("{}: {error}", file.display());
+        let stem = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let id: KeyId = self.kid.as_deref().unwrap_or(stem).parse().map_err(|error| at(&error))?;
+        let pem = read_key(file).map_err(|error| error.to_string())?;
+        SigningKey::from_pem(id, &pem).map_err(|error| at(&error))
+    }
+}
+
+fn broker(url: &str) -> Result<Broker, String> {
+    let bad = || format!("{url}: expected mqtts://HOST[:PORT], or mqtt://HOST[:PORT] in a lab");
+    let (tls, rest) = match url.split_once("://").ok_or_else(bad)? {
+        ("mqtts", rest) => (true, rest),
+        ("mqtt", rest) => (false, rest),
+        _ => return Err(bad()),
+    };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
+        None => (rest, if tls { TLS_PORT } else { CLEAR_PORT }),
+    };
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if host.is_empty() || !host.bytes().all(is_host) || port == 0 {
+        return Err(bad());
+    }
+    Ok(Broker { host: host.to_owned(), port, tls })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Flags, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_unknown_words_are_refused() {
+        let file = read("listen = \"127.0.0.1:1\"\ndatabase = \"a.db\"\nbrokers = [\"mqtt://one\"]").unwrap();
+        let flags = Flags { database: Some("b.db".into()), ..Flags::default() };
+        let both = flags.or(file);
+        assert_eq!(both.database, Some("b.db".into()));
+        assert_eq!(both.listen, Some("127.0.0.1:1".parse().unwrap()));
+        assert_eq!(both.brokers, ["mqtt://one"]);
+        assert!(read("listne = \"127.0.0.1:1\"").unwrap_err().to_string().contains("listne"));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let of = |text: &str| read(text).unwrap().settings().unwrap_err();
+        assert!(of("").contains("expected a broker"));
+        assert!(of("brokers = [\"mqtts://b\"]").contains("broker-ca"));
+        assert!(of("brokers = [\"http://b\"]").contains("mqtts://HOST"));
+        assert!(of("brokers = [\"mqtt://b\"]").contains("keygen"));
+        assert!(of("listen = \"0.0.0.0:80\"").contains("loopback"));
+        assert!(of("client-ca = \"x\"").contains("needs both"));
+        assert!(of("brokers = [\"mqtt://b\"]\nclient-id = \"a b\"").contains("client-id"));
+    }
+}
