@@ -123,14 +123,14 @@ impl Branch {
 
 /// Extensions 1001 to 1010, with an Asterisk.
 pub(crate) fn with_asterisk() -> Setup {
-    let extensions = "1001-1010".to_owned();
+    let extensions = "1001-1020".to_owned();
     let asterisk = asterisk::Setup { extensions: extensions.clone(), ..asterisk::Setup::default() };
     Setup { asterisk: Some(asterisk), extensions, ..Setup::default() }
 }
 
 /// The same without.
 pub(crate) fn alone() -> Setup {
-    Setup { extensions: "1001-1010".to_owned(), ..Setup::without_asterisk() }
+    Setup { extensions: "1001-1020".to_owned(), ..Setup::without_asterisk() }
 }
 
 fn private(identity: Identity) -> Outcome<Identity> {

@@ -3,8 +3,10 @@
 //!
 //! Each test enters a network namespace before its runtime is built, so that nothing of it is seen outside.
 
+mod failing;
 mod federation;
 mod over_links;
+mod surviving;
 
 use std::future::Future;
 use std::time::Duration;
@@ -13,7 +15,6 @@ use peers::Outcome;
 use peers::wan::Wan;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_branchline");
-const SOON: Duration = Duration::from_secs(10);
 /// How long each tone is measured.
 const CALL: Duration = Duration::from_secs(3);
 const GAP: Duration = Duration::from_millis(60);

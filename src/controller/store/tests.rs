@@ -91,7 +91,7 @@ fn only_the_newest_set_waits_and_few_are_kept() {
         desired::acknowledge(rows, bru(), Revision(60), WallTime(99)).unwrap();
         assert!(desired::waiting(rows, 9).unwrap().is_empty());
         assert_eq!(desired::newest(rows, bru()).unwrap().unwrap().acknowledged, Some(WallTime(99)));
-        let kept: u64 = rows.query_row("SELECT count(*) FROM desired", [], |row| row.get(0)).unwrap();
+        let kept: i64 = rows.query_row("SELECT count(*) FROM desired", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 50);
     });
 }

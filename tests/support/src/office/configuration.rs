@@ -53,7 +53,9 @@ pub(super) fn configuration(
     if setup.client_certificates != "off" {
         add("sip.tls", format!("ca = {}\ncrl = {}", file("ca/ca.pem"), file("ca/crl.pem")));
     }
-    add("calls", format!("max = {}", PHONE_PORTS / 4));
+    if !setup.more.iter().any(|(table, line)| *table == "calls" && line.starts_with("max =")) {
+        add("calls", format!("max = {}", PHONE_PORTS / 4));
+    }
     add("https", format!("address = \"{}\"\n{pair}\norigins = [\"https://softphone.test\"]", at.https));
     add("metrics", format!("address = \"{}\"", at.metrics));
     let last = at.phone_ports + PHONE_PORTS - 1;
