@@ -150,7 +150,7 @@ impl Engine {
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
             Input::FlowFailed { flow, reason } => {
                 // The link first: calls that fail with their flow look for another way.
-                self.router.links.flow_lost(flow, now);
+                self.router.links.flow_lost(flow, reason, now);
                 if flow.connection.is_some() {
                     self.layer.flow_closed(now, flow, reason);
                     let changes = self.registrar.flow_closed(now, flow);
