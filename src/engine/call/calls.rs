@@ -1,6 +1,7 @@
 //! All calls: what comes in finds its call and leg here.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::abandoned::answered_late;
 use super::cause::Cause;
@@ -14,7 +15,7 @@ use crate::engine::output::Observation;
 use crate::engine::registrar::BindingKey;
 use crate::engine::routing::{DialFailure, LinkId};
 use crate::engine::transaction::{Event, ServerId};
-use crate::engine::web::CallView;
+use crate::engine::web::{CallView, WebSession};
 use crate::media::{ConnectivityEvent, MediaEvent};
 use crate::sip::Request;
 
@@ -35,6 +36,8 @@ pub struct Calls {
     pub(super) table: HashMap<CallId, Box<Call>>,
     pub(super) active: usize,
     pub(super) draining: bool,
+    /// Where the pages are that are connected; bounded by the sessions that the shell lets in.
+    pub(super) pages: HashMap<WebSession, IpAddr>,
 }
 
 impl Calls {

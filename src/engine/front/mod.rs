@@ -325,7 +325,8 @@ impl Engine {
 
     fn web(&mut self, now: Now, input: WebInput) {
         match input {
-            WebInput::Opened { session, extension, instance, user_agent } => {
+            WebInput::Opened { session, extension, instance, user_agent, address } => {
+                self.calls.page_is_at(session, address);
                 let changes = self.registrar.web_opened(now, session, &extension, &instance, &user_agent);
                 self.note_registrations(&changes, now);
                 let event = WebEvent::Registered { extension: extension.to_string() };
