@@ -12,6 +12,7 @@ impl Engine {
             }
         };
         let (servers, clients) = self.layer.live();
+        note("links", self.router.links.len());
         note("registrations with carriers", self.registering.len().saturating_sub(clients));
         note("probes", self.probes.len().saturating_sub(clients));
         note("calls in the table", self.calls.iter().count());

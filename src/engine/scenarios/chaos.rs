@@ -5,13 +5,15 @@
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::descriptions::{audio, audio_of, browser, directed};
+use super::descriptions::{audio, audio_of, browser, directed, secured};
+use super::far_ends::{Dialling, pushed};
 use super::pages::Page;
 use super::phones::Line;
 use super::proof::proof;
 use super::world::{ASTERISK, Pbx, Peer, Store, World, seconds};
 use crate::engine::Input;
 use crate::engine::call::CallId;
+use crate::engine::routing::DialFailure;
 use crate::engine::web::{Signal, WebReply, WebRequest};
 use crate::media::dtmf::Digit;
 use crate::media::webrtc::{EndEvent, EndFailure};
@@ -32,7 +34,17 @@ struct Chaos {
     pages: Vec<(Page, bool)>,
     calls: Vec<CallId>,
     said: Vec<(Peer, String)>,
+    /// The other ends of links, if there are any: two of an office, one of a carrier.
+    far: Vec<Peer>,
 }
+
+const LINKS: [&str; 4] = [
+    "one SipTrunk PAR sips:one.example",
+    "two SipTrunk PAR sips:two.example",
+    "out PstnGateway - sip:out.example",
+    "iax PstnGateway - pjsip:carrier",
+];
+const ROUTES: [&str; 2] = ["PAR-* one,two", "0* out,iax"];
 
 impl Chaos {
     fn new(seed: u64) -> Self {
@@ -41,9 +53,18 @@ impl Chaos {
         let mut peers = vec![ASTERISK, w.udp_phone("1001"), w.udp_phone("1002")];
         peers.push(w.registered("1002", Transport::Tcp));
         peers.push(w.registered("1003", Transport::Wss));
+        let far: Vec<Peer> = if seed % 2 == 1 {
+            vec![w.far_end("one", "PAR"), w.far_end("two", "PAR"), w.far_end("out", "")]
+        } else {
+            vec![]
+        };
+        if !far.is_empty() {
+            w.push(pushed(&LINKS, &ROUTES));
+        }
+        peers.extend(&far);
         let pages = vec![(w.page("1001", "a"), true), (w.page("1004", "b"), true)];
         let bots = peers.into_iter().map(|peer| Bot { peer, lines: vec![], asked: vec![] }).collect();
-        Self { w, rng: ChaCha20Rng::seed_from_u64(seed), bots, pages, calls: vec![], said: vec![] }
+        Self { w, rng: ChaCha20Rng::seed_from_u64(seed), bots, pages, calls: vec![], said: vec![], far }
     }
 
     fn pick(&mut self, below: usize) -> usize {
@@ -51,10 +72,31 @@ impl Chaos {
     }
 
     fn number(&mut self) -> &'static str {
-        ["1001", "1002", "1002", "1003", "1004", "1004", "600", "112", "1005", "1999"][self.pick(10)]
+        [
+            "1001",
+            "1002",
+            "1002",
+            "1003",
+            "1004",
+            "1004",
+            "600",
+            "112",
+            "1005",
+            "1999",
+            "PAR-1002",
+            "PAR-1002",
+            "025551234",
+        ][self.pick(13)]
     }
 
     fn body(&mut self, bot: usize) -> String {
+        if self.w.far.is_end(self.bots[bot].peer) && self.pick(8) > 0 {
+            return match self.bots[bot].asked.last() {
+                Some((line, _)) => World::far_description(&self.bots[bot].lines[*line]),
+                None if self.bots[bot].peer == self.far[2] => audio(5000),
+                None => secured(5000),
+            };
+        }
         let is_browser = self.w.peers[self.bots[bot].peer.0].flow.transport == Transport::Wss;
         match self.pick(16) {
             0 => String::new(),
@@ -238,6 +280,9 @@ impl Chaos {
     }
 
     fn around(&mut self) {
+        if !self.far.is_empty() && self.pick(2) == 0 {
+            return self.on_the_way();
+        }
         match self.pick(5) {
             0 => self.w.pbx = [Pbx::Answers, Pbx::Silent, Pbx::Refuses][self.pick(3)],
             1 => self.w.store = [Store::Durable, Store::Broken, Store::Held][self.pick(3)],
@@ -247,6 +292,27 @@ impl Chaos {
                 self.w.report_ends();
                 let input = Input::Accounts(super::world::accounts());
                 self.w.feed(input);
+            }
+        }
+    }
+
+    /// Links fail and come back, ops push other tables.
+    fn on_the_way(&mut self) {
+        let at = self.pick(3);
+        let (peer, name) = (self.far[at], ["one", "two", "out"][at]);
+        match self.pick(8) {
+            0 => self.w.goes_deaf(peer),
+            1 | 2 => self.w.hears_again(peer),
+            3 if at < 2 => self.w.breaks(peer),
+            4 => self.w.link_dials(name, Dialling::Fails(DialFailure::Refused)),
+            5 => self.w.link_dials(name, Dialling::Stalls),
+            6 => {
+                let first = self.pick(3);
+                self.w.push(pushed(&LINKS[first..], &["0* iax"]));
+            }
+            _ => {
+                self.w.link_dials(name, Dialling::Opens(peer));
+                self.w.push(pushed(&LINKS, &ROUTES));
             }
         }
     }
@@ -331,9 +397,11 @@ impl Chaos {
                 self.w.leaves(page);
             }
         }
+        let none: [&str; 0] = [];
+        self.w.push(pushed(&none, &none));
         for bot in 3..self.bots.len() {
             let peer = self.bots[bot].peer;
-            if !self.w.peers[peer.0].gone {
+            if !self.far.contains(&peer) && !self.w.peers[peer.0].gone {
                 self.w.breaks(peer);
             }
         }

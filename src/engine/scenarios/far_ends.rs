@@ -153,7 +153,7 @@ impl World {
         self.answers(line, status, &body);
     }
 
-    fn far_description(line: &Line) -> String {
+    pub(super) fn far_description(line: &Line) -> String {
         let offer = &line.invite.body;
         if String::from_utf8_lossy(offer).contains("RTP/SAVP") {
             secured_answer(offer, 5000)

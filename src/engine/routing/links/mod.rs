@@ -279,6 +279,16 @@ impl Links {
         })
     }
 
+    /// Links in force, and those that go with their last call.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The next thing to do.
     pub fn poll_order(&mut self) -> Option<LinkOrder> {
         self.orders.pop_front()
