@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use branchline::engine::routing::{
-    EmergencyPlan, HealthPolicy, Limits, Link, LinkState, Query, Revision, Rewrite, Route, RouteTable, Standing,
-    TableParts, plan,
+    EmergencyPlan, HealthPolicy, Limits, Link, LinkState, Query, Revision, Rewrite, Route, RouteTable,
+    Standing, TableParts, plan,
 };
 
 const OFFICES: usize = 500;

@@ -38,7 +38,7 @@ pub(crate) struct Told {
 
 impl Desk {
     /// Makes keys and a configuration file, and starts the controller.
-    pub(crate) async fn open(site: &Site, broker: &Broker) -> Outcome<Self> {
+    pub(crate) async fn open(site: &Site, brokers: &[&Broker]) -> Outcome<Self> {
         let directory = site.scratch.join("controller");
         std::fs::create_dir_all(&directory)?;
         let made = branchline(&directory, &["ops", "keygen", "ops-2026", "--json"])?;
@@ -47,10 +47,10 @@ impl Desk {
         std::fs::set_permissions(&own.key, std::fs::Permissions::from_mode(0o600))?;
         let file = |path: &Path| format!("{:?}", path.display().to_string());
         let text = format!(
-            "listen = \"127.0.0.1:0\"\ndatabase = {}\nbrokers = [{:?}]\nbroker-ca = {}\nbroker-certificate = {}\n\
+            "listen = \"127.0.0.1:0\"\ndatabase = {}\nbrokers = {:?}\nbroker-ca = {}\nbroker-certificate = {}\n\
              broker-key = {}\nsigning-key = {}\n",
             file(&directory.join("federation.db")),
-            broker.url(),
+            brokers.iter().map(|broker| broker.url()).collect::<Vec<_>>(),
             file(site.authority.certificate()),
             file(&own.certificate),
             file(&own.key),
@@ -109,7 +109,8 @@ impl Desk {
         body: Value,
     ) -> Outcome<Told> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let headers = headers.collect::<Vec<_>>().concat();
         let request = format!(
             "{method} /api/v1/voip/federation/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
