@@ -6,6 +6,7 @@
 mod failing;
 mod federation;
 mod over_links;
+mod roaming;
 mod surviving;
 
 use std::future::Future;

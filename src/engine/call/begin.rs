@@ -185,6 +185,9 @@ impl Setup {
             draw: fx.random_u64(),
             registrar: fx.registrar,
             router: fx.router,
+            roaming: fx.roaming,
+            numbers: &fx.settings.numbers,
+            now: fx.now.wall,
         }
     }
 

@@ -8,6 +8,7 @@
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
 //! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
 //! | `plan` | whom to ring, in which order |
+//! | `roamers` | the plan for users who are in another office than their own |
 //! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
 //! | `outward` | what other offices and carriers are told of a caller |
 //! | `setup`, `invitation` | attempts, and the INVITEs that make them |
@@ -51,6 +52,7 @@ mod record;
 mod refresh;
 mod requests;
 mod responses;
+mod roamers;
 mod room;
 mod session;
 mod setup;

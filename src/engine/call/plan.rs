@@ -7,6 +7,7 @@
 //! | the devices with the highest q value, together (RFC 3261 §16.6) | a caller from Asterisk dials; Asterisk is absent, down or failed |
 //! | the devices with the next q value | nobody answered the ones before within `ring-step`, or all of them failed |
 //! | every way out, carriers first | an emergency number was dialled |
+//! | the office where a user is who roams, before home | see `roamers` |
 //!
 //! Devices that give no q value have the highest, so they ring at once.
 //!
@@ -21,6 +22,7 @@
 //! | a link: refused for a reason of its own, also after it rang | yes |
 //! | a link: busy, declined, no such number, nobody there | no: that is the called party's word |
 //! | a link: lost after it rang | no: the called phone may still ring |
+//! | a link to where a user is visiting: no such number, nobody there, no answer | yes: at home |
 //! | an emergency call, whatever it was | yes |
 
 use std::collections::VecDeque;
@@ -29,10 +31,12 @@ use std::time::Duration;
 
 use super::cause::Cause;
 use crate::engine::flow::Side;
-use crate::engine::numbering::{Extension, OfficeId};
+use crate::engine::numbering::{Extension, NumberPlan, OfficeId};
 use crate::engine::registrar::{Binding, Registrar};
-use crate::engine::routing::{Choice, EmergencyWay, Link, Query, Router, SkipReason, Skipped};
+use crate::engine::roaming::Roaming;
+use crate::engine::routing::{Choice, EmergencyWay, Link, LinkPlan, Query, Router, SkipReason, Skipped};
 use crate::engine::settings::CallSettings;
+use crate::time::WallTime;
 
 /// One device or next hop to ring.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,12 +79,28 @@ pub struct Plan {
     emergency: bool,
     /// Links that are not tried.
     skipped: Vec<Skipped>,
+    /// How many of the next attempts lead to where a user is visiting; others, to the user's home, follow.
+    visits: usize,
+    /// Whether the attempt under way does.
+    is_visit: bool,
 }
 
 impl Plan {
+    /// A plan of these attempts, of which the first `visits` lead to where the user is visiting.
+    pub(super) fn of_roamer(attempts: VecDeque<Attempt>, visits: usize, skipped: Vec<Skipped>) -> Self {
+        Self { attempts, skipped, visits, ..Self::default() }
+    }
+
+    /// Its attempts.
+    pub(super) fn into_attempts(self) -> VecDeque<Attempt> {
+        self.attempts
+    }
+
     /// The next attempt.
     pub fn next_attempt(&mut self) -> Option<Attempt> {
         let attempt = self.attempts.pop_front()?;
+        self.is_visit = self.visits > 0;
+        self.visits = self.visits.saturating_sub(1);
         self.way = match attempt.first() {
             Some(Target::Asterisk { .. }) => Way::Asterisk,
             Some(Target::Link(_)) => Way::Link,
@@ -141,6 +161,7 @@ impl Plan {
             return true;
         }
         match self.way {
+            Way::Link if self.is_visit && is_absence(cause) => true,
             Way::Link => is_of_link(cause, rang),
             Way::Devices => !cause.is_global(),
             Way::Asterisk | Way::None => match cause {
@@ -167,7 +188,13 @@ const fn is_of_link(cause: Cause, rang: bool) -> bool {
     }
 }
 
+/// Whether a failure says that the user is not where they were thought to be, or not at that phone.
+const fn is_absence(cause: Cause) -> bool {
+    matches!(cause, Cause::NoSuchNumber | Cause::NotRegistered | Cause::NoAnswer)
+}
+
 /// What decides about a plan.
+#[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
     /// What was dialled, as this office calls it.
     pub number: &'a str,
@@ -181,6 +208,12 @@ pub(super) struct Question<'a> {
     pub registrar: &'a Registrar,
     /// Links and routes.
     pub router: &'a Router,
+    /// Where extensions are that roam, where they do.
+    pub roaming: Option<&'a Roaming>,
+    /// How numbers look here.
+    pub numbers: &'a NumberPlan,
+    /// The time.
+    pub now: WallTime,
     /// Random bits.
     pub draw: u64,
 }
@@ -211,6 +244,11 @@ pub(super) fn plan(question: &Question<'_>) -> Result<Plan, Cause> {
     if question.emergency {
         return emergency(question);
     }
+    super::roamers::plan(question).unwrap_or_else(|| at_home(question))
+}
+
+/// The same for a number that does not roam, or whose user is at home.
+pub(super) fn at_home(question: &Question<'_>) -> Result<Plan, Cause> {
     let devices = devices(question);
     if devices.is_err()
         && let Some(plan) = over_links(question)?
@@ -239,9 +277,7 @@ fn over_links(question: &Question<'_>) -> Result<Option<Plan>, Cause> {
     if question.side == Side::Gateway {
         return Ok(None);
     }
-    let query = Query { number: question.number, origin: question.origin(), draw: question.draw };
-    let answers = question.asterisk == AsteriskState::Up;
-    let Some(made) = question.router.plan(query, answers) else { return Ok(None) };
+    let Some(made) = links_to(question, question.number) else { return Ok(None) };
     if made.choices.is_empty() {
         let is = |why| made.skipped.iter().any(|skipped| skipped.why == why);
         return Err(if is(SkipReason::Full) {
@@ -252,8 +288,19 @@ fn over_links(question: &Question<'_>) -> Result<Option<Plan>, Cause> {
             Cause::NoRoute
         });
     }
-    let attempts = made.choices.into_iter().map(|choice| vec![Target::Link(Box::new(choice))]).collect();
+    let attempts = by_link(made.choices).collect();
     Ok(Some(Plan { attempts, skipped: made.skipped, ..Plan::default() }))
+}
+
+/// The links that carry a number; nothing when no route answers it.
+pub(super) fn links_to(question: &Question<'_>, number: &str) -> Option<LinkPlan> {
+    let query = Query { number, origin: question.origin(), draw: question.draw };
+    question.router.plan(query, question.asterisk == AsteriskState::Up)
+}
+
+/// One attempt for each choice.
+pub(super) fn by_link(choices: Vec<Choice>) -> impl Iterator<Item = Attempt> {
+    choices.into_iter().map(|choice| vec![Target::Link(Box::new(choice))])
 }
 
 /// Every way out. A visitor, a full house, a cut uplink and a refused route set change nothing here.
@@ -282,9 +329,14 @@ fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
     if !question.registrar.has_account(&extension) {
         return Err(());
     }
-    let bindings = question.registrar.location(&extension);
+    Ok(devices_of(question, &extension))
+}
+
+/// The reachable devices of an extension, as above.
+pub(super) fn devices_of(question: &Question<'_>, extension: &Extension) -> Vec<Attempt> {
+    let bindings = question.registrar.location(extension);
     let groups = bindings.chunk_by(|one, next| one.q == next.q);
-    Ok(groups.map(|group| group.iter().map(|binding| device(binding)).collect()).collect())
+    groups.map(|group| group.iter().map(|binding| device(binding)).collect()).collect()
 }
 
 fn device(binding: &Binding) -> Target {

@@ -32,7 +32,7 @@ use crate::time::Now;
 /// How often time is let pass in the cache.
 const TICK: Duration = Duration::from_secs(60);
 /// How long after a session began the broker has told what it keeps.
-const SETTLING: Duration = Duration::from_secs(10);
+const SETTLING: Duration = Duration::from_secs(5);
 /// REGISTERs that wait for their sender's record; more get 503.
 const MOST_FETCHES: usize = 256;
 
@@ -255,7 +255,9 @@ impl Engine {
     fn say_again(&mut self, now: Now) {
         let Some(federation) = &mut self.federation else { return };
         federation.roaming.confirm(now.wall);
-        federation.issues_from = Some(now.instant + SETTLING);
+        let settled = now.instant + SETTLING;
+        federation.issues_from = Some(settled);
+        federation.tick = federation.tick.min(settled);
         let own: Vec<_> = federation.roaming.own_entries().collect();
         self.out.extend(own.into_iter().map(|entry| Output::Publish(Publication::Entry(entry))));
     }

@@ -26,7 +26,7 @@ pub struct Roaming {
     pub(super) index: Index,
     pub(super) offices: Offices,
     /// In which country offices are, by the extensions that they gave out. Bounded by their number.
-    countries: BTreeMap<OfficeId, CountryCode>,
+    pub(super) countries: BTreeMap<OfficeId, CountryCode>,
     /// Who has devices here, and when the user signed in. Bounded by the registrar's bindings.
     signed_in: HashMap<Aor, Second>,
     confirmed: Option<Second>,
@@ -190,22 +190,6 @@ impl Roaming {
             }
         }
         self.purge(second);
-    }
-
-    /// An extension of an office as all offices write it: with the office's country, as far as that is known.
-    pub fn aor_of(&self, home: OfficeId, extension: Extension) -> Aor {
-        let country = self.countries.get(&home).filter(|_| extension.country().is_none());
-        let extension = country.and_then(|country| extension.in_country(*country).ok()).unwrap_or(extension);
-        Aor { home, extension }
-    }
-
-    /// Takes note of the country of a home office.
-    pub fn note_country(&mut self, aor: &Aor) {
-        if let Some(country) = aor.extension.country()
-            && (self.countries.len() < self.settings.offices || self.countries.contains_key(&aor.home))
-        {
-            self.countries.insert(aor.home, country);
-        }
     }
 
     /// What this office said and still holds: to be published again on a broker that may not have it.

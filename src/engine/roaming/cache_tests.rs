@@ -84,7 +84,7 @@ fn an_entry_is_renewed_when_half_of_its_lease_is_left() {
     assert_eq!(published(&mut par), []);
     par.handle_time(at(3_601));
     let renewed = RoamingEntry { expires: Second(START + 10_801), ..here(&ann(), 1, "PAR", 0) };
-    assert_eq!(published(&mut par), [renewed.clone()]);
+    assert_eq!(published(&mut par), std::slice::from_ref(&renewed));
     let mut nyc = cache("NYC");
     nyc.merge(&here(&ann(), 1, "PAR", 0), at(1));
     assert_eq!(nyc.merge(&renewed, at(3_601)), Merged::Newer { from: office("PAR") });

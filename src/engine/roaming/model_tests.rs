@@ -16,7 +16,7 @@ const OFFICES: [&str; 4] = ["BRU", "NYC", "PAR", "ROM"];
 const USERS: usize = 2;
 const START: u64 = 1_000_000;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     SignIn(usize, usize),
     SignOut(usize, usize),
@@ -86,7 +86,7 @@ impl Office {
         for change in self.unflushed.drain(..) {
             match change {
                 RoamingChange::Put { entry, heard } => {
-                    drop(self.flash.insert(entry.aor.clone(), (entry, heard)))
+                    drop(self.flash.insert(entry.aor.clone(), (entry, heard)));
                 }
                 RoamingChange::Forget(aor) => drop(self.flash.remove(&aor)),
             }

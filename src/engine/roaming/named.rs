@@ -54,6 +54,24 @@ pub fn named(
     Named::Visitor { home: roaming.find(&extension).map(|aor| aor.home), extension }
 }
 
+impl Roaming {
+    /// An extension of an office as all offices write it: with the office's country, as far as that is known.
+    pub fn aor_of(&self, home: OfficeId, extension: Extension) -> Aor {
+        let country = self.countries.get(&home).filter(|_| extension.country().is_none());
+        let extension = country.and_then(|country| extension.in_country(*country).ok()).unwrap_or(extension);
+        Aor { home, extension }
+    }
+
+    /// Takes note of the country of a home office.
+    pub fn note_country(&mut self, aor: &Aor) {
+        if let Some(country) = aor.extension.country()
+            && (self.countries.len() < self.settings().offices || self.countries.contains_key(&aor.home))
+        {
+            self.countries.insert(aor.home, country);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -226,8 +226,8 @@ mod tests {
     }
 
     fn keyring(text: &str) -> Keyring {
-        Keyring::parse(&text.lines().map(|line| format!("{}{}\n", line, "a7".repeat(31))).collect::<String>())
-            .unwrap()
+        let lines: Vec<_> = text.lines().map(|line| format!("{line}{}", "a7".repeat(31))).collect();
+        Keyring::parse(&lines.join("\n")).unwrap()
     }
 
     fn ann() -> Standing {

@@ -62,6 +62,14 @@ pub(super) fn pushed(links: &[&str], routes: &[&str]) -> Arc<RouteTable> {
     pushed_with(links, routes, |_| {})
 }
 
+/// The same for another office than BRU.
+pub(super) fn pushed_to(office: &str, links: &[&str], routes: &[&str]) -> Arc<RouteTable> {
+    let links = links.iter().map(|text| link(text)).collect();
+    let mut parts = parts(links, routes.iter().map(|text| route(text)).collect());
+    parts.office = office.parse().unwrap();
+    Arc::new(RouteTable::new(parts).unwrap())
+}
+
 /// The same with changed links.
 pub(super) fn pushed_with(links: &[&str], routes: &[&str], change: impl Fn(&mut Link)) -> Arc<RouteTable> {
     let mut links: Vec<_> = links.iter().map(|text| link(text)).collect();

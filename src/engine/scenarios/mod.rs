@@ -43,6 +43,7 @@ mod registers;
 mod reinviting;
 mod returning;
 mod ringing;
+mod roamers;
 mod roaming;
 mod session_timers;
 mod through_asterisk;

@@ -1,6 +1,6 @@
 //! Users of other offices sign in here, ours sign in elsewhere. This office is PAR, in country 33.
 
-use super::world::{Peer, World, accounts, seconds};
+use super::world::{Peer, Store, World, accounts, seconds};
 use crate::engine::numbering::{CountryCode, EmergencyNumbers, NumberPlan};
 use crate::engine::registrar::Binding;
 use crate::engine::roaming::{
@@ -12,7 +12,7 @@ use crate::engine::{Change, Input, Observation, Publication, RoamingInput, Roami
 use crate::sip::digest::UserKeys;
 use crate::sip::{HeaderName, Message, Transport};
 
-fn paris() -> Settings {
+pub(super) fn paris() -> Settings {
     let settings = testing::settings();
     let emergency = EmergencyNumbers::default();
     let numbers = NumberPlan::new(CountryCode::new(33), 2..=5, emergency, []).unwrap();
@@ -25,7 +25,7 @@ fn keyring(id: u32) -> Keyring {
 }
 
 /// Ann of Brussels, who has the extension 1001 there.
-fn ann() -> Aor {
+pub(super) fn ann() -> Aor {
     Aor { home: "BRU".parse().unwrap(), extension: "32-1001".parse().unwrap() }
 }
 
@@ -43,7 +43,7 @@ fn sealed(standing: &Standing, generation: u64) -> SealedVerifier {
     SealedVerifier::seal(&ann(), standing, about, keyring(1).sealing(), [generation as u8; 12]).unwrap()
 }
 
-fn entry(aor: &Aor, counter: u64, office: &str, now: Second) -> RoamingEntry {
+pub(super) fn entry(aor: &Aor, counter: u64, office: &str, now: Second) -> RoamingEntry {
     RoamingEntry {
         aor: aor.clone(),
         version: Version { counter, registered: now, office: office.parse().unwrap() },
@@ -54,28 +54,28 @@ fn entry(aor: &Aor, counter: u64, office: &str, now: Second) -> RoamingEntry {
 
 impl World {
     /// PAR, which keeps Ann's record.
-    fn paris() -> Self {
+    pub(super) fn paris() -> Self {
         let mut world = Self::with(paris());
         world.roams(Vec::new());
         world.told_of(RoamingInput::Verifier(sealed(&verifier("secret", "branchline"), 1)));
         world
     }
 
-    fn roams(&mut self, entries: Vec<(RoamingEntry, Second)>) {
+    pub(super) fn roams(&mut self, entries: Vec<(RoamingEntry, Second)>) {
         self.told_of(RoamingInput::Stored(entries));
         self.told_of(RoamingInput::Keyring(keyring(1)));
     }
 
-    fn told_of(&mut self, input: RoamingInput) {
+    pub(super) fn told_of(&mut self, input: RoamingInput) {
         self.feed(Input::Roaming(input));
     }
 
-    fn second(&self) -> Second {
+    pub(super) fn second(&self) -> Second {
         Second::of(self.now.wall)
     }
 
     /// A phone signs in as Ann; the status of the answer.
-    fn ann_signs_in(&mut self, phone: Peer, password: &str) -> u16 {
+    pub(super) fn ann_signs_in(&mut self, phone: Peer, password: &str) -> u16 {
         let contact = format!("{};expires=3600", self.contact_of(phone));
         self.registers_as(phone, "1001", password, &contact, "").status.code()
     }
@@ -318,7 +318,7 @@ fn a_new_session_says_again_what_we_said_and_issues_the_records_of_our_users() {
 #[test]
 fn a_flood_of_visitors_that_must_be_looked_up_is_bounded() {
     let mut world = World::paris();
-    world.holds_fetches = true;
+    world.fetches = Store::Held;
     let mut statuses = Vec::new();
     for number in 0..260 {
         let place = format!("10.0.{}.{}:5060", number / 200, 1 + number % 200);

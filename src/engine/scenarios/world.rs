@@ -100,8 +100,8 @@ pub(super) struct World {
     pub(super) roaming_writes: Vec<RoamingWrite>,
     /// Visitors' records on flash.
     pub(super) records: HashMap<Extension, SealedVerifier>,
-    /// The flash does not answer.
-    pub(super) holds_fetches: bool,
+    /// Whether the flash answers when it is asked for them.
+    pub(super) fetches: Store,
 }
 
 /// The accounts 1001 to 1006, with names and passwords (`pw-1001`).
@@ -179,7 +179,7 @@ impl World {
             published: vec![],
             roaming_writes: vec![],
             records: HashMap::new(),
-            holds_fetches: false,
+            fetches: Store::Durable,
         };
         world.peer("asterisk", flow);
         world.step();
@@ -324,7 +324,7 @@ impl World {
                 }
                 self.roaming_writes.push(write);
             }
-            Output::FetchVerifier { .. } if self.holds_fetches => {}
+            Output::FetchVerifier { .. } if self.fetches == Store::Held => {}
             Output::FetchVerifier { ticket, extension } => {
                 let record = self.records.get(&extension).cloned();
                 self.inputs.push_back(Input::Roaming(RoamingInput::Fetched { ticket, record }));

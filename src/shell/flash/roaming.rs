@@ -201,8 +201,9 @@ impl Worker {
         }
         let mut next = Some(first);
         let mut goes_on = true;
-        for _ in 0..BATCH {
-            let Some(job) = next.take() else { break };
+        let mut taken = 0;
+        while let Some(job) = next {
+            taken += 1;
             match job {
                 Job::Change(change, reply) => {
                     self.apply(reply, &mut replies, |storage| change_in(storage, &change));
@@ -219,7 +220,7 @@ impl Worker {
                     break;
                 }
             }
-            next = queue.try_recv().ok();
+            next = if taken < BATCH { queue.try_recv().ok() } else { None };
         }
         self.commit(replies);
         goes_on

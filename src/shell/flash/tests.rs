@@ -229,7 +229,7 @@ fn limits_are_named_and_nothing_is_taken_beyond_them() {
     let mut log = FlashLog::open(FlashOptions { max_bytes: 100, ..options(&scratch.path()) }).unwrap();
     assert!(matches!(log.set_raw("", b""), Err(FlashError::Name(0))));
     assert!(matches!(log.set_raw(&"n".repeat(256), b""), Err(FlashError::Name(256))));
-    assert!(matches!(log.set_raw("a", &[0; 65_536]), Err(FlashError::Value(65_536))));
+    assert!(matches!(log.set_raw("a", &vec![0; 65_536]), Err(FlashError::Value(65_536))));
     log.set_raw("a", &[1; 64]).unwrap();
     assert!(matches!(log.set_raw("b", &[1; 64]), Err(FlashError::Full)));
     log.set_raw("a", &[2; 64]).unwrap();
@@ -239,10 +239,10 @@ fn limits_are_named_and_nothing_is_taken_beyond_them() {
 
     let other = Scratch::new("uncommitted");
     let mut log = other.open();
-    let refused = (0..40).find_map(|_| log.set_raw("a", &[0; 65_000]).err());
+    let refused = (0..40).find_map(|_| log.set_raw("a", &vec![0; 65_000]).err());
     assert!(matches!(refused, Some(FlashError::Uncommitted)));
     log.commit().unwrap();
-    log.set_raw("a", &[0; 65_000]).unwrap();
+    log.set_raw("a", &vec![0; 65_000]).unwrap();
 }
 
 #[test]
@@ -316,6 +316,19 @@ fn of_two_sealed_records_the_newer_stays() {
     }
     assert_eq!(store.verifier(entry(1).aor.extension).wait().unwrap(), Some(sealed(3)));
     assert_eq!(store.verifier(entry(2).aor.extension).wait().unwrap(), None);
+}
+
+#[test]
+fn more_than_a_batch_is_written_too() {
+    let scratch = Scratch::new("batches");
+    let options = RoamingStoreOptions { queue: 20_000, ..store_options(&scratch.0) };
+    let (store, _) = RoamingStore::open(options).unwrap();
+    let put = |number| RoamingChange::Put { entry: entry(number), heard: Second(1) };
+    let receipts: Vec<_> = (0..10_000).map(|number| store.change(put(number))).collect();
+    for receipt in receipts {
+        receipt.wait().unwrap();
+    }
+    assert_eq!(store.counters().figures().names, 10_000);
 }
 
 #[test]

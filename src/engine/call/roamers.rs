@@ -1,0 +1,105 @@
+//! Calls to users who roam.
+//!
+//! | who | where | attempts |
+//! | --- | --- | --- |
+//! | one of ours | here, or nobody knows better | as for any extension of ours |
+//! | one of ours | in another office | that office; then as for any extension of ours: the desk phone, Asterisk |
+//! | another office's | here | the devices here; when none can be rung, home |
+//! | another office's | in a third office | that office, then home |
+//! | another office's | at home, or nobody knows | home |
+//!
+//! An office is asked for a roamer by its own prefix, the home office's, and the extension with its country:
+//! `PAR-BRU-32-1001`, so that whatever numbers it has itself, it knows whom we mean. Where no link leads on, the number is
+//! called as if nobody roamed.
+
+use std::collections::VecDeque;
+
+use super::cause::Cause;
+use super::plan::{Attempt, Plan, Question, at_home, by_link, devices_of, links_to};
+use crate::engine::flow::Side;
+use crate::engine::numbering::{Extension, OfficeId};
+use crate::engine::roaming::{Aor, Named, Roaming, Whereabouts, named};
+use crate::engine::routing::Skipped;
+
+/// The plan for a user who roams; `None` when the number is to be called as any other.
+pub(super) fn plan(question: &Question<'_>) -> Option<Result<Plan, Cause>> {
+    let roaming = question.roaming?;
+    let exists = |extension: &Extension| question.registrar.has_account(extension);
+    match named(question.number, question.numbers, exists, roaming) {
+        Named::Own(extension) => our_roamer(question, roaming, &extension),
+        Named::Visitor { home, extension } => visitor(question, roaming, home, extension).map(Ok),
+        Named::Nobody => None,
+    }
+}
+
+/// One of ours who is in another office.
+fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Option<Result<Plan, Cause>> {
+    let home = question.numbers.home();
+    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
+    let aor = Aor { home: roaming.own(), extension };
+    let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return None };
+    let mut way = Way::default();
+    way.by_links(question, &visited_number(office, &aor));
+    let visits = way.attempts.len();
+    if visits == 0 {
+        return None;
+    }
+    if let Ok(rest) = at_home(&Question { number: own.as_str(), ..*question }) {
+        way.attempts.extend(rest.into_attempts());
+    }
+    Some(Ok(way.plan(visits)))
+}
+
+/// A user of another office.
+fn visitor(
+    question: &Question<'_>,
+    roaming: &Roaming,
+    home: Option<OfficeId>,
+    extension: Extension,
+) -> Option<Plan> {
+    let mut way = Way::default();
+    if question.registrar.serves(&extension) {
+        way.attempts.extend(devices_of(question, &extension));
+        if !way.attempts.is_empty() {
+            return Some(way.plan(0));
+        }
+    }
+    let aor = Aor { home: home?, extension };
+    if aor.home == roaming.own() || question.side == Side::Gateway {
+        return None;
+    }
+    if let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) {
+        way.by_links(question, &visited_number(office, &aor));
+    }
+    let visits = way.attempts.len();
+    way.by_links(question, &home_number(&aor));
+    (!way.attempts.is_empty()).then(|| way.plan(visits))
+}
+
+/// Attempts as they are found.
+#[derive(Default)]
+struct Way {
+    attempts: VecDeque<Attempt>,
+    skipped: Vec<Skipped>,
+}
+
+impl Way {
+    fn by_links(&mut self, question: &Question<'_>, number: &str) {
+        if let Some(made) = links_to(question, number) {
+            self.attempts.extend(by_link(made.choices));
+            self.skipped.extend(made.skipped);
+        }
+    }
+
+    fn plan(self, visits: usize) -> Plan {
+        Plan::of_roamer(self.attempts, visits, self.skipped)
+    }
+}
+
+fn visited_number(office: OfficeId, aor: &Aor) -> String {
+    format!("{office}-{}", home_number(aor))
+}
+
+fn home_number(aor: &Aor) -> String {
+    format!("{}-{}", aor.home, aor.extension)
+}

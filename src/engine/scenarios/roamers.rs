@@ -1,0 +1,89 @@
+//! Calls to users who roam. This office is PAR, in country 33; Ann is of BRU.
+
+use super::descriptions::{audio, secured};
+use super::far_ends::pushed_to;
+use super::phones::Line;
+use super::roaming::{ann, entry, paris};
+use super::world::{Peer, World};
+use crate::engine::RoamingInput;
+use crate::engine::roaming::Aor;
+use crate::sip::Transport;
+
+/// NYC and BRU over links of their own.
+fn linked(world: &mut World) -> (Peer, Peer) {
+    let (bru, nyc) = (world.far_end("bru", "BRU"), world.far_end("nyc", "NYC"));
+    world.push(pushed_to(
+        "PAR",
+        &["bru SipTrunk BRU sips:bru.example", "nyc SipTrunk NYC sips:nyc.example"],
+        &["BRU-* bru", "NYC-* nyc"],
+    ));
+    (bru, nyc)
+}
+
+fn rung_as(world: &mut World, peer: Peer) -> (Line, String) {
+    let line = world.rung(peer);
+    let user = line.invite.uri.user().unwrap().to_string();
+    (line, user)
+}
+
+#[test]
+fn a_call_for_a_user_of_a_third_office_goes_where_the_user_is_and_then_home() {
+    let mut world = World::with(paris());
+    world.roams(Vec::new());
+    let (bru, nyc) = linked(&mut world);
+    world.told_of(RoamingInput::Entry(entry(&ann(), 2, "NYC", world.second())));
+    let bob = world.udp_phone("1002");
+    for dialled in ["32-1001", "BRU-1001"] {
+        let mut a = world.calls(bob, dialled, &audio(4000));
+        let (b, number) = rung_as(&mut world, nyc);
+        assert_eq!(number, "NYC-BRU-32-1001");
+        world.far_answers(&b, 404);
+        let (b, number) = rung_as(&mut world, bru);
+        assert_eq!(number, "BRU-32-1001", "she is not there any more");
+        world.far_answers(&b, 486);
+        world.refused(&mut a, 486);
+    }
+}
+
+#[test]
+fn a_call_for_a_user_of_ours_who_is_away_goes_there_and_then_to_the_desk_phone() {
+    let mut world = World::with(paris());
+    world.roams(Vec::new());
+    let (bru, _) = linked(&mut world);
+    let (bob, desk) = (world.udp_phone("1002"), world.udp_phone("1001"));
+    let own = Aor { home: "PAR".parse().unwrap(), extension: "33-1001".parse().unwrap() };
+    world.told_of(RoamingInput::Entry(entry(&own, 2, "BRU", world.second())));
+    let mut a = world.calls(bob, "1001", &audio(4000));
+    let (mut away, number) = rung_as(&mut world, bru);
+    assert_eq!(number, "BRU-PAR-33-1001");
+    world.far_answers(&away, 480);
+    world.asked(&mut away, "ACK");
+    let mut b = world.rung(desk);
+    world.answers(&b, 200, &audio(5000));
+    world.asked(&mut b, "ACK");
+    world.hears(&mut a, 200);
+    world.acks(&mut a, "");
+    world.ends(a, b);
+}
+
+#[test]
+fn a_visitor_is_rung_by_the_home_office_and_by_colleagues_here() {
+    let mut world = World::paris();
+    let (bru, _) = linked(&mut world);
+    let phone = world.phone("32-1001", Transport::Tls);
+    assert_eq!(world.ann_signs_in(phone, "secret"), 200);
+    let bob = world.udp_phone("1002");
+    for dialled in ["32-1001", "BRU-1001", "+321001"] {
+        let mut a = world.calls(bob, dialled, &audio(4000));
+        let b = world.rung(phone);
+        world.answers(&b, 486, "");
+        world.asked(&mut b.clone(), "ACK");
+        world.refused(&mut a, 486);
+    }
+    let identity = "P-Asserted-Identity: <sip:BRU-1007@branchline>\r\nX-Branchline-Path: BRU\r\n";
+    let mut a = world.calls_with(bru, "PAR-BRU-32-1001", &secured(7000), identity);
+    let mut b = world.rung(phone);
+    world.answers(&b, 486, "");
+    world.asked(&mut b, "ACK");
+    world.refused(&mut a, 486);
+}

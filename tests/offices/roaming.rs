@@ -1,0 +1,98 @@
+//! A user of BRU signs in in PAR while BRU is down, is called there from NYC, and goes home.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use peers::office::{Account, Setup};
+use peers::phone::{Phone, Settings};
+use peers::wan::Wan;
+use peers::{Failure, Outcome};
+use serde_json::{Value, json};
+
+use crate::federation::{Branch, Federation, alone};
+use crate::in_a_network;
+use crate::over_links::talk;
+
+/// Until the broker keeps the records of an office's users.
+const ISSUED: Duration = Duration::from_secs(30);
+/// Calls follow a user who signs in within this.
+const FOLLOWED: Duration = Duration::from_secs(1);
+
+#[test]
+fn a_user_signs_in_elsewhere_with_the_home_office_down() -> Outcome {
+    in_a_network(elsewhere_with_the_home_office_down)
+}
+
+async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
+    let mut federation = Federation::new(wan).await?;
+    let keys = federation.scratch.join("visitor-keys");
+    std::fs::write(&keys, format!("1:{}\n", "5ac3".repeat(16)))?;
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600))?;
+    let bru = federation.branch("BRU", roaming("32", &keys)).await?;
+    let par = federation.branch("PAR", roaming("33", &keys)).await?;
+    let nyc = federation.branch("NYC", roaming("1", &keys)).await?;
+    for (here, there) in [(&nyc, [&par, &bru]), (&par, [&nyc, &bru]), (&bru, [&nyc, &par])] {
+        let links: Vec<_> = there.iter().map(|branch| branch.sip_link()).collect();
+        let routes: Vec<_> = there
+            .iter()
+            .map(|branch| branch.route(&[&format!("{}-sip", branch.id.to_lowercase())]))
+            .collect();
+        federation.push(here, &json!(links), &json!(routes))?;
+    }
+    let ann = bru.office.account()?;
+    let abroad = format!("32-{}", ann.extension);
+    let mut ear = federation.broker.listen().await?;
+    ear.until(&format!("branchline/v1/visitors/{abroad}"), ISSUED, |record| record["home"] == "BRU").await?;
+
+    bru.office.kill();
+    let mut visiting = Phone::open(as_visitor(&par, &ann, &abroad)).await?;
+    let signed_in = Instant::now();
+    visiting.register().await?;
+    let is_here = |office: &'static str| {
+        move |document: &Value| document["office"] == office && document["place"] == "here"
+    };
+    let topic = format!("branchline/v1/roaming/{abroad}");
+    let said = ear.until(&topic, Duration::from_secs(5), is_here("PAR")).await?;
+    eprintln!("said {} ms after the registration began: {said}", signed_in.elapsed().as_millis());
+    let (zoe, caller) = nyc.office.phone().await?;
+    talk(caller.call(&abroad)?, &mut visiting, &format!("NYC-{}", zoe.extension)).await?;
+
+    bru.office.restart().await?;
+    let mut home = Phone::open(bru.office.udp(&ann)).await?;
+    home.register().await?;
+    let signed_in = Instant::now();
+    ear.until(&topic, FOLLOWED, is_here("BRU")).await?;
+    loop {
+        let mut call = caller.call(&abroad)?;
+        let is_rung_at_home = tokio::select! {
+            incoming = home.called() => incoming.map(|incoming| { incoming.reject(486); true })?,
+            incoming = visiting.called() => incoming.map(|incoming| { incoming.reject(486); false })?,
+        };
+        call.refused(486).await?;
+        if is_rung_at_home {
+            break;
+        }
+        if signed_in.elapsed() > FOLLOWED {
+            return Err(Failure::new("calls do not follow the user home within a second"));
+        }
+    }
+    eprintln!("called at home {} ms after the registration", signed_in.elapsed().as_millis());
+    for branch in [bru, par, nyc] {
+        branch.office.close().await?;
+    }
+    Ok(())
+}
+
+fn roaming(country: &str, keys: &Path) -> Setup {
+    alone()
+        .with("office", format!("country-code = \"{country}\""))
+        .with("uplink", format!("visitor-keys = \"{}\"", keys.display()))
+}
+
+/// A phone of an office that belongs to a user of another: it has the whole number, and the account's name.
+fn as_visitor(there: &Branch, account: &Account, number: &str) -> Settings {
+    let mut settings = there.office.udp(account);
+    number.clone_into(&mut settings.extension);
+    settings
+}
