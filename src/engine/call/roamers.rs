@@ -58,7 +58,8 @@ fn visitor(
     extension: Extension,
 ) -> Option<Plan> {
     let mut way = Way::default();
-    if question.registrar.serves(&extension) {
+    // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
+    if question.registrar.serves(&extension) && !question.registrar.has_account(&extension) {
         way.attempts.extend(devices_of(question, &extension));
         if !way.attempts.is_empty() {
             return Some(way.plan(0));
