@@ -78,6 +78,10 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
         }
     }
     eprintln!("called at home {} ms after the registration", signed_in.elapsed().as_millis());
+    let within = Duration::from_secs(3);
+    nyc.office.metric_until("branchline_roaming_entries", &[], within, |count| count >= 2.0).await?;
+    let written = nyc.office.metric("branchline_roaming_flash_total", &["what=\"bytes\""]).await?;
+    assert!(written > 0.0, "what it costs the flash is counted");
     for branch in [bru, par, nyc] {
         branch.office.close().await?;
     }
