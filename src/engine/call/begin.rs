@@ -204,8 +204,11 @@ impl Setup {
     }
 }
 
-fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
+fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
     let place = setup.place(fx);
+    if plan.is_emergency() {
+        setup.session.make_urgent();
+    }
     let wants = match &offer {
         CallerOffer::Offered { direction, .. } => *direction,
         CallerOffer::Late => Direction::SendRecv,
