@@ -1,7 +1,7 @@
 //! The cache: merges what offices say, and says what happens here.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::aor::{Aor, PackedExtension};
 use super::doubts::Doubts;
@@ -27,7 +27,7 @@ pub struct Roaming {
     /// In which country offices are, by the extensions that they gave out. Bounded by their number.
     pub(super) countries: BTreeMap<OfficeId, CountryCode>,
     /// Who has devices here, and when the user signed in. Bounded by the registrar's bindings.
-    pub(super) signed_in: HashMap<Aor, Second>,
+    pub(super) signed_in: BTreeMap<Aor, Second>,
     confirmed: Option<Second>,
     pub(super) doubts: Doubts,
     changes: VecDeque<RoamingChange>,
@@ -46,7 +46,7 @@ impl Roaming {
             index: Index::new(settings.capacity, key),
             offices,
             countries: BTreeMap::new(),
-            signed_in: HashMap::new(),
+            signed_in: BTreeMap::new(),
             confirmed: None,
             doubts: Doubts::default(),
             changes: VecDeque::new(),
