@@ -207,6 +207,7 @@ mod tests {
             office: "BRU".parse().unwrap(),
             revision: Revision(revision),
             digest: String::new(),
+            content: String::new(),
             document: Vec::new(),
             created: NOW,
             acknowledged: acknowledged.then_some(NOW),

@@ -51,6 +51,8 @@ const KEPT: u32 = 24 * 3600;
 const MOST_ON_THE_WAY: usize = 16;
 /// Publications that the broker may send before we acknowledge the first.
 const INCOMING: u16 = 64;
+/// Topic and properties beside the payload.
+const AROUND_A_SET: usize = 256;
 const REQUESTS: usize = 256;
 const HAPPENINGS: usize = 64;
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -92,10 +94,14 @@ struct Session<'a> {
     /// Given to the library, in order; it tells their packet numbers in the same order.
     given: VecDeque<(OfficeId, Revision)>,
     sent: BTreeMap<u16, (OfficeId, Revision)>,
-    /// Offices with a set on its way, or refused by this broker.
+    /// Offices with a set on its way.
     busy: BTreeSet<OfficeId>,
+    /// Sets that this broker would not have; it is asked again after the next connection.
+    refused: BTreeMap<OfficeId, Revision>,
     /// The revisions of the sets that this broker has retained, as far as we signed them.
     held: BTreeMap<OfficeId, Revision>,
+    /// The largest packet that the broker takes, in bytes.
+    largest: usize,
     up_since: Option<Instant>,
 }
 
@@ -138,7 +144,9 @@ impl Uplink {
             given: VecDeque::new(),
             sent: BTreeMap::new(),
             busy: BTreeSet::new(),
+            refused: BTreeMap::new(),
             held: BTreeMap::new(),
+            largest: usize::MAX,
             up_since: None,
         };
         loop {
@@ -148,8 +156,8 @@ impl Uplink {
                     Some(Err(error)) => return Err(error.to_string()),
                     None => return Err("the MQTT library ended".to_owned()),
                 },
-                () = self.wake.notified() => session.publish().await?,
-                _ = look.tick() => session.publish().await?,
+                () = self.wake.notified() => session.publish(broker).await?,
+                _ = look.tick() => session.publish(broker).await?,
                 () = stopped(stop) => {
                     let _ = session.client.try_disconnect();
                     let farewell = async { while happenings.recv().await.is_some_and(|one| one.is_ok()) {} };
@@ -213,7 +221,12 @@ fn drive(mut event_loop: EventLoop) -> mpsc::Receiver<Result<Happening, Connecti
 impl Session<'_> {
     async fn take(&mut self, happening: Happening, broker: &Broker) -> Result<(), String> {
         match happening {
-            Happening::Incoming(Incoming::ConnAck(_)) => self.subscribe(),
+            Happening::Incoming(Incoming::ConnAck(answer)) => {
+                let largest = answer.properties.and_then(|properties| properties.max_packet_size);
+                self.largest =
+                    largest.and_then(|largest| usize::try_from(largest).ok()).unwrap_or(usize::MAX);
+                self.subscribe()
+            }
             Happening::Incoming(Incoming::SubAck(answer)) => {
                 let refused =
                     answer.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
@@ -223,7 +236,7 @@ impl Session<'_> {
                 self.up_since = Some(Instant::now());
                 info!(%broker, "connected");
                 self.uplink.tell(broker, true, "");
-                self.publish().await
+                self.publish(broker).await
             }
             Happening::Incoming(Incoming::Publish(publish)) => self.hear(publish).await,
             Happening::Incoming(Incoming::PubAck(answer)) => self.acknowledged(&answer, broker).await,
@@ -251,15 +264,29 @@ impl Session<'_> {
     }
 
     /// Publishes what waits, then what this broker lacks, as far as there is room on the way.
-    async fn publish(&mut self) -> Result<(), String> {
+    async fn publish(&mut self, broker: &Broker) -> Result<(), String> {
         let room = MOST_ON_THE_WAY.saturating_sub(self.sent.len() + self.given.len());
         let Some(up) = self.up_since.map(|since| since.elapsed()) else { return Ok(()) };
         if room == 0 {
             return Ok(());
         }
-        let (busy, held) = (self.busy.clone(), (up >= LISTEN).then(|| self.held.clone()));
-        let due = self.uplink.store.run(move |rows| due(rows, &busy, held.as_ref(), room));
+        let held = (up >= LISTEN).then(|| self.held.clone());
+        let (busy, refused) = (self.busy.clone(), self.refused.clone());
+        let may_go = move |office: OfficeId, revision: Revision| {
+            !busy.contains(&office) && refused.get(&office) != Some(&revision)
+        };
+        let due = self.uplink.store.run(move |rows| due(rows, may_go, held.as_ref(), room));
         for row in due.await.map_err(words)? {
+            // The library would end the session over it, and so would every one after.
+            if row.document.len().saturating_add(AROUND_A_SET) > self.largest {
+                let (office, length) = (row.office, row.document.len());
+                self.trouble(
+                    broker,
+                    &format!("the set of {office} has {length} bytes, more than the broker takes"),
+                );
+                self.refused.insert(office, row.revision);
+                continue;
+            }
             let topic = Topic::RoutesDesired(row.office);
             let sent = self.client.try_publish(
                 topic.to_string(),
@@ -274,23 +301,30 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Something about one set: the session goes on.
+    fn trouble(&self, broker: &Broker, words: &str) {
+        warn!(reason = "publish-refused", "{words}");
+        self.uplink.tell(broker, true, words);
+    }
+
     async fn acknowledged(&mut self, answer: &PubAck, broker: &Broker) -> Result<(), String> {
         let Some((office, revision)) = self.sent.remove(&answer.pkid) else { return Ok(()) };
+        self.busy.remove(&office);
         if !matches!(answer.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-            // It stays busy: this broker is not asked again before the next connection.
-            let trouble = format!("the broker refused the set of {office}: {:?}", answer.reason);
-            warn!(reason = "publish-refused", "{trouble}");
-            self.uplink.tell(broker, true, &trouble);
+            self.refused.insert(office, revision);
+            self.trouble(broker, &format!("the broker refused the set of {office}: {:?}", answer.reason));
             return Ok(());
         }
         let done =
             move |rows: &rusqlite::Transaction<'_>| desired::acknowledge(rows, office, revision, now());
         self.uplink.store.run(done).await.map_err(words)?;
-        self.busy.remove(&office);
         self.held.insert(office, revision);
+        if self.refused.remove(&office).is_some() && self.refused.is_empty() {
+            self.uplink.tell(broker, true, "");
+        }
         self.uplink.link.send_modify(|link| link.acknowledged = link.acknowledged.wrapping_add(1));
         info!(%office, %revision, "published");
-        self.publish().await
+        self.publish(broker).await
     }
 
     /// Takes what a box or somebody of ops said into the database, then lets the broker forget it.
@@ -322,19 +356,16 @@ fn words(error: StoreError) -> String {
 /// The sets to be published now, at most `most`: those that wait, and those that `held`, what the broker has, lacks.
 fn due(
     rows: &rusqlite::Connection,
-    busy: &BTreeSet<OfficeId>,
+    may_go: impl Fn(OfficeId, Revision) -> bool,
     held: Option<&BTreeMap<OfficeId, Revision>>,
     most: usize,
 ) -> Result<Vec<DesiredRow>, StoreError> {
-    let mut due = desired::waiting(rows, most + busy.len())?;
-    due.retain(|row| !busy.contains(&row.office));
-    due.truncate(most);
-    let Some(held) = held else { return Ok(due) };
-    for (office, revision) in desired::published(rows)? {
-        let lacks = held.get(&office).is_none_or(|held| *held < revision) && !busy.contains(&office);
-        if lacks && due.len() < most {
-            due.extend(desired::newest(rows, office)?);
-        }
+    let mut due = desired::waiting(rows)?;
+    if let Some(held) = held {
+        let lacking = desired::published(rows)?.into_iter();
+        due.extend(lacking.filter(|(office, revision)| held.get(office).is_none_or(|held| held < revision)));
     }
-    Ok(due)
+    let sets = due.into_iter().filter(|(office, revision)| may_go(*office, *revision)).take(most);
+    let sets = sets.map(|(office, _)| desired::newest(rows, office)).collect::<Result<Vec<_>, _>>()?;
+    Ok(sets.into_iter().flatten().collect())
 }
