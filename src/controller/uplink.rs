@@ -6,12 +6,14 @@
 //! | subscribing | SUBACK, all granted | publish what waits | up |
 //! | up | PUBLISH | into the database, then acknowledge | up |
 //! | up | something was issued, or [`LOOK`] passed | publish what waits | up |
+//! | up | [`LISTEN`] has passed | publish what this broker ought to have retained and has not | up |
 //! | up | PUBACK | the set is acknowledged in the database | up |
 //! | any | an error, a refusal | say why; [`BACK_OFF`], then the next broker | connecting |
 //! | any | stop | DISCONNECT | – |
 //!
 //! The session has a name and outlives a connection by [`KEPT`]: events of a controller that is restarted wait at the
-//! broker. Desired sets do not rely on that: whatever the database has as not acknowledged goes out after every connect.
+//! broker. Desired sets do not rely on that: whatever the database has as not acknowledged goes out after every connect,
+//! and so does what another broker had and this one has not. A box takes a set that comes again for what it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,26 +26,25 @@ use rumqttc::v5::mqttbytes::v5::{
 use rumqttc::v5::{AsyncClient, ConnectionError, Event as Happening, EventLoop, Incoming, MqttOptions};
 use rumqttc::{Outgoing, TlsConfiguration, Transport};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
+use super::collect;
 use super::settings::BrokerSettings;
 use super::store::desired::{self, DesiredRow};
-use super::store::observed::{self, Kind};
 use super::store::{Store, StoreError, now};
 use crate::config::Broker;
 use crate::shell::pki;
 use crate::time::WallTime;
-use crate::uplink::route_set::{LONGEST_SET, RouteSet};
-use crate::uplink::{
-    Document, Event, Filter, HealthReport, LONGEST_DOCUMENT, Moment, OfficeId, Outcome, Reported, Revision,
-    SigningKey, Status, Topic, TrustedKeys, Whose,
-};
+use crate::uplink::route_set::LONGEST_SET;
+use crate::uplink::{Filter, OfficeId, Revision, SigningKey, Topic, TrustedKeys, Whose};
 
 /// After an error, before the next broker is tried.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// How often the database is asked for sets of other processes.
 const LOOK: Duration = Duration::from_secs(5);
+/// Retained messages come right after the subscription.
+const LISTEN: Duration = Duration::from_secs(2);
 /// How long the broker keeps what we miss.
 const KEPT: u32 = 24 * 3600;
 /// Sets on their way at once.
@@ -93,7 +94,9 @@ struct Session<'a> {
     sent: BTreeMap<u16, (OfficeId, Revision)>,
     /// Offices with a set on its way, or refused by this broker.
     busy: BTreeSet<OfficeId>,
-    is_up: bool,
+    /// The revisions of the sets that this broker has retained, as far as we signed them.
+    held: BTreeMap<OfficeId, Revision>,
+    up_since: Option<Instant>,
 }
 
 impl Uplink {
@@ -135,7 +138,8 @@ impl Uplink {
             given: VecDeque::new(),
             sent: BTreeMap::new(),
             busy: BTreeSet::new(),
-            is_up: false,
+            held: BTreeMap::new(),
+            up_since: None,
         };
         loop {
             tokio::select! {
@@ -216,7 +220,7 @@ impl Session<'_> {
                 if let Some(code) = refused {
                     return Err(format!("the subscription was refused: {code:?}"));
                 }
-                self.is_up = true;
+                self.up_since = Some(Instant::now());
                 info!(%broker, "connected");
                 self.uplink.tell(broker, true, "");
                 self.publish().await
@@ -246,17 +250,16 @@ impl Session<'_> {
         self.client.try_subscribe_many(filters).map_err(|error| error.to_string())
     }
 
-    /// Publishes what waits and is not on its way.
+    /// Publishes what waits, then what this broker lacks, as far as there is room on the way.
     async fn publish(&mut self) -> Result<(), String> {
         let room = MOST_ON_THE_WAY.saturating_sub(self.sent.len() + self.given.len());
-        if !self.is_up || room == 0 {
+        let Some(up) = self.up_since.map(|since| since.elapsed()) else { return Ok(()) };
+        if room == 0 {
             return Ok(());
         }
-        let most = MOST_ON_THE_WAY + self.busy.len();
-        let mut waiting: Vec<DesiredRow> =
-            self.uplink.store.run(move |rows| desired::waiting(rows, most)).await.map_err(words)?;
-        waiting.retain(|row| !self.busy.contains(&row.office));
-        for row in waiting.into_iter().take(room) {
+        let (busy, held) = (self.busy.clone(), (up >= LISTEN).then(|| self.held.clone()));
+        let due = self.uplink.store.run(move |rows| due(rows, &busy, held.as_ref(), room));
+        for row in due.await.map_err(words)? {
             let topic = Topic::RoutesDesired(row.office);
             let sent = self.client.try_publish(
                 topic.to_string(),
@@ -284,6 +287,7 @@ impl Session<'_> {
             move |rows: &rusqlite::Transaction<'_>| desired::acknowledge(rows, office, revision, now());
         self.uplink.store.run(done).await.map_err(words)?;
         self.busy.remove(&office);
+        self.held.insert(office, revision);
         self.uplink.link.send_modify(|link| link.acknowledged = link.acknowledged.wrapping_add(1));
         info!(%office, %revision, "published");
         self.publish().await
@@ -295,8 +299,11 @@ impl Session<'_> {
         if let Some(topic) = topic {
             let (payload, retained) = (publish.payload.clone(), publish.retain);
             let trusted = self.uplink.trusted.clone();
-            let kept = self.uplink.store.run(move |rows| keep(rows, &topic, &payload, retained, &trusted));
-            kept.await.map_err(words)?;
+            let kept =
+                self.uplink.store.run(move |rows| collect::keep(rows, &topic, &payload, retained, &trusted));
+            if let Some((office, revision)) = kept.await.map_err(words)? {
+                self.held.insert(office, revision);
+            }
         }
         self.client.try_ack(&publish).map_err(|error| error.to_string())
     }
@@ -312,62 +319,22 @@ fn words(error: StoreError) -> String {
     error.to_string()
 }
 
-fn keep(
+/// The sets to be published now, at most `most`: those that wait, and those that `held`, what the broker has, lacks.
+fn due(
     rows: &rusqlite::Connection,
-    topic: &Topic,
-    payload: &[u8],
-    retained: bool,
-    trusted: &TrustedKeys,
-) -> Result<(), StoreError> {
-    if payload.len() > LONGEST_DOCUMENT && !matches!(topic, Topic::RoutesDesired(_)) {
-        warn!(reason = "document-too-long", "{topic}: {} bytes were dropped", payload.len());
-        return Ok(());
+    busy: &BTreeSet<OfficeId>,
+    held: Option<&BTreeMap<OfficeId, Revision>>,
+    most: usize,
+) -> Result<Vec<DesiredRow>, StoreError> {
+    let mut due = desired::waiting(rows, most + busy.len())?;
+    due.retain(|row| !busy.contains(&row.office));
+    due.truncate(most);
+    let Some(held) = held else { return Ok(due) };
+    for (office, revision) in desired::published(rows)? {
+        let lacks = held.get(&office).is_none_or(|held| *held < revision) && !busy.contains(&office);
+        if lacks && due.len() < most {
+            due.extend(desired::newest(rows, office)?);
+        }
     }
-    // A retained message may be old: then its own date says more than its arrival.
-    let heard = |at: Option<Moment>| at.filter(|_| retained).map_or_else(now, |at| at.0.min(now()));
-    let room = match topic {
-        Topic::Status(office) => {
-            let at = Status::read(payload).ok().map(|one| one.at);
-            observed::keep(rows, *office, Kind::Status, payload, heard(at))?
-        }
-        Topic::Health(office) => {
-            let at = HealthReport::read(payload).ok().map(|one| one.at);
-            observed::keep(rows, *office, Kind::Health, payload, heard(at))?
-        }
-        Topic::RoutesReported(office) => {
-            let reported = Reported::read(payload).ok();
-            if let Some(seen) = reported.as_ref().and_then(spent) {
-                desired::saw_revision(rows, *office, seen)?;
-            }
-            let at = reported.map(|one| one.at);
-            observed::keep(rows, *office, Kind::Reported, payload, heard(at))?
-        }
-        Topic::RoutesDesired(office) => {
-            // Another controller or `branchline ops` may use the same key: its revisions are spent too.
-            let set = RouteSet::read(payload).ok().filter(|set| set.office() == *office);
-            if let Some(set) = set.filter(|set| set.verify(trusted).is_ok()) {
-                desired::saw_revision(rows, *office, set.revision())?;
-            }
-            true
-        }
-        Topic::Events(office) => {
-            if let Some(event) = Event::read(payload).ok().filter(|event| event.office == *office) {
-                let stream = event.unknown.get("stream").and_then(serde_json::Value::as_str);
-                observed::count(rows, &event, stream.unwrap_or_default(), payload)?;
-            }
-            true
-        }
-        _ => true,
-    };
-    if !room {
-        warn!(reason = "offices-full", "more offices than are kept: {topic} was dropped");
-    }
-    Ok(())
-}
-
-/// The highest revision that a box says was ever in force: a set that was refused never was, and its revision may be
-/// anybody's.
-fn spent(reported: &Reported) -> Option<Revision> {
-    let asked = reported.asked.as_ref().filter(|_| reported.outcome != Outcome::Refused);
-    asked.and_then(|asked| asked.revision).max(reported.revision())
+    Ok(due)
 }

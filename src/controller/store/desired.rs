@@ -86,6 +86,18 @@ pub(in crate::controller) fn waiting(rows: &Connection, most: usize) -> Result<V
     Ok(found.collect::<Result<_, _>>()?)
 }
 
+/// The newest set of every office where a broker had it and nobody has issued a newer one: office and revision.
+pub(in crate::controller) fn published(rows: &Connection) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+    let mut query = rows.prepare_cached(
+        "SELECT one.office, one.revision FROM desired AS one JOIN revision ON revision.office = one.office \
+         AND revision.highest = one.revision WHERE one.acknowledged IS NOT NULL ORDER BY one.office",
+    )?;
+    let found = query.query_map([], |row| {
+        Ok((column(row.get::<_, String>(0)?.parse())?, Revision(unsigned(row.get(1)?))))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
 /// A broker has the set.
 pub(in crate::controller) fn acknowledge(
     rows: &Connection,

@@ -114,7 +114,7 @@ impl Calls {
             device: session.and_then(|session| fx.registrar.page_device(session)),
             dialled,
             passed: Vec::new(),
-            address: None,
+            address: session.and_then(|session| self.pages.get(&session).copied()),
             max_forwards: 70,
             wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
             session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),

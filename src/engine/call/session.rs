@@ -275,13 +275,12 @@ impl LegSession {
         match self.carriage {
             Carriage::Trunk => Ok((LocalPort::Trunk, media.trunk, media.trunk.port())),
             Carriage::Browser => {
-                let address = SocketAddr::new(self.address, media.webrtc.port());
-                Ok((LocalPort::WebRtc, address, media.webrtc.port()))
+                let port = media.webrtc.port();
+                Ok((LocalPort::WebRtc, SocketAddr::new(self.address, port), port))
             }
             Carriage::PlainPhone | Carriage::SecurePhone | Carriage::SecureLink => {
                 let address = media.external.unwrap_or(self.address);
-                let taken = fx.stock.ports.allocate(fx.now.instant);
-                let pair = taken.map_err(|refusal| {
+                let pair = fx.stock.ports.allocate(fx.now.instant).map_err(|refusal| {
                     fx.refused("media", refusal.as_str());
                     Cause::NoMediaPort
                 })?;

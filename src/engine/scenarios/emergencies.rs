@@ -320,3 +320,17 @@ fn asterisks_dialplan_and_other_offices_may_call_for_help_through_us() {
     w.is_hung_up(&mut b);
     w.closes();
 }
+
+#[test]
+fn a_page_says_where_its_browser_is() {
+    let mut chosen = settings();
+    let parts = &mut chosen.routing.places.parts;
+    parts[0].networks = vec![Subnet { address: "192.0.2.0".parse().unwrap(), bits: 25 }];
+    let mut w = World::with(chosen);
+    let own = w.far_end("own", "");
+    w.wait(seconds(1));
+    let page = w.page("1001", "browser");
+    w.dials(&page, "112");
+    let b = w.rung(own);
+    assert_eq!(header(&b, "X-Emergency-Location"), "\"Hall\"");
+}
