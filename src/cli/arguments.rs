@@ -73,6 +73,8 @@ Every problem of the file is reported at once: file, line, column, key, and what
     Calls,
     /// Which device of which extension is registered where
     Registrations,
+    /// Which link to another office or a carrier is up, since when, and what failed last
+    Links,
     /// Let the running daemon read its configuration and certificates again
     Reload,
     /// Central ops: sign route sets, push them to the offices, see what is in force and what is wrong

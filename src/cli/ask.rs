@@ -1,4 +1,4 @@
-//! `status`, `calls`, `registrations`, `reload`: the running daemon is asked over its control socket.
+//! `status`, `calls`, `registrations`, `links`, `reload`: the running daemon is asked over its control socket.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::{Failure, table};
 use crate::config::Config;
-use crate::shell::control::{CallView, ControlReply, ControlRequest, LONGEST_REPLY, LegView, StatusView};
+use crate::shell::control::{
+    CallView, ControlReply, ControlRequest, LONGEST_REPLY, LegView, LinkView, StatusView,
+};
 use crate::time::WallTime;
 
 /// The daemon answers in this time or is taken for stuck.
@@ -58,6 +60,23 @@ pub(super) fn registrations(socket: &Path, json: bool, out: &mut dyn Write) -> R
         })
         .collect();
     table::print_table(out, ["EXTENSION", "TRANSPORT", "FROM", "EXPIRES IN", "SINCE", "DEVICE"], &rows)
+}
+
+/// `branchline links`
+pub(super) fn links(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let ControlReply::Links(all) = ask(socket, ControlRequest::Links)? else { return Err(unexpected()) };
+    if json {
+        return table::print_json(out, &all);
+    }
+    let now = table::now();
+    let row = |one: LinkView| {
+        let since = table::span(now.since(WallTime(one.since_ms)));
+        let (office, failure) = (one.office.unwrap_or_default(), one.failure.unwrap_or_default());
+        [one.id, one.kind, office, one.state, since, one.calls.to_string(), failure, one.address]
+    };
+    let rows: Vec<_> = all.into_iter().map(row).collect();
+    let head = ["LINK", "KIND", "OFFICE", "STATE", "SINCE", "CALLS", "LAST FAILURE", "ADDRESS"];
+    table::print_table(out, head, &rows)
 }
 
 /// `branchline reload`

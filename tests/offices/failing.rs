@@ -6,7 +6,7 @@ use peers::carrier::Carrier;
 use peers::phone::Phone;
 use peers::wan::{self, Wan};
 use peers::{Failure, Outcome};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::federation::{Branch, Federation, alone};
@@ -92,9 +92,9 @@ fn signal(branch: &Branch, name: &str) -> Outcome {
 /// Recovery is damped: after a while calls take the trunk again.
 async fn back(here: &Branch, there: &Branch) -> Outcome {
     for _ in 0..600 {
-        let log = here.office.log();
-        let last = log.lines().rev().find(|line| line.contains("link=par-sip state="));
-        if last.is_some_and(|line| line.contains("state=up")) {
+        let links = here.office.json(&["links"]).await?;
+        let is_up = |link: &Value| link["id"] == "par-sip" && link["state"] == "up";
+        if links.as_array().is_some_and(|links| links.iter().any(is_up)) {
             return call(here, there).await;
         }
         sleep(Duration::from_millis(100)).await;

@@ -132,6 +132,9 @@ pub struct RegistrationView {
     /// Where the device is, when it is reached by SIP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Its contact; empty for a page.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub contact: String,
     /// Its user agent.
     pub user_agent: String,
     /// Milliseconds since 1970.
@@ -354,14 +357,17 @@ impl Registrar {
 }
 
 fn view(binding: &Binding) -> RegistrationView {
-    let (transport, address) = match &binding.reach {
-        Reach::Sip { flow, .. } => (flow.transport.uri_token(), Some(flow.remote.to_string())),
-        Reach::Web(_) => ("web", None),
+    let (transport, address, contact) = match &binding.reach {
+        Reach::Sip { flow, contact, .. } => {
+            (flow.transport.uri_token(), Some(flow.remote.to_string()), contact.to_string())
+        }
+        Reach::Web(_) => ("web", None, String::new()),
     };
     RegistrationView {
         extension: binding.key.extension.to_string(),
         transport,
         address,
+        contact,
         user_agent: binding.user_agent.clone(),
         since: binding.created.0,
         expires: binding.expires.0,

@@ -8,6 +8,7 @@
 //! | `{"get":"status"}` | `{"status":{…}}` |
 //! | `{"get":"calls"}` | `{"calls":[…]}` |
 //! | `{"get":"registrations"}` | `{"registrations":[…]}` |
+//! | `{"get":"links"}` | `{"links":[…]}` |
 //! | `{"do":"reload"}`, `{"do":"reload-accounts"}`, `{"do":"drain"}` | `{"done":"…"}` |
 //! | anything else | `{"refused":"why"}` |
 //!
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 pub use server::{ControlServer, LONGEST_REPLY, LONGEST_REQUEST};
-pub use views::{CallView, CertificateView, ConditionView, LegView, RegistrationView, StatusView};
+pub use views::{CallView, CertificateView, ConditionView, LegView, LinkView, RegistrationView, StatusView};
 
 /// What may be asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub enum ControlRequest {
     Calls,
     /// Which device is registered where.
     Registrations,
+    /// How the links to other offices and carriers are.
+    Links,
     /// Read configuration and certificates again.
     Reload,
     /// Read the accounts again: the command line changed them.
@@ -54,6 +57,8 @@ pub enum ControlReply {
     Calls(Vec<CallView>),
     /// To [`ControlRequest::Registrations`].
     Registrations(Vec<RegistrationView>),
+    /// To [`ControlRequest::Links`].
+    Links(Vec<LinkView>),
     /// What was done, in words.
     Done(String),
     /// Why not.
@@ -83,6 +88,7 @@ enum Get {
     Status,
     Calls,
     Registrations,
+    Links,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,6 +105,7 @@ impl From<ControlRequest> for Wire {
             ControlRequest::Status => Self::Get(Get::Status),
             ControlRequest::Calls => Self::Get(Get::Calls),
             ControlRequest::Registrations => Self::Get(Get::Registrations),
+            ControlRequest::Links => Self::Get(Get::Links),
             ControlRequest::Reload => Self::Do(Do::Reload),
             ControlRequest::ReloadAccounts => Self::Do(Do::ReloadAccounts),
             ControlRequest::Drain => Self::Do(Do::Drain),
@@ -112,6 +119,7 @@ impl From<Wire> for ControlRequest {
             Wire::Get(Get::Status) => Self::Status,
             Wire::Get(Get::Calls) => Self::Calls,
             Wire::Get(Get::Registrations) => Self::Registrations,
+            Wire::Get(Get::Links) => Self::Links,
             Wire::Do(Do::Reload) => Self::Reload,
             Wire::Do(Do::ReloadAccounts) => Self::ReloadAccounts,
             Wire::Do(Do::Drain) => Self::Drain,

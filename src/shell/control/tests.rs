@@ -33,6 +33,7 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
                     ..StatusView::default()
                 })),
                 ControlRequest::Calls => ControlReply::Calls(Vec::new()),
+                ControlRequest::Links => ControlReply::Links(Vec::new()),
                 ControlRequest::Registrations => continue,
                 ControlRequest::Reload | ControlRequest::ReloadAccounts | ControlRequest::Drain => {
                     ControlReply::Done("reloaded".into())
@@ -43,6 +44,7 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
     });
     assert!(ask(&path, "{\"get\":\"status\"}\n").await.starts_with("{\"status\":{\"office\":\"BRU\""));
     assert_eq!(ask(&path, "{\"get\":\"calls\"}\n").await, "{\"calls\":[]}\n");
+    assert_eq!(ask(&path, "{\"get\":\"links\"}\n").await, "{\"links\":[]}\n");
     assert_eq!(ask(&path, "{\"do\":\"reload-accounts\"}\n").await, "{\"done\":\"reloaded\"}\n");
     assert!(
         ask(&path, "{\"get\":\"registrations\"}\n").await.contains("did not answer"),

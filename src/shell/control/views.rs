@@ -129,3 +129,25 @@ pub struct RegistrationView {
     /// When the device first bound it; milliseconds since 1970 UTC.
     pub since_ms: u64,
 }
+
+/// A link to another office or a carrier.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkView {
+    /// Its name in the route set.
+    pub id: String,
+    /// `SipTrunk`, `IaxTrunk`, `ApiGateway` or `PstnGateway`.
+    pub kind: String,
+    /// The office that it leads to; none for carriers.
+    pub office: Option<String>,
+    /// Where to.
+    pub address: String,
+    /// `up`, `probing`, `down` or `disabled`.
+    pub state: String,
+    /// Since when; milliseconds since 1970 UTC.
+    pub since_ms: u64,
+    /// What failed last.
+    pub failure: Option<String>,
+    /// Calls on it now.
+    pub calls: u32,
+}

@@ -35,6 +35,7 @@ use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep};
 pub use effects::{ConnectivityOutlet, MediaOutlet, Outlets};
 pub use overview::{Glance, Overview};
 pub use roaming::{PublishOutlet, RoamingOutlet};
+pub(in crate::shell) use views::link;
 
 use super::clock;
 use super::control::{CallView, RegistrationView};

@@ -2,7 +2,8 @@
 
 use crate::engine::Engine;
 use crate::engine::call::{Call, CallState, Leg};
-use crate::shell::control::{CallView, LegView, RegistrationView};
+use crate::engine::routing;
+use crate::shell::control::{CallView, LegView, LinkView, RegistrationView};
 
 pub(super) fn calls(engine: &Engine) -> Vec<CallView> {
     let active = engine.calls().iter().filter(|call| call.is_active());
@@ -18,12 +19,26 @@ pub(super) fn registrations(engine: &Engine) -> Vec<RegistrationView> {
             extension: view.extension,
             transport: view.transport.to_owned(),
             remote: view.address.unwrap_or_default(),
-            contact: String::new(),
+            contact: view.contact,
             user_agent: (!view.user_agent.is_empty()).then_some(view.user_agent),
             expires_ms: view.expires,
             since_ms: view.since,
         })
         .collect()
+}
+
+/// A link as `branchline links` shows it.
+pub(in crate::shell) fn link(view: &routing::LinkView) -> LinkView {
+    LinkView {
+        id: view.link.id.to_string(),
+        kind: view.link.kind.as_str().to_owned(),
+        office: view.link.office.map(|office| office.to_string()),
+        address: view.link.address.to_string(),
+        state: view.state.as_str().to_owned(),
+        since_ms: view.since.0,
+        failure: view.failure.map(|failure| failure.as_str().to_owned()),
+        calls: view.calls,
+    }
 }
 
 fn call(call: &Call) -> CallView {

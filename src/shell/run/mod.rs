@@ -54,7 +54,7 @@ use tracing::{error, info};
 use super::control::{ControlQuery, ControlReply, ControlRequest, ControlServer};
 use super::daemon::Daemon;
 use super::drain::drain;
-use super::engine_task::{Order, Question};
+use super::engine_task::{Order, Question, link};
 use super::listen::Limits;
 use super::settings::engine_settings;
 use super::signals::{Signals, Wish};
@@ -276,6 +276,10 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
         ControlRequest::Registrations => {
             ask(serving, Question::Registrations).await.map_or_else(busy, ControlReply::Registrations)
         }
+        ControlRequest::Links => match ask(serving, Question::Links).await {
+            Some(links) => ControlReply::Links(links.iter().map(link).collect()),
+            None => busy(),
+        },
         ControlRequest::Reload => {
             let words = reload(daemon, serving).await;
             let refused = [Condition::ConfigRefused, Condition::CertificateRefused];

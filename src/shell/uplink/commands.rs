@@ -93,9 +93,10 @@ impl Commands {
             Ok(Ok(ControlReply::Done(words))) => Ok(words.into()),
             Ok(Ok(ControlReply::Status(status))) => Ok(serde_json::to_value(status).unwrap_or_default()),
             Ok(Ok(ControlReply::Refused(words))) => Err(words),
-            Ok(Ok(ControlReply::Calls(_) | ControlReply::Registrations(_)) | Err(_)) | Err(_) => {
-                Err("the daemon did not answer in time".to_owned())
-            }
+            Ok(
+                Ok(ControlReply::Calls(_) | ControlReply::Registrations(_) | ControlReply::Links(_)) | Err(_),
+            )
+            | Err(_) => Err("the daemon did not answer in time".to_owned()),
         }
     }
 
