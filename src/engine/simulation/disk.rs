@@ -95,7 +95,7 @@ impl Disk {
             Change::CallRecord(record) => {
                 if let Offer::Kept { sequence, displaced } = self.outbox.offer(Worth::CallRecord, 500) {
                     self.calls.insert(sequence, record.id.clone());
-                    displaced.iter().for_each(|one| drop(self.calls.remove(one)));
+                    self.calls.retain(|one, _| !displaced.contains(one));
                 }
                 self.next = self.outbox.next_sequence();
                 Some(record)

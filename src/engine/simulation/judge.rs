@@ -99,15 +99,16 @@ impl Judge {
         self.legs.retain(|id, _| id.0 != office);
     }
 
-    /// Calls without a record, and acknowledged ones that ops do not know.
-    pub(super) fn missing(&self, knows: impl Fn(usize, &str) -> bool) -> Vec<String> {
+    /// Calls that are over and have no record.
+    pub(super) fn unwritten(&self) -> Vec<String> {
         let unwritten = self.begun.keys().filter(|id| !self.recorded.contains(id));
-        let unwritten =
-            unwritten.map(|(office, call)| format!("call {call} of office {office} has no record"));
+        unwritten.map(|(office, call)| format!("call {call} of office {office} has no record")).collect()
+    }
+
+    /// Records that were acknowledged, and that ops do not know.
+    pub(super) fn lost(&self, knows: impl Fn(usize, &str) -> bool) -> Vec<String> {
         let lost = self.acknowledged.iter().filter(|(office, call)| !knows(*office, call));
-        unwritten
-            .chain(lost.map(|(office, call)| format!("call {call} of office {office} is lost")))
-            .collect()
+        lost.map(|(office, call)| format!("call {call} of office {office} is lost")).collect()
     }
 
     /// An engine says something over a link.
@@ -204,4 +205,88 @@ fn wrong_order(snapshot: &Snapshot, record: &CallRecord) -> Vec<String> {
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::call::AttemptRecord;
+    use crate::engine::testing::message;
+
+    fn invite(call: &str, from: &str) -> Message {
+        message(&format!(
+            "INVITE sip:PAR-1001@par SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=z9hG4bK{call}\r\nMax-Forwards: 70\r\n\
+             From: <sip:{from}@branchline>;tag=a\r\nTo: <sip:PAR-1001@par>\r\nCall-ID: {call}\r\n\
+             CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        ))
+    }
+
+    fn answer(call: &str, status: u16) -> Message {
+        message(&format!(
+            "SIP/2.0 {status} X\r\nVia: SIP/2.0/TLS h;branch=z9hG4bK{call}\r\nFrom: <sip:a@b>;tag=a\r\n\
+             To: <sip:PAR-1001@par>;tag=b\r\nCall-ID: {call}\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+        ))
+    }
+
+    #[test]
+    fn a_call_that_rings_twice_is_seen() {
+        for (status, is_wrong) in [(100, false), (180, true), (200, true), (503, false)] {
+            let mut judge = Judge::default();
+            judge.said(0, "BRU", Some(1), &invite("one", "BRU-1001"));
+            judge.heard(0, &answer("one", status));
+            judge.said(0, "BRU", Some(2), &invite("other", "BRU-1002"));
+            judge.said(0, "BRU", Some(2), &invite("two", "1001"));
+            assert_eq!(!judge.violations.is_empty(), is_wrong, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_is_down_before_one_that_is_up_is_seen() {
+        let record = |links: [(&str, &'static str, &str); 2]| CallRecord {
+            v: 1,
+            id: "c".to_owned(),
+            office: "BRU".to_owned(),
+            from: String::new(),
+            to: String::new(),
+            started: 0,
+            answered: None,
+            ended: 0,
+            cause: "no-route",
+            emergency: false,
+            route_revision: None,
+            attempts: links
+                .map(|(link, outcome, reason)| AttemptRecord {
+                    by: "link",
+                    link: Some(link.to_owned()),
+                    kind: None,
+                    started: None,
+                    took: None,
+                    rang: false,
+                    outcome,
+                    reason: reason.to_owned(),
+                })
+                .to_vec(),
+            legs: Vec::new(),
+        };
+        let states = [("par-0", LinkState::Down), ("par-1", LinkState::Up)];
+        let states = states.map(|(link, state)| (link.to_owned(), state)).into();
+        let snapshot = Snapshot { states, dead: BTreeSet::new() };
+        let wrong = |links| !wrong_order(&snapshot, &record(links)).is_empty();
+        assert!(wrong([("par-0", "failed", "refused"), ("par-1", "answered", "")]));
+        assert!(wrong([("par-0", "answered", ""), ("par-1", "skipped", "down")]));
+        assert!(!wrong([("par-1", "failed", "refused"), ("par-0", "answered", "")]));
+        assert!(!wrong([("par-0", "answered", ""), ("par-1", "skipped", "full")]));
+    }
+
+    #[test]
+    fn a_record_that_never_came_and_one_that_was_lost_are_seen() {
+        let mut judge = Judge::default();
+        judge.began(0, "c", Snapshot::default());
+        judge.acknowledged(0, "d");
+        assert_eq!(judge.unwritten().len(), 1);
+        assert_eq!(judge.lost(|_, _| false).len(), 1);
+        assert!(judge.lost(|_, call| call == "d").is_empty());
+        judge.fell(0);
+        assert!(judge.unwritten().is_empty(), "what a box had not written when it fell may be lost");
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn datagrams(office: usize, remote: SocketAddr, side: Side) -> Flow {
 
 impl World {
     /// Over which path a link of an office leads, and to which office or carrier.
-    pub(super) fn path_of(&self, office: usize, link: &str) -> (PathId, usize) {
+    pub(super) fn path_of(office: usize, link: &str) -> (PathId, usize) {
         let (name, number) = link.split_once('-').unwrap_or((link, "0"));
         let number = number.parse().unwrap_or(0);
         match OFFICES.iter().position(|(known, _)| known.eq_ignore_ascii_case(name)) {
@@ -131,7 +131,7 @@ impl World {
         let mut snapshot = Snapshot::default();
         for view in engine.router().links.overview() {
             let id = view.link.id.to_string();
-            let (path, _) = self.path_of(office, &id);
+            let (path, _) = Self::path_of(office, &id);
             if self.now.checked_sub(KNOWN).is_some_and(|since| self.wan.is_dead_since(path, since)) {
                 snapshot.dead.insert(id.clone());
             }
@@ -144,10 +144,7 @@ impl World {
         self.transmitted += 1;
         let boot = self.offices[office].boot;
         let Some(connection) = flow.connection else { return self.datagram(office, flow, bytes) };
-        if let Ok(message) = parse::parse(bytes.clone()) {
-            let name = self.offices[office].name;
-            self.judge.said(office, name, Some(connection.0), &message);
-        }
+        self.is_said(office, Some(connection.0), &bytes);
         let me = |end: &End| end.office == office && end.boot == boot;
         let found = self.wan.connections.get_mut(&connection.0).and_then(|open| {
             let from = open.ends.iter().position(me)?;
@@ -162,6 +159,15 @@ impl World {
             self.after(delay, Event::Arrive(connection.0, to, bytes));
         } else if let Some(open) = self.wan.connections.get_mut(&connection.0) {
             open.waiting.push_back((to, bytes));
+        }
+    }
+
+    /// The judge hears what an engine says over links, as far as it is about who is called.
+    fn is_said(&mut self, office: usize, connection: Option<u64>, bytes: &Bytes) {
+        let is_about_calls = [&b"INVITE"[..], b"CANCEL", b"BYE"].iter().any(|word| bytes.starts_with(word));
+        if is_about_calls && let Ok(message) = parse::parse(bytes.clone()) {
+            let name = self.offices[office].name;
+            self.judge.said(office, name, connection, &message);
         }
     }
 
@@ -190,10 +196,7 @@ impl World {
         let Some(agent) = self.agents.iter().position(there) else { return };
         let mut delay = Duration::from_millis(1);
         if flow.side == Side::Gateway {
-            if let Ok(message) = parse::parse(bytes.clone()) {
-                let name = self.offices[office].name;
-                self.judge.said(office, name, None, &message);
-            }
+            self.is_said(office, None, &bytes);
             let path = PathId::Carrier(agent);
             match self.datagram_fate(path) {
                 Some(span) => delay = span,
@@ -237,7 +240,7 @@ impl World {
 
     fn dials(&mut self, office: usize, dial: &Dial) {
         let boot = self.offices[office].boot;
-        let (path, to) = self.path_of(office, dial.link.as_str());
+        let (path, to) = Self::path_of(office, dial.link.as_str());
         let answer = |result| Box::new(Input::Dialled { ticket: dial.ticket, result });
         if dial.office.is_none() {
             let remote = self.agents[to].address;

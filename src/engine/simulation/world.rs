@@ -13,7 +13,7 @@ use super::judge::Judge;
 use super::office::Office;
 use super::wan::{PathId, Wan};
 use crate::engine::routing::DialTicket;
-use crate::engine::{Input, Publication};
+use crate::engine::{Engine, Input, Publication};
 use crate::sip::{Message, parse};
 use crate::time::{Now, WallTime};
 use crate::uplink::Sequence;
@@ -49,6 +49,16 @@ pub(super) enum Event {
     Broken(usize, u32, u64, Box<Input>),
     /// The next thing of the story.
     Next,
+}
+
+/// A call for help: when and where it began, and which start of each office that was; none of one that was down.
+pub(super) struct Helped {
+    /// When.
+    pub(super) since: Instant,
+    /// At which office.
+    pub(super) office: usize,
+    /// Starts of all offices.
+    pub(super) boots: Vec<Option<u32>>,
 }
 
 /// What happened, as a hash, and in words if somebody reads them.
@@ -98,8 +108,8 @@ pub(super) struct World {
     pub(super) transmitted: u64,
     /// Whether chance still makes things happen.
     pub(super) goes_on: bool,
-    /// Calls for help under way: agent, start of its office, when, at which office.
-    pub(super) helped: BTreeMap<usize, (u32, Instant, usize)>,
+    /// Calls for help under way, by agent.
+    pub(super) helped: BTreeMap<usize, Helped>,
 }
 
 impl World {
@@ -176,7 +186,7 @@ impl World {
 
     fn deadline(&mut self) -> Option<(Instant, usize)> {
         let due = |(number, office): (usize, &mut Office)| {
-            office.engine.as_mut().and_then(|engine| engine.poll_timeout()).map(|at| (at, number))
+            office.engine.as_mut().and_then(Engine::poll_timeout).map(|at| (at, number))
         };
         self.offices.iter_mut().enumerate().filter_map(due).min()
     }
