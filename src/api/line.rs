@@ -5,6 +5,7 @@
 //! that does not take its events is closed ([`SessionEnd::Slow`]).
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -179,6 +180,7 @@ impl EngineLine {
         instance: &str,
         token: [u8; 32],
         user_agent: &str,
+        address: IpAddr,
     ) -> Result<OpenedSession, Reason> {
         let session = WebSession(self.next());
         let mut board = self.board.lock();
@@ -197,6 +199,7 @@ impl EngineLine {
             extension: extension.clone(),
             instance: instance.to_owned(),
             user_agent: user_agent.to_owned(),
+            address,
         };
         self.inputs.try_send(opened).map_err(|_| Reason::Overloaded)?;
         let (sender, events) = mpsc::channel(board.capacity.events.max(1));
@@ -306,7 +309,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_that_does_not_read_is_closed() {
         let (line, port) = line(LineCapacity { events: 2, ..LineCapacity::default() });
-        let mut opened = line.open(&extension(), "i", [0; 32], "ua").unwrap();
+        let mut opened = line.open(&extension(), "i", [0; 32], "ua", [192, 0, 2, 7].into()).unwrap();
         assert!(port.switchboard.event(opened.session, registered()));
         assert!(port.switchboard.event(opened.session, registered()));
         assert!(!port.switchboard.event(opened.session, registered()));
@@ -317,11 +320,14 @@ mod tests {
     #[tokio::test]
     async fn a_reload_replaces_and_strangers_are_told_apart() {
         let (line, port) = line(LineCapacity { sessions_per_extension: 2, ..LineCapacity::default() });
-        let mut first = line.open(&extension(), "a", [1; 32], "ua").unwrap();
-        let again = line.open(&extension(), "a", [1; 32], "ua").unwrap();
+        let mut first = line.open(&extension(), "a", [1; 32], "ua", [192, 0, 2, 7].into()).unwrap();
+        let again = line.open(&extension(), "a", [1; 32], "ua", [192, 0, 2, 7].into()).unwrap();
         assert_eq!(first.end.try_recv(), Ok(SessionEnd::Replaced));
-        let other = line.open(&extension(), "b", [1; 32], "ua").unwrap();
-        assert_eq!(line.open(&extension(), "c", [1; 32], "ua").err(), Some(Reason::TooManySessions));
+        let other = line.open(&extension(), "b", [1; 32], "ua", [192, 0, 2, 7].into()).unwrap();
+        assert_eq!(
+            line.open(&extension(), "c", [1; 32], "ua", [192, 0, 2, 7].into()).err(),
+            Some(Reason::TooManySessions)
+        );
         assert_eq!(line.session_of(&extension(), Some("a"), &[9; 32]), Some(again.session));
         assert_eq!(line.session_of(&extension(), Some("b"), &[9; 32]), Some(other.session));
         assert_eq!(line.session_of(&extension(), None, &[1; 32]), None, "two of the same token");

@@ -10,6 +10,7 @@
 //! [`Closing`], with its code; a page that is told `going-away` comes back by itself, one that is `replaced` asks its
 //! person.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
@@ -119,7 +120,8 @@ pub(crate) async fn upgrade(
     let user_agent: String = user_agent.chars().take(USER_AGENT_LIMIT).collect();
     let upgrade = upgrade.limited(api.limits().body);
     Ok(upgrade.on_upgrade(async move |socket| {
-        Page::new(api, socket, caller, user_agent).run().await;
+        let address = peer.remote.ip().to_canonical();
+        Page::new(api, socket, caller, (user_agent, address)).run().await;
         // The connection counts until here.
         drop(peer);
     }))
@@ -131,16 +133,17 @@ struct Page {
     socket: WebSocket,
     caller: Caller,
     user_agent: String,
+    address: IpAddr,
     phone: Option<OpenedSession>,
     messages: Bucket,
     heard: Instant,
 }
 
 impl Page {
-    fn new(api: Api, socket: WebSocket, caller: Caller, user_agent: String) -> Self {
+    fn new(api: Api, socket: WebSocket, caller: Caller, (user_agent, address): (String, IpAddr)) -> Self {
         let now = Instant::now();
         let messages = Bucket::full(now, api.limits().message_rate);
-        Self { api, socket, caller, user_agent, phone: None, messages, heard: now }
+        Self { api, socket, caller, user_agent, address, phone: None, messages, heard: now }
     }
 
     async fn run(mut self) {
@@ -201,7 +204,7 @@ impl Page {
             return self.tell(&ToPage::Error { reason: Reason::BadParameter.as_str() }).await;
         }
         let extension = &self.caller.account.extension;
-        match self.api.line().open(extension, instance, self.caller.token, &self.user_agent) {
+        match self.api.line().open(extension, instance, self.caller.token, &self.user_agent, self.address) {
             Ok(opened) => {
                 self.phone = Some(opened);
                 Ok(())

@@ -25,16 +25,16 @@ A first federation, in a lab with a broker on this machine:
   api offices -d '{\"id\":\"BRU\",\"name\":\"Brussels\"}'
   api links   -d '{\"at\":\"BRU\",\"id\":\"par-sip\",\"kind\":\"SipTrunk\",\"office\":\"PAR\",
                    \"address\":\"sip:par.example:5061;transport=tls\"}'
-  api routes  -d '{\"at\":\"BRU\",\"pattern\":\"PAR-*\",\"office\":\"PAR\",\"links\":[\"par-sip\"]}'
+  api routes  -d '{\"at\":\"BRU\",\"pattern\":\"PAR-*\",\"office\":\"PAR\",\"links\":[\"par-sip\"],\"strip\":4}'
   api offices/BRU/desired -d '' -X POST                composes, numbers, signs, publishes
   api offices/BRU/reported                             what the box says
 
-A configuration file (--config FILE) has the same words; a flag wins over it:
+A configuration file has the same words; a flag wins over it. Without --config none is read:
   listen = \"0.0.0.0:9443\"
   database = \"/var/lib/branchline-controller/federation.db\"
-  certificate = \"/etc/branchline/controller.pem\"       HTTPS; without it, loopback only
+  certificate = \"/etc/branchline/controller.pem\"     # HTTPS; without it, loopback only
   key = \"/etc/branchline/controller.key\"
-  client-ca = \"/etc/branchline/ops-ca.pem\"             clients must show a certificate of it
+  client-ca = \"/etc/branchline/ops-ca.pem\"           # clients must show a certificate of it
   brokers = [\"mqtts://broker-1.example\", \"mqtts://broker-2.example\"]
   broker-ca = \"/etc/branchline/uplink-ca.pem\"
   broker-certificate = \"/etc/branchline/ops.pem\"

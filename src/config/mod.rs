@@ -2,7 +2,7 @@
 //!
 //! | file | what is there |
 //! | --- | --- |
-//! | `sections` | [`Config`] and its sections: checked, immutable, what the rest of the daemon sees |
+//! | `sections`, `federation`, `uplink` | [`Config`] and its sections: checked, immutable, what the rest of the daemon sees |
 //! | `values` | newtypes with their own syntax: office id, network, port range, time, size |
 //! | `syntax` | values written as strings: what is expected where |
 //! | `raw` | the TOML file as serde sees it: kebab-case, unknown keys refused |
@@ -24,6 +24,7 @@ mod recover;
 mod secret;
 mod sections;
 mod syntax;
+mod uplink;
 mod values;
 
 #[cfg(test)]
@@ -36,10 +37,11 @@ pub use federation::{Federation, FederationTls, LinkPassword};
 pub use problem::{ConfigError, Problem};
 pub use secret::{SecretError, read_key, read_public};
 pub use sections::{
-    Asterisk, Broker, Calls, Certificate, ClientCertificates, Config, Https, Ice, JournalChoice, Listen, Log,
-    LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, RouteKey, Sip,
-    SipLimits, SipTls, Transport, Uplink, UplinkTls,
+    Asterisk, Calls, Certificate, ClientCertificates, Config, Https, Ice, JournalChoice, Listen, Log,
+    LogFormat, LogLevel, Media, Metrics, Numbers, Office, Paths, Records, Registrar, Sip, SipLimits, SipTls,
+    Transport,
 };
+pub use uplink::{Broker, RouteKey, Uplink, UplinkTls};
 pub(crate) use values::parse_time;
 pub use values::{CountryCode, Network, OfficeId, PortRange};
 

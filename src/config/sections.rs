@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::federation::Federation;
+use super::uplink::Uplink;
 use super::values::{CountryCode, Network, OfficeId, PortRange};
 
 /// The whole configuration.
@@ -309,70 +310,6 @@ pub struct Records {
 pub struct Numbers {
     /// Dialled as they are, in every mode.
     pub emergency: Vec<String>,
-}
-
-/// `[uplink]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Uplink {
-    /// The brokers, in the order in which they are tried; at least one.
-    pub brokers: Vec<Broker>,
-    /// Certificates, where a broker is reached by TLS.
-    pub tls: Option<UplinkTls>,
-    /// The MQTT client id; unique among all clients of the brokers.
-    pub client_id: String,
-    /// How often the broker hears from us when there is nothing to say (MQTT 5 §3.1.2.10).
-    pub keep_alive: Duration,
-    /// Name, TCP, TLS and MQTT handshakes together take at most this long.
-    pub connect_time: Duration,
-    /// The wait after the first failure of all brokers.
-    pub retry_min: Duration,
-    /// The longest wait between two rounds.
-    pub retry_max: Duration,
-    /// Health is published when it changes, and at least this often.
-    pub health_interval: Duration,
-    /// Events that wait on flash for a broker, in bytes.
-    pub outbox_size: u64,
-    /// Who may sign route sets. Without any, every route set is refused.
-    pub route_keys: Vec<RouteKey>,
-    /// The file of the federation's keys, with which visitors' records are sealed. Without it this office's users cannot
-    /// sign in elsewhere, nor others here.
-    pub visitor_keys: Option<PathBuf>,
-}
-
-/// Where a broker is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Broker {
-    /// A host name, or an IPv4 address.
-    pub host: String,
-    /// Its port; 8883 with TLS and 1883 without unless set.
-    pub port: u16,
-    /// Whether it is reached by TLS.
-    pub tls: bool,
-}
-
-impl std::fmt::Display for Broker {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let scheme = if self.tls { "mqtts" } else { "mqtt" };
-        write!(f, "{scheme}://{}:{}", self.host, self.port)
-    }
-}
-
-/// The certificates of `[uplink]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UplinkTls {
-    /// Who signs the brokers' certificates.
-    pub ca: PathBuf,
-    /// Our certificate and its key; without one we show none.
-    pub own: Option<(PathBuf, PathBuf)>,
-}
-
-/// A key that signs route sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteKey {
-    /// Its id (`kid`, RFC 7515 §4.1.4).
-    pub kid: String,
-    /// The Ed25519 public key (RFC 8032).
-    pub key: [u8; 32],
 }
 
 /// The least that is logged.

@@ -151,7 +151,7 @@ fn conditions(heard: &Heard, wrong: &mut Vec<String>) {
         let error = condition.last_error.as_str();
         wrong.push(if error.is_empty() { format!("{words}.") } else { format!("{words}: {error}") });
     }
-    for (link, state) in health.links.iter().filter(|(_, state)| matches!(state.as_str(), "down" | "dead")) {
+    for (link, state) in health.links.iter().filter(|(_, state)| *state == "down") {
         wrong.push(format!("The link {link} is {state}."));
     }
 }
@@ -166,6 +166,10 @@ fn words_of(name: &str) -> Option<&'static str> {
         "certificate-expired" => "A certificate has ended",
         "certificate-refused" => "A certificate could not be loaded",
         "config-refused" => "The last configuration was refused",
+        "engine-stalled" => "Its signalling stands still",
+        "journal-dropping" => "Lines of its log were dropped",
+        "media-stalled" => "Its media stand still",
+        "shell-stalled" => "Its daemon stands still",
         "listener-failed" => "A listener could not be opened",
         "outbox-failed" => "Its outbox cannot be used",
         "outbox-full" => "Events were lost for lack of room",
@@ -203,6 +207,7 @@ mod tests {
             office: "BRU".parse().unwrap(),
             revision: Revision(revision),
             digest: String::new(),
+            content: String::new(),
             document: Vec::new(),
             created: NOW,
             acknowledged: acknowledged.then_some(NOW),
@@ -252,6 +257,16 @@ mod tests {
         let (glance, wrong) =
             look(&observed("offline", "\"outcome\":\"none\"", ""), Some(&desired(8, true)), false);
         assert_eq!((glance, wrong.len()), (Glance::Away, 1));
+    }
+
+    #[test]
+    fn links_that_are_down_are_named() {
+        let mut row = observed("online", "\"outcome\":\"applied\",\"in-force\":{\"revision\":7}", "");
+        let health = "{\"v\":1,\"office\":\"BRU\",\"boot\":\"b\",\"at\":\"2026-11-21T09:00:00Z\",\
+            \"links\":{\"nyc-sip\":\"down\",\"par-sip\":\"up\",\"pstn\":\"disabled\"}}";
+        row.health = Some(health.as_bytes().to_vec());
+        let (glance, wrong) = look(&row, Some(&desired(7, true)), false);
+        assert_eq!((glance, wrong), (Glance::Trouble, vec!["The link nyc-sip is down.".to_owned()]));
     }
 
     #[test]

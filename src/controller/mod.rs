@@ -22,12 +22,14 @@
 //! | `compose` | an office's rows → its route set |
 //! | `diagnosis` | what is wrong with an office, in words |
 //! | `uplink` | the sessions with brokers |
+//! | `collect` | what came from there → the database |
 //! | `access` | who is asking: API keys, federation tokens |
 //! | `rest` | every path of REST |
 //! | `pages` | the page in the binary |
 //! | `problem` | every refusal, as RFC 9457 |
 
 mod access;
+mod collect;
 mod compose;
 mod diagnosis;
 mod pages;

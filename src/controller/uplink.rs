@@ -6,12 +6,14 @@
 //! | subscribing | SUBACK, all granted | publish what waits | up |
 //! | up | PUBLISH | into the database, then acknowledge | up |
 //! | up | something was issued, or [`LOOK`] passed | publish what waits | up |
+//! | up | [`LISTEN`] has passed | publish what this broker ought to have retained and has not | up |
 //! | up | PUBACK | the set is acknowledged in the database | up |
 //! | any | an error, a refusal | say why; [`BACK_OFF`], then the next broker | connecting |
 //! | any | stop | DISCONNECT | – |
 //!
 //! The session has a name and outlives a connection by [`KEPT`]: events of a controller that is restarted wait at the
-//! broker. Desired sets do not rely on that: whatever the database has as not acknowledged goes out after every connect.
+//! broker. Desired sets do not rely on that: whatever the database has as not acknowledged goes out after every connect,
+//! and so does what another broker had and this one has not. A box takes a set that comes again for what it is.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,32 +26,33 @@ use rumqttc::v5::mqttbytes::v5::{
 use rumqttc::v5::{AsyncClient, ConnectionError, Event as Happening, EventLoop, Incoming, MqttOptions};
 use rumqttc::{Outgoing, TlsConfiguration, Transport};
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
+use super::collect;
 use super::settings::BrokerSettings;
 use super::store::desired::{self, DesiredRow};
-use super::store::observed::{self, Kind};
 use super::store::{Store, StoreError, now};
 use crate::config::Broker;
 use crate::shell::pki;
 use crate::time::WallTime;
-use crate::uplink::route_set::{LONGEST_SET, RouteSet};
-use crate::uplink::{
-    Document, Event, Filter, HealthReport, LONGEST_DOCUMENT, Moment, OfficeId, Outcome, Reported, Revision,
-    SigningKey, Status, Topic, TrustedKeys, Whose,
-};
+use crate::uplink::route_set::LONGEST_SET;
+use crate::uplink::{Filter, OfficeId, Revision, SigningKey, Topic, TrustedKeys, Whose};
 
 /// After an error, before the next broker is tried.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// How often the database is asked for sets of other processes.
 const LOOK: Duration = Duration::from_secs(5);
+/// Retained messages come right after the subscription.
+const LISTEN: Duration = Duration::from_secs(2);
 /// How long the broker keeps what we miss.
 const KEPT: u32 = 24 * 3600;
 /// Sets on their way at once.
 const MOST_ON_THE_WAY: usize = 16;
 /// Publications that the broker may send before we acknowledge the first.
 const INCOMING: u16 = 64;
+/// Topic and properties beside the payload.
+const AROUND_A_SET: usize = 256;
 const REQUESTS: usize = 256;
 const HAPPENINGS: usize = 64;
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -91,9 +94,15 @@ struct Session<'a> {
     /// Given to the library, in order; it tells their packet numbers in the same order.
     given: VecDeque<(OfficeId, Revision)>,
     sent: BTreeMap<u16, (OfficeId, Revision)>,
-    /// Offices with a set on its way, or refused by this broker.
+    /// Offices with a set on its way.
     busy: BTreeSet<OfficeId>,
-    is_up: bool,
+    /// Sets that this broker would not have; it is asked again after the next connection.
+    refused: BTreeMap<OfficeId, Revision>,
+    /// The revisions of the sets that this broker has retained, as far as we signed them.
+    held: BTreeMap<OfficeId, Revision>,
+    /// The largest packet that the broker takes, in bytes.
+    largest: usize,
+    up_since: Option<Instant>,
 }
 
 impl Uplink {
@@ -135,7 +144,10 @@ impl Uplink {
             given: VecDeque::new(),
             sent: BTreeMap::new(),
             busy: BTreeSet::new(),
-            is_up: false,
+            refused: BTreeMap::new(),
+            held: BTreeMap::new(),
+            largest: usize::MAX,
+            up_since: None,
         };
         loop {
             tokio::select! {
@@ -144,8 +156,8 @@ impl Uplink {
                     Some(Err(error)) => return Err(error.to_string()),
                     None => return Err("the MQTT library ended".to_owned()),
                 },
-                () = self.wake.notified() => session.publish().await?,
-                _ = look.tick() => session.publish().await?,
+                () = self.wake.notified() => session.publish(broker).await?,
+                _ = look.tick() => session.publish(broker).await?,
                 () = stopped(stop) => {
                     let _ = session.client.try_disconnect();
                     let farewell = async { while happenings.recv().await.is_some_and(|one| one.is_ok()) {} };
@@ -209,17 +221,22 @@ fn drive(mut event_loop: EventLoop) -> mpsc::Receiver<Result<Happening, Connecti
 impl Session<'_> {
     async fn take(&mut self, happening: Happening, broker: &Broker) -> Result<(), String> {
         match happening {
-            Happening::Incoming(Incoming::ConnAck(_)) => self.subscribe(),
+            Happening::Incoming(Incoming::ConnAck(answer)) => {
+                let largest = answer.properties.and_then(|properties| properties.max_packet_size);
+                self.largest =
+                    largest.and_then(|largest| usize::try_from(largest).ok()).unwrap_or(usize::MAX);
+                self.subscribe()
+            }
             Happening::Incoming(Incoming::SubAck(answer)) => {
                 let refused =
                     answer.return_codes.iter().find(|code| !matches!(code, SubscribeReasonCode::Success(_)));
                 if let Some(code) = refused {
                     return Err(format!("the subscription was refused: {code:?}"));
                 }
-                self.is_up = true;
+                self.up_since = Some(Instant::now());
                 info!(%broker, "connected");
                 self.uplink.tell(broker, true, "");
-                self.publish().await
+                self.publish(broker).await
             }
             Happening::Incoming(Incoming::Publish(publish)) => self.hear(publish).await,
             Happening::Incoming(Incoming::PubAck(answer)) => self.acknowledged(&answer, broker).await,
@@ -246,17 +263,30 @@ impl Session<'_> {
         self.client.try_subscribe_many(filters).map_err(|error| error.to_string())
     }
 
-    /// Publishes what waits and is not on its way.
-    async fn publish(&mut self) -> Result<(), String> {
+    /// Publishes what waits, then what this broker lacks, as far as there is room on the way.
+    async fn publish(&mut self, broker: &Broker) -> Result<(), String> {
         let room = MOST_ON_THE_WAY.saturating_sub(self.sent.len() + self.given.len());
-        if !self.is_up || room == 0 {
+        let Some(up) = self.up_since.map(|since| since.elapsed()) else { return Ok(()) };
+        if room == 0 {
             return Ok(());
         }
-        let most = MOST_ON_THE_WAY + self.busy.len();
-        let mut waiting: Vec<DesiredRow> =
-            self.uplink.store.run(move |rows| desired::waiting(rows, most)).await.map_err(words)?;
-        waiting.retain(|row| !self.busy.contains(&row.office));
-        for row in waiting.into_iter().take(room) {
+        let held = (up >= LISTEN).then(|| self.held.clone());
+        let (busy, refused) = (self.busy.clone(), self.refused.clone());
+        let may_go = move |office: OfficeId, revision: Revision| {
+            !busy.contains(&office) && refused.get(&office) != Some(&revision)
+        };
+        let due = self.uplink.store.run(move |rows| due(rows, may_go, held.as_ref(), room));
+        for row in due.await.map_err(words)? {
+            // The library would end the session over it, and so would every one after.
+            if row.document.len().saturating_add(AROUND_A_SET) > self.largest {
+                let (office, length) = (row.office, row.document.len());
+                self.trouble(
+                    broker,
+                    &format!("the set of {office} has {length} bytes, more than the broker takes"),
+                );
+                self.refused.insert(office, row.revision);
+                continue;
+            }
             let topic = Topic::RoutesDesired(row.office);
             let sent = self.client.try_publish(
                 topic.to_string(),
@@ -271,22 +301,30 @@ impl Session<'_> {
         Ok(())
     }
 
+    /// Something about one set: the session goes on.
+    fn trouble(&self, broker: &Broker, words: &str) {
+        warn!(reason = "publish-refused", "{words}");
+        self.uplink.tell(broker, true, words);
+    }
+
     async fn acknowledged(&mut self, answer: &PubAck, broker: &Broker) -> Result<(), String> {
         let Some((office, revision)) = self.sent.remove(&answer.pkid) else { return Ok(()) };
+        self.busy.remove(&office);
         if !matches!(answer.reason, PubAckReason::Success | PubAckReason::NoMatchingSubscribers) {
-            // It stays busy: this broker is not asked again before the next connection.
-            let trouble = format!("the broker refused the set of {office}: {:?}", answer.reason);
-            warn!(reason = "publish-refused", "{trouble}");
-            self.uplink.tell(broker, true, &trouble);
+            self.refused.insert(office, revision);
+            self.trouble(broker, &format!("the broker refused the set of {office}: {:?}", answer.reason));
             return Ok(());
         }
         let done =
             move |rows: &rusqlite::Transaction<'_>| desired::acknowledge(rows, office, revision, now());
         self.uplink.store.run(done).await.map_err(words)?;
-        self.busy.remove(&office);
+        self.held.insert(office, revision);
+        if self.refused.remove(&office).is_some() && self.refused.is_empty() {
+            self.uplink.tell(broker, true, "");
+        }
         self.uplink.link.send_modify(|link| link.acknowledged = link.acknowledged.wrapping_add(1));
         info!(%office, %revision, "published");
-        self.publish().await
+        self.publish(broker).await
     }
 
     /// Takes what a box or somebody of ops said into the database, then lets the broker forget it.
@@ -295,8 +333,11 @@ impl Session<'_> {
         if let Some(topic) = topic {
             let (payload, retained) = (publish.payload.clone(), publish.retain);
             let trusted = self.uplink.trusted.clone();
-            let kept = self.uplink.store.run(move |rows| keep(rows, &topic, &payload, retained, &trusted));
-            kept.await.map_err(words)?;
+            let kept =
+                self.uplink.store.run(move |rows| collect::keep(rows, &topic, &payload, retained, &trusted));
+            if let Some((office, revision)) = kept.await.map_err(words)? {
+                self.held.insert(office, revision);
+            }
         }
         self.client.try_ack(&publish).map_err(|error| error.to_string())
     }
@@ -312,62 +353,19 @@ fn words(error: StoreError) -> String {
     error.to_string()
 }
 
-fn keep(
+/// The sets to be published now, at most `most`: those that wait, and those that `held`, what the broker has, lacks.
+fn due(
     rows: &rusqlite::Connection,
-    topic: &Topic,
-    payload: &[u8],
-    retained: bool,
-    trusted: &TrustedKeys,
-) -> Result<(), StoreError> {
-    if payload.len() > LONGEST_DOCUMENT && !matches!(topic, Topic::RoutesDesired(_)) {
-        warn!(reason = "document-too-long", "{topic}: {} bytes were dropped", payload.len());
-        return Ok(());
+    may_go: impl Fn(OfficeId, Revision) -> bool,
+    held: Option<&BTreeMap<OfficeId, Revision>>,
+    most: usize,
+) -> Result<Vec<DesiredRow>, StoreError> {
+    let mut due = desired::waiting(rows)?;
+    if let Some(held) = held {
+        let lacking = desired::published(rows)?.into_iter();
+        due.extend(lacking.filter(|(office, revision)| held.get(office).is_none_or(|held| held < revision)));
     }
-    // A retained message may be old: then its own date says more than its arrival.
-    let heard = |at: Option<Moment>| at.filter(|_| retained).map_or_else(now, |at| at.0.min(now()));
-    let room = match topic {
-        Topic::Status(office) => {
-            let at = Status::read(payload).ok().map(|one| one.at);
-            observed::keep(rows, *office, Kind::Status, payload, heard(at))?
-        }
-        Topic::Health(office) => {
-            let at = HealthReport::read(payload).ok().map(|one| one.at);
-            observed::keep(rows, *office, Kind::Health, payload, heard(at))?
-        }
-        Topic::RoutesReported(office) => {
-            let reported = Reported::read(payload).ok();
-            if let Some(seen) = reported.as_ref().and_then(spent) {
-                desired::saw_revision(rows, *office, seen)?;
-            }
-            let at = reported.map(|one| one.at);
-            observed::keep(rows, *office, Kind::Reported, payload, heard(at))?
-        }
-        Topic::RoutesDesired(office) => {
-            // Another controller or `branchline ops` may use the same key: its revisions are spent too.
-            let set = RouteSet::read(payload).ok().filter(|set| set.office() == *office);
-            if let Some(set) = set.filter(|set| set.verify(trusted).is_ok()) {
-                desired::saw_revision(rows, *office, set.revision())?;
-            }
-            true
-        }
-        Topic::Events(office) => {
-            if let Some(event) = Event::read(payload).ok().filter(|event| event.office == *office) {
-                let stream = event.unknown.get("stream").and_then(serde_json::Value::as_str);
-                observed::count(rows, &event, stream.unwrap_or_default(), payload)?;
-            }
-            true
-        }
-        _ => true,
-    };
-    if !room {
-        warn!(reason = "offices-full", "more offices than are kept: {topic} was dropped");
-    }
-    Ok(())
-}
-
-/// The highest revision that a box says was ever in force: a set that was refused never was, and its revision may be
-/// anybody's.
-fn spent(reported: &Reported) -> Option<Revision> {
-    let asked = reported.asked.as_ref().filter(|_| reported.outcome != Outcome::Refused);
-    asked.and_then(|asked| asked.revision).max(reported.revision())
+    let sets = due.into_iter().filter(|(office, revision)| may_go(*office, *revision)).take(most);
+    let sets = sets.map(|(office, _)| desired::newest(rows, office)).collect::<Result<Vec<_>, _>>()?;
+    Ok(sets.into_iter().flatten().collect())
 }

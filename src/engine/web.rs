@@ -3,6 +3,8 @@
 //! The HTTP room (`api`) authenticates and translates; a call placed here is the same call as one placed
 //! by SIP.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::engine::call::CallId;
@@ -29,6 +31,8 @@ pub enum WebInput {
         instance: String,
         /// User agent, shown in the list of devices.
         user_agent: String,
+        /// The browser's address, as the socket saw it: where it is when it calls for help.
+        address: IpAddr,
     },
     /// The connection is gone.
     Closed {

@@ -63,6 +63,11 @@ impl PortRefusal {
     }
 }
 
+/// Pairs kept for calls for help: two calls, each with a phone and a way out.
+const KEPT: usize = 4;
+/// Of so many pairs one is kept, at most.
+const KEPT_OF: usize = 25;
+
 /// The engine's stock of port pairs; bounded by what was bound at start.
 ///
 /// The pair that was free for longest is given first.
@@ -72,6 +77,8 @@ pub struct PortPool {
     free: VecDeque<(PortPair, Option<Instant>)>,
     in_use: Vec<bool>,
     rest: Duration,
+    /// Pairs that only calls for help may use.
+    kept: usize,
 }
 
 impl PortPool {
@@ -81,15 +88,25 @@ impl PortPool {
         pairs.truncate(usize::from(u16::MAX));
         let free = (0..pairs.len()).map(|index| (PortPair(index as u16), None)).collect();
         let in_use = vec![false; pairs.len()];
-        Self { pairs, free, in_use, rest }
+        let kept = KEPT.min(pairs.len() / KEPT_OF);
+        Self { pairs, free, in_use, rest, kept }
     }
 
-    /// A pair for a new end.
+    /// A pair for a new end. Of many pairs the last few are kept for calls for help.
     pub fn allocate(&mut self, now: Instant) -> Result<PortPair, PortRefusal> {
-        let (pair, released) = self.free.front().copied().ok_or(PortRefusal::AllInUse)?;
+        if self.free.len() <= self.kept {
+            return Err(PortRefusal::AllInUse);
+        }
+        let (_, released) = self.free.front().copied().ok_or(PortRefusal::AllInUse)?;
         if released.is_some_and(|at| now.saturating_duration_since(at) < self.rest) {
             return Err(PortRefusal::AllResting);
         }
+        self.allocate_at_once()
+    }
+
+    /// A pair for a call for help: one of those that are kept, and one that rests, are better than none.
+    pub fn allocate_at_once(&mut self) -> Result<PortPair, PortRefusal> {
+        let (pair, _) = self.free.front().copied().ok_or(PortRefusal::AllInUse)?;
         self.free.pop_front();
         if let Some(in_use) = self.in_use.get_mut(usize::from(pair.0)) {
             *in_use = true;
@@ -144,6 +161,18 @@ mod tests {
         assert_eq!(pool.numbers(second), Some(PortNumbers { rtp: 20_002, rtcp: 20_003 }));
         assert_eq!(pool.allocate(now), Err(PortRefusal::AllInUse));
         assert_eq!(pool.in_use(), 2);
+    }
+
+    #[test]
+    fn the_last_pairs_are_kept_for_calls_for_help() {
+        let now = Instant::now();
+        let mut pool = pool(100);
+        let given: Vec<_> = (0..96).map(|_| pool.allocate(now).unwrap()).collect();
+        assert_eq!(pool.allocate(now), Err(PortRefusal::AllInUse));
+        assert!((0..4).all(|_| pool.allocate_at_once().is_ok()));
+        assert_eq!(pool.allocate_at_once(), Err(PortRefusal::AllInUse));
+        pool.release(given[0], now);
+        assert_eq!(pool.allocate_at_once(), Ok(given[0]), "it need not rest");
     }
 
     #[test]

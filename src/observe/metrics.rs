@@ -60,6 +60,8 @@ struct Families {
     calls_active: Gauge,
     ports_in_use: Gauge,
     calls: Counters<1>,
+    attempts: Counters<2>,
+    link_changes: Counters<1>,
     media_packets: Counters<1>,
     media_drops: Counters<1>,
     mos: Histogram,
@@ -115,6 +117,16 @@ impl Metrics {
     /// Counts a call that ended with `outcome` (`"answered"`, `"busy"`, `"no-answer"`…).
     pub fn call_ended(&self, outcome: &'static str) {
         self.families.calls.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// Counts an attempt to reach a party by `way` (a link's kind, `"asterisk"`, `"devices"`) and what became of it.
+    pub fn attempt(&self, way: &'static str, outcome: &'static str) {
+        self.families.attempts.get_or_create(&[("way", way), ("outcome", outcome)]).inc();
+    }
+
+    /// Counts a link that became `state`.
+    pub fn link_change(&self, state: &'static str) {
+        self.families.link_changes.get_or_create(&[("state", state)]).inc();
     }
 
     /// The counter of media packets that went `direction`; take it once, then increment.
@@ -220,6 +232,8 @@ impl Families {
             calls_active: Gauge::default(),
             ports_in_use: Gauge::default(),
             calls: Family::default(),
+            attempts: Family::default(),
+            link_changes: Family::default(),
             media_packets: Family::default(),
             media_drops: Family::default(),
             mos: Histogram::new(MOS_BUCKETS),
@@ -238,6 +252,8 @@ impl Families {
         registry.register("registrations", "Bindings that devices hold", self.registrations.clone());
         registry.register("calls_active", "Calls up or being set up", self.calls_active.clone());
         registry.register("calls", "Calls ended, by outcome", self.calls.clone());
+        registry.register("attempts", "Attempts to reach a party, by way and outcome", self.attempts.clone());
+        registry.register("link_changes", "Links that changed their state, by it", self.link_changes.clone());
     }
 
     fn register_media(&self, registry: &mut Registry) {
@@ -270,6 +286,8 @@ mod tests {
         let metrics = Metrics::new("BRU");
         metrics.request("INVITE", "200");
         metrics.dropped("sip", "oversized");
+        metrics.attempt("SipTrunk", "answered");
+        metrics.link_change("down");
         metrics.set_registrations(3);
         metrics.media_packets(PacketDirection::In).inc_by(7);
         metrics.media_drops("not-from-peer").inc();
@@ -280,6 +298,8 @@ mod tests {
         for line in [
             "branchline_sip_requests_total{office=\"BRU\",method=\"INVITE\",result=\"200\"} 1",
             "branchline_sip_drops_total{office=\"BRU\",room=\"sip\",reason=\"oversized\"} 1",
+            "branchline_attempts_total{office=\"BRU\",way=\"SipTrunk\",outcome=\"answered\"} 1",
+            "branchline_link_changes_total{office=\"BRU\",state=\"down\"} 1",
             "branchline_registrations{office=\"BRU\"} 3",
             "branchline_media_packets_total{office=\"BRU\",direction=\"in\"} 7",
             "branchline_media_drops_total{office=\"BRU\",reason=\"not-from-peer\"} 1",

@@ -10,7 +10,7 @@ use peers::office::{Office, Setup};
 use peers::process::{Process, dying_with_us};
 use peers::{Failure, Outcome};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
@@ -38,7 +38,12 @@ pub(crate) struct Told {
 
 impl Desk {
     /// Makes keys and a configuration file, and starts the controller.
-    pub(crate) async fn open(site: &Site, broker: &Broker) -> Outcome<Self> {
+    pub(crate) async fn open(site: &Site, brokers: &[&Broker]) -> Outcome<Self> {
+        Self::open_with(site, brokers, "").await
+    }
+
+    /// The same, with these lines in its configuration.
+    pub(crate) async fn open_with(site: &Site, brokers: &[&Broker], lines: &str) -> Outcome<Self> {
         let directory = site.scratch.join("controller");
         std::fs::create_dir_all(&directory)?;
         let made = branchline(&directory, &["ops", "keygen", "ops-2026", "--json"])?;
@@ -47,10 +52,10 @@ impl Desk {
         std::fs::set_permissions(&own.key, std::fs::Permissions::from_mode(0o600))?;
         let file = |path: &Path| format!("{:?}", path.display().to_string());
         let text = format!(
-            "listen = \"127.0.0.1:0\"\ndatabase = {}\nbrokers = [{:?}]\nbroker-ca = {}\nbroker-certificate = {}\n\
-             broker-key = {}\nsigning-key = {}\n",
+            "listen = \"127.0.0.1:0\"\ndatabase = {}\nbrokers = {:?}\nbroker-ca = {}\nbroker-certificate = {}\n\
+             broker-key = {}\nsigning-key = {}\n{lines}\n",
             file(&directory.join("federation.db")),
-            broker.url(),
+            brokers.iter().map(|broker| broker.url()).collect::<Vec<_>>(),
             file(site.authority.certificate()),
             file(&own.certificate),
             file(&own.key),
@@ -108,23 +113,21 @@ impl Desk {
         path: &str,
         body: Value,
     ) -> Outcome<Told> {
+        let request = self.request(headers, method, path, &body);
+        told(TcpStream::connect(&self.address).await?, &request).await
+    }
+
+    /// A request as text.
+    pub(crate) fn request(&self, headers: &[(&str, &str)], method: &str, path: &str, body: &Value) -> String {
         let body = if body.is_null() { String::new() } else { body.to_string() };
-        let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        let request = format!(
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n"));
+        let headers = headers.collect::<Vec<_>>().concat();
+        format!(
             "{method} /api/v1/voip/federation/{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             self.address,
             body.len()
-        );
-        let mut stream = TcpStream::connect(&self.address).await?;
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-        let status = status.ok_or_else(|| Failure::new(format!("no answer: {answer}")))?;
-        Ok(Told { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
+        )
     }
 
     /// Asks until the answer pleases.
@@ -145,12 +148,12 @@ impl Desk {
         }
     }
 
-    /// An office with one link and one route.
+    /// An office with one link, which nobody answers and so is disabled, and one route.
     pub(crate) async fn furnish(&self, office: &str) -> Outcome {
         let settings = json!({ "id": office, "name": format!("Office {office}"), "probation": "1s" });
         self.expect(201, "POST", "offices", settings).await?;
         let link = json!({ "at": office, "id": "nyc-sip", "kind": "SipTrunk", "office": "NYC",
-            "address": "sip:nyc.example:5061;transport=tls", "health": { "probe": "1h" } });
+            "address": "sip:nyc.example:5061;transport=tls", "disabled": true });
         self.expect(201, "POST", "links", link).await?;
         let route =
             json!({ "at": office, "pattern": "NYC-*", "office": "NYC", "links": ["nyc-sip"], "strip": 4 });
@@ -167,12 +170,31 @@ impl Desk {
     }
 
     async fn serving(&mut self) -> Outcome {
-        self.process.wait_for_log("http://", SOON).await?;
-        let log = self.process.log();
-        let address = log.lines().find_map(|line| line.trim().strip_prefix("http://"));
-        address.ok_or_else(|| Failure::new(log.clone()))?.clone_into(&mut self.address);
-        Ok(())
+        self.process.wait_for_log("serving", SOON).await?;
+        let end = Instant::now() + SOON;
+        while Instant::now() < end {
+            let log = self.process.log();
+            let url = log.lines().find(|line| line.starts_with("http"));
+            if let Some((_, address)) = url.and_then(|url| url.split_once("://")) {
+                address.clone_into(&mut self.address);
+                return Ok(());
+            }
+            sleep(POLL).await;
+        }
+        Err(self.process.failure("it does not say where it serves"))
     }
+}
+
+/// Sends a request and reads the answer to its end.
+pub(crate) async fn told(mut stream: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> Outcome<Told> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    let answer = String::from_utf8_lossy(&answer);
+    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+    let status = status.ok_or_else(|| Failure::new(format!("no answer: {answer}")))?;
+    Ok(Told { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
 }
 
 fn start(directory: &Path, number: u32) -> Outcome<Process> {

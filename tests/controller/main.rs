@@ -1,5 +1,6 @@
 //! The controller as central ops use it: REST and page, against a real broker and real boxes.
 
+mod certificates;
 mod desk;
 mod offices;
 mod page;

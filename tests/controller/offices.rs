@@ -14,7 +14,7 @@ fn is_in_force(revision: u64) -> impl Fn(&Value) -> bool {
 async fn links_and_routes_become_what_the_box_has_in_force() -> Outcome {
     let site = Site::new()?;
     let broker = site.broker("one").await?;
-    let desk = Desk::open(&site, &broker).await?;
+    let desk = Desk::open(&site, &[&broker]).await?;
     let office = desk.office(&site, &broker, "BRU").await?;
 
     desk.furnish("BRU").await?;
@@ -70,7 +70,7 @@ async fn links_and_routes_become_what_the_box_has_in_force() -> Outcome {
 async fn nothing_that_was_answered_is_lost_with_the_broker_or_the_controller() -> Outcome {
     let site = Site::new()?;
     let mut broker = site.broker("one").await?;
-    let mut desk = Desk::open(&site, &broker).await?;
+    let mut desk = Desk::open(&site, &[&broker]).await?;
     let office = desk.office(&site, &broker, "BRU").await?;
     desk.furnish("BRU").await?;
     desk.expect(200, "POST", "offices/BRU/desired", Value::Null).await?;
@@ -94,5 +94,20 @@ async fn nothing_that_was_answered_is_lost_with_the_broker_or_the_controller() -
     desk.until("offices/BRU/reported", is_in_force(3)).await?;
     let state = desk.get("offices/BRU/desired").await?;
     assert_eq!(state["state"], "published");
+    office.close().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_broker_is_given_what_the_lost_one_had() -> Outcome {
+    let site = Site::new()?;
+    let (mut one, two) = (site.broker("one").await?, site.broker("two").await?);
+    let desk = Desk::open(&site, &[&one, &two]).await?;
+    desk.furnish("BRU").await?;
+    desk.expect(200, "POST", "offices/BRU/desired", Value::Null).await?;
+    one.kill();
+    let office = desk.office(&site, &two, "BRU").await?;
+    desk.until("offices/BRU/reported", is_in_force(1)).await?;
+    let overview = desk.get("overview").await?;
+    assert_eq!(overview["broker"]["name"], two.url());
     office.close().await
 }

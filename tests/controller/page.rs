@@ -11,7 +11,7 @@ use crate::sites::{SOON, Site};
 async fn the_page_shows_every_office_and_what_is_wrong() -> Outcome {
     let site = Site::new()?;
     let broker = site.broker("one").await?;
-    let desk = Desk::open(&site, &broker).await?;
+    let desk = Desk::open(&site, &[&broker]).await?;
     let office = desk.office(&site, &broker, "BRU").await?;
     desk.furnish("BRU").await?;
     desk.furnish("PAR").await?;

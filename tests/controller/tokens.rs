@@ -28,7 +28,7 @@ async fn issue(desk: &Desk, permissions: Value, life: &str) -> Outcome<(String, 
 async fn a_token_opens_its_office_for_its_purpose_until_its_end() -> Outcome {
     let site = Site::new()?;
     let broker = site.broker("one").await?;
-    let desk = Desk::open(&site, &broker).await?;
+    let desk = Desk::open(&site, &[&broker]).await?;
     desk.furnish("BRU").await?;
     desk.furnish("PAR").await?;
     let refusal = |told: &Told| (told.status, told.body["reason"].as_str().unwrap_or_default().to_owned());

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use peers::office::{Account, Setup};
-use peers::phone::{Phone, Settings};
+use peers::phone::{Call, Phone, Settings};
 use peers::wan::Wan;
 use peers::{Failure, Outcome};
 use serde_json::{Value, json};
@@ -63,25 +63,30 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     home.register().await?;
     let signed_in = Instant::now();
     ear.until(&topic, FOLLOWED, is_here("BRU")).await?;
-    loop {
-        let mut call = caller.call(&abroad)?;
-        let is_rung_at_home = tokio::select! {
-            incoming = home.called() => incoming.map(|incoming| { incoming.reject(486); true })?,
-            incoming = visiting.called() => incoming.map(|incoming| { incoming.reject(486); false })?,
-        };
-        call.refused(486).await?;
-        if is_rung_at_home {
-            break;
-        }
+    while !rings_at_home(caller.call(&abroad)?, &mut home, &mut visiting).await? {
         if signed_in.elapsed() > FOLLOWED {
             return Err(Failure::new("calls do not follow the user home within a second"));
         }
     }
     eprintln!("called at home {} ms after the registration", signed_in.elapsed().as_millis());
+    let within = Duration::from_secs(3);
+    nyc.office.metric_until("branchline_roaming_entries", &[], within, |count| count >= 2.0).await?;
+    let written = nyc.office.metric("branchline_roaming_flash_total", &["what=\"bytes\""]).await?;
+    assert!(written > 0.0, "what it costs the flash is counted");
     for branch in [bru, par, nyc] {
         branch.office.close().await?;
     }
     Ok(())
+}
+
+/// Which of the two rings, and is busy.
+async fn rings_at_home(mut call: Call, home: &mut Phone, visiting: &mut Phone) -> Outcome<bool> {
+    let at_home = tokio::select! {
+        incoming = home.called() => incoming.map(|incoming| { incoming.reject(486); true })?,
+        incoming = visiting.called() => incoming.map(|incoming| { incoming.reject(486); false })?,
+    };
+    call.refused(486).await?;
+    Ok(at_home)
 }
 
 fn roaming(country: &str, keys: &Path) -> Setup {

@@ -158,7 +158,9 @@ impl World {
             "open" => {
                 let extension = extension(argument).unwrap_or_else(|| extension(caller).expect("known"));
                 let (instance, user_agent) = (format!("page-{place}"), "Fuzz/1".to_owned());
-                return self.put(Input::Web(WebInput::Opened { session, extension, instance, user_agent }));
+                let address = [192, 0, 2, 99].into();
+                let opened = WebInput::Opened { session, extension, instance, user_agent, address };
+                return self.put(Input::Web(opened));
             }
             "close" => return self.put(Input::Web(WebInput::Closed { session })),
             "dial" => {

@@ -7,8 +7,9 @@ use toml::Spanned;
 
 use super::{Checker, hours, place, seconds};
 use crate::config::raw::{self, Text};
-use crate::config::sections::{Broker, Office, RouteKey, Uplink, UplinkTls};
+use crate::config::sections::Office;
 use crate::config::syntax::{Size, Written};
+use crate::config::uplink::{Broker, RouteKey, Uplink, UplinkTls};
 use crate::sdp::base64::decode_into;
 
 /// Brokers at most.

@@ -29,9 +29,9 @@ pub(super) async fn show(
     let office = office(&path)?;
     caller.may(Permission::Read, office)?;
     let found = desk.store().run(move |rows| {
-        offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
+        let row = offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
         let newest = desired::newest(rows, office)?;
-        let differs = compose::differs(rows, office, newest.as_ref(), now())?;
+        let differs = compose::differs(&row, newest.as_ref());
         Ok::<_, Problem>((newest, differs))
     });
     let (newest, differs) = found.await?;

@@ -39,7 +39,7 @@ use super::problem::{Problem, Reason};
 use super::store::Store;
 use super::uplink::LinkState;
 use crate::api::{ApiMetrics, Peer, RateRule, Rates, protect, source_of};
-use crate::uplink::{OfficeId, SigningKey};
+use crate::uplink::{Moment, OfficeId, SigningKey};
 
 /// Requests of one client.
 const RATE: RateRule = RateRule { per_second: 100.0, burst: 500.0, capacity: 4096 };
@@ -120,8 +120,7 @@ async fn health(State(desk): State<Desk>) -> Result<Response, Problem> {
     let link = desk.link().borrow().clone();
     let status = if link.is_up { "ok" } else { "degraded" };
     let version = env!("CARGO_PKG_VERSION");
-    let view =
-        json!({ "status": status, "version": version, "broker": link.broker, "trouble": link.trouble });
+    let view = json!({ "status": status, "version": version, "broker-since": Moment(link.since) });
     Ok(([(header::CACHE_CONTROL, "no-store")], Json(view)).into_response())
 }
 

@@ -38,7 +38,8 @@ pub(super) async fn create(
     caller.ops()?;
     let id: OfficeId = fields.parsed("id")?;
     let name = fields.optional_text("name", LONGEST_NAME)?.unwrap_or_else(|| id.to_string());
-    let row = OfficeRow { id, name, settings: fields.rest(&SETTINGS)?, created: now() };
+    let row =
+        OfficeRow { id, name, settings: fields.rest(&SETTINGS)?, created: now(), content: String::new() };
     let made = desk.store().run(move |rows| {
         if offices::count(rows)? >= MOST_OFFICES {
             return Err(Problem::from(Reason::Full));

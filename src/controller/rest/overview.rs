@@ -48,9 +48,9 @@ fn view(
     office: &OfficeRow,
     row: Option<&ObservedRow>,
     now: WallTime,
-) -> Result<Value, Problem> {
+) -> Result<Value, StoreError> {
     let desired = desired::newest(rows, office.id)?;
-    let differs = compose::differs(rows, office.id, desired.as_ref(), now)?;
+    let differs = compose::differs(office, desired.as_ref());
     let heard = Heard::of(row);
     let diagnosis = examine(&heard, desired.as_ref(), differs, now);
     let in_force = heard.reported.as_ref().and_then(Reported::revision);

@@ -162,8 +162,12 @@ pub(super) async fn remove_route(
 ) -> Result<StatusCode, Problem> {
     caller.ops()?;
     let id = route_id(&id)?;
-    let removed = desk.store().run(move |rows| parts::delete_route(rows, id).map_err(Problem::from)).await?;
-    if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Reason::NoSuchRoute.into()) }
+    let removed = desk.store().run(move |rows| {
+        let at = parts::office_of_route(rows, id)?.ok_or(Reason::NoSuchRoute)?;
+        parts::delete_route(rows, id)?;
+        Ok::<_, Problem>(compose::try_out(rows, at, now())?)
+    });
+    removed.await.map(|()| StatusCode::NO_CONTENT)
 }
 
 fn route_id(text: &str) -> Result<i64, Problem> {

@@ -16,13 +16,15 @@ pub(in crate::controller) struct DesiredRow {
     pub(in crate::controller) revision: Revision,
     /// Of what is signed.
     pub(in crate::controller) digest: String,
+    /// The digest of what the office's rows said.
+    pub(in crate::controller) content: String,
     pub(in crate::controller) document: Vec<u8>,
     pub(in crate::controller) created: WallTime,
     /// When a broker said that it has it.
     pub(in crate::controller) acknowledged: Option<WallTime>,
 }
 
-const COLUMNS: &str = "office, revision, digest, document, created, acknowledged";
+const COLUMNS: &str = "office, revision, digest, document, created, acknowledged, content";
 
 /// A revision that the office never had: given out once, by the database.
 pub(in crate::controller) fn next_revision(
@@ -55,8 +57,8 @@ pub(in crate::controller) fn saw_revision(
 /// Keeps a set, and forgets those of long ago.
 pub(in crate::controller) fn insert(rows: &Connection, row: &DesiredRow) -> Result<(), StoreError> {
     rows.execute(
-        "INSERT INTO desired (office, revision, digest, document, created) VALUES (?1, ?2, ?3, ?4, ?5)",
-        params![row.office.as_str(), signed(row.revision.0), row.digest, row.document, signed(row.created.0)],
+        "INSERT INTO desired (office, revision, digest, document, created, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![row.office.as_str(), signed(row.revision.0), row.digest, row.document, signed(row.created.0), row.content],
     )?;
     rows.execute(
         "DELETE FROM desired WHERE office = ?1 AND revision <= ?2",
@@ -76,14 +78,22 @@ pub(in crate::controller) fn newest(
     Ok(query.query_row([office.as_str()], read).optional()?)
 }
 
-/// The offices whose newest set no broker has acknowledged, with the set, at most `most`.
-pub(in crate::controller) fn waiting(rows: &Connection, most: usize) -> Result<Vec<DesiredRow>, StoreError> {
-    let mut query = rows.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM desired AS one WHERE acknowledged IS NULL AND revision = \
-         (SELECT max(revision) FROM desired WHERE office = one.office) ORDER BY office LIMIT ?1"
-    ))?;
-    let found = query.query_map([i64::try_from(most).unwrap_or(i64::MAX)], read)?;
-    Ok(found.collect::<Result<_, _>>()?)
+/// The newest set of every office where no broker has acknowledged it: office and revision.
+pub(in crate::controller) fn waiting(rows: &Connection) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+    names(
+        rows,
+        "SELECT office, revision FROM desired AS one WHERE acknowledged IS NULL AND revision = \
+         (SELECT max(revision) FROM desired WHERE office = one.office) ORDER BY office",
+    )
+}
+
+/// The newest set of every office where a broker had it and nobody has issued a newer one: office and revision.
+pub(in crate::controller) fn published(rows: &Connection) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+    names(
+        rows,
+        "SELECT one.office, one.revision FROM desired AS one JOIN revision ON revision.office = one.office \
+         AND revision.highest = one.revision WHERE one.acknowledged IS NOT NULL ORDER BY one.office",
+    )
 }
 
 /// A broker has the set.
@@ -100,6 +110,14 @@ pub(in crate::controller) fn acknowledge(
     Ok(())
 }
 
+fn names(rows: &Connection, sql: &str) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+    let mut query = rows.prepare_cached(sql)?;
+    let found = query.query_map([], |row| {
+        Ok((column(row.get::<_, String>(0)?.parse())?, Revision(unsigned(row.get(1)?))))
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
 fn read(row: &Row<'_>) -> rusqlite::Result<DesiredRow> {
     Ok(DesiredRow {
         office: column(row.get::<_, String>(0)?.parse())?,
@@ -108,5 +126,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<DesiredRow> {
         document: row.get(3)?,
         created: WallTime(unsigned(row.get(4)?)),
         acknowledged: row.get::<_, Option<i64>>(5)?.map(|at| WallTime(unsigned(at))),
+        content: row.get(6)?,
     })
 }

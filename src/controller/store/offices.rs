@@ -16,6 +16,8 @@ pub(in crate::controller) struct OfficeRow {
     /// What its route set says besides links and routes.
     pub(in crate::controller) settings: Map<String, Value>,
     pub(in crate::controller) created: WallTime,
+    /// The digest of what its settings, links and routes say; written by [`set_content`] alone.
+    pub(in crate::controller) content: String,
 }
 
 /// False when there is one of this id.
@@ -38,6 +40,16 @@ pub(in crate::controller) fn update(rows: &Connection, office: &OfficeRow) -> Re
     Ok(changed == 1)
 }
 
+/// Notes what an office's rows say now.
+pub(in crate::controller) fn set_content(
+    rows: &Connection,
+    office: OfficeId,
+    content: &str,
+) -> Result<(), StoreError> {
+    rows.execute("UPDATE office SET content = ?2 WHERE id = ?1", params![office.as_str(), content])?;
+    Ok(())
+}
+
 /// Removes an office with its links, routes, tokens and sets. False when there is none.
 pub(in crate::controller) fn delete(rows: &Connection, office: OfficeId) -> Result<bool, StoreError> {
     for table in ["observed", "event_count", "event_mark"] {
@@ -50,13 +62,15 @@ pub(in crate::controller) fn get(
     rows: &Connection,
     office: OfficeId,
 ) -> Result<Option<OfficeRow>, StoreError> {
-    let mut query = rows.prepare_cached("SELECT id, name, settings, created FROM office WHERE id = ?1")?;
+    let mut query =
+        rows.prepare_cached("SELECT id, name, settings, created, content FROM office WHERE id = ?1")?;
     Ok(query.query_row([office.as_str()], read).optional()?)
 }
 
 /// All, in the order of their ids.
 pub(in crate::controller) fn all(rows: &Connection) -> Result<Vec<OfficeRow>, StoreError> {
-    let mut query = rows.prepare_cached("SELECT id, name, settings, created FROM office ORDER BY id")?;
+    let mut query =
+        rows.prepare_cached("SELECT id, name, settings, created, content FROM office ORDER BY id")?;
     let found = query.query_map([], read)?;
     Ok(found.collect::<Result<_, _>>()?)
 }
@@ -71,5 +85,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<OfficeRow> {
         name: row.get(1)?,
         settings: column(serde_json::from_str(&row.get::<_, String>(2)?))?,
         created: WallTime(unsigned(row.get(3)?)),
+        content: row.get(4)?,
     })
 }

@@ -83,9 +83,9 @@ pub(in crate::controller) fn update_route(
     Ok(rows.execute("UPDATE route SET body = ?2 WHERE id = ?1", params![id, text(body)])? == 1)
 }
 
-/// False when there is none.
-pub(in crate::controller) fn delete_route(rows: &Connection, id: i64) -> Result<bool, StoreError> {
-    Ok(rows.execute("DELETE FROM route WHERE id = ?1", [id])? == 1)
+pub(in crate::controller) fn delete_route(rows: &Connection, id: i64) -> Result<(), StoreError> {
+    rows.execute("DELETE FROM route WHERE id = ?1", [id])?;
+    Ok(())
 }
 
 /// The office of a route.

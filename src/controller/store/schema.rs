@@ -18,7 +18,9 @@ const BUSY: Duration = Duration::from_secs(5);
 const SCHEMA_1: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE api_key (name TEXT PRIMARY KEY, hash BLOB NOT NULL UNIQUE, created INTEGER NOT NULL) STRICT;
-CREATE TABLE office (id TEXT PRIMARY KEY, name TEXT NOT NULL, settings TEXT NOT NULL, created INTEGER NOT NULL) STRICT;
+CREATE TABLE office (
+  id TEXT PRIMARY KEY, name TEXT NOT NULL, settings TEXT NOT NULL, created INTEGER NOT NULL,
+  content TEXT NOT NULL DEFAULT '') STRICT;
 CREATE TABLE link (
   office TEXT NOT NULL REFERENCES office(id) ON DELETE CASCADE, id TEXT NOT NULL, body TEXT NOT NULL,
   PRIMARY KEY (office, id)) STRICT;
@@ -33,6 +35,7 @@ CREATE TABLE token (
 CREATE TABLE revision (office TEXT PRIMARY KEY, highest INTEGER NOT NULL) STRICT;
 CREATE TABLE desired (
   office TEXT NOT NULL REFERENCES office(id) ON DELETE CASCADE, revision INTEGER NOT NULL, digest TEXT NOT NULL,
+  content TEXT NOT NULL,
   document BLOB NOT NULL, created INTEGER NOT NULL, acknowledged INTEGER, PRIMARY KEY (office, revision)) STRICT;
 CREATE TABLE observed (
   office TEXT NOT NULL, kind TEXT NOT NULL, document BLOB NOT NULL, heard INTEGER NOT NULL,

@@ -15,7 +15,13 @@ fn bru() -> OfficeId {
 }
 
 fn office(rows: &Connection) {
-    let row = OfficeRow { id: bru(), name: "Brussels".into(), settings: Map::new(), created: WallTime(7) };
+    let row = OfficeRow {
+        id: bru(),
+        name: "Brussels".into(),
+        settings: Map::new(),
+        created: WallTime(7),
+        content: String::new(),
+    };
     assert!(offices::insert(rows, &row).unwrap());
     assert!(!offices::insert(rows, &row).unwrap(), "once");
     assert_eq!(offices::get(rows, bru()).unwrap(), Some(row));
@@ -78,6 +84,7 @@ fn only_the_newest_set_waits_and_few_are_kept() {
             office: bru(),
             revision: Revision(revision),
             digest: "d".into(),
+            content: "c".into(),
             document: b"{}".to_vec(),
             created: WallTime(revision),
             acknowledged: None,
@@ -85,11 +92,17 @@ fn only_the_newest_set_waits_and_few_are_kept() {
         for revision in 1..=60 {
             desired::insert(rows, &row(revision)).unwrap();
         }
-        assert_eq!(desired::waiting(rows, 9).unwrap(), [row(60)]);
+        assert_eq!(desired::waiting(rows).unwrap(), [(bru(), Revision(60))]);
+        assert_eq!(desired::newest(rows, bru()).unwrap(), Some(row(60)));
         desired::acknowledge(rows, bru(), Revision(59), WallTime(99)).unwrap();
-        assert_eq!(desired::waiting(rows, 9).unwrap().len(), 1, "an older one is not the newest");
+        assert_eq!(desired::waiting(rows).unwrap().len(), 1, "an older one is not the newest");
         desired::acknowledge(rows, bru(), Revision(60), WallTime(99)).unwrap();
-        assert!(desired::waiting(rows, 9).unwrap().is_empty());
+        assert!(desired::waiting(rows).unwrap().is_empty());
+        assert!(desired::published(rows).unwrap().is_empty(), "none of these revisions was given out");
+        desired::saw_revision(rows, bru(), Revision(60)).unwrap();
+        assert_eq!(desired::published(rows).unwrap(), [(bru(), Revision(60))]);
+        desired::saw_revision(rows, bru(), Revision(61)).unwrap();
+        assert!(desired::published(rows).unwrap().is_empty(), "somebody has issued a newer one");
         assert_eq!(desired::newest(rows, bru()).unwrap().unwrap().acknowledged, Some(WallTime(99)));
         let kept: i64 = rows.query_row("SELECT count(*) FROM desired", [], |row| row.get(0)).unwrap();
         assert_eq!(kept, 50);

@@ -114,7 +114,7 @@ impl Calls {
             device: session.and_then(|session| fx.registrar.page_device(session)),
             dialled,
             passed: Vec::new(),
-            address: None,
+            address: session.and_then(|session| self.pages.get(&session).copied()),
             max_forwards: 70,
             wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
             session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
@@ -204,8 +204,11 @@ impl Setup {
     }
 }
 
-fn new_call(id: CallId, setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
+fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &Effects<'_>) -> Call {
     let place = setup.place(fx);
+    if plan.is_emergency() {
+        setup.session.make_urgent();
+    }
     let wants = match &offer {
         CallerOffer::Offered { direction, .. } => *direction,
         CallerOffer::Late => Direction::SendRecv,

@@ -1,6 +1,7 @@
 //! All calls: what comes in finds its call and leg here.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use super::abandoned::answered_late;
 use super::cause::Cause;
@@ -14,7 +15,7 @@ use crate::engine::output::Observation;
 use crate::engine::registrar::BindingKey;
 use crate::engine::routing::{DialFailure, LinkId};
 use crate::engine::transaction::{Event, ServerId};
-use crate::engine::web::CallView;
+use crate::engine::web::{CallView, WebSession};
 use crate::media::{ConnectivityEvent, MediaEvent};
 use crate::sip::Request;
 
@@ -35,6 +36,8 @@ pub struct Calls {
     pub(super) table: HashMap<CallId, Box<Call>>,
     pub(super) active: usize,
     pub(super) draining: bool,
+    /// Where the pages are that are connected; bounded by the sessions that the shell lets in.
+    pub(super) pages: HashMap<WebSession, IpAddr>,
 }
 
 impl Calls {
@@ -83,6 +86,18 @@ impl Calls {
         for leg in self.table.values_mut().flat_map(|call| call.legs.iter_mut()) {
             if leg.device.as_ref() == Some(device)
                 && let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut())
+            {
+                dialog.set_flow(flow);
+            }
+        }
+    }
+
+    /// Another office has a new connection with us: dialogs with it go on there, for the old one may be gone.
+    pub fn office_moved(&mut self, flow: Flow) {
+        for leg in self.table.values_mut().flat_map(|call| call.legs.iter_mut()) {
+            if let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut())
+                && dialog.flow().side == flow.side
+                && dialog.flow().remote.ip() == flow.remote.ip()
             {
                 dialog.set_flow(flow);
             }

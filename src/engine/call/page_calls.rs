@@ -1,5 +1,7 @@
 //! What pages ask of all calls.
 
+use std::net::IpAddr;
+
 use super::calls::Calls;
 use super::effects::Effects;
 use super::id::{CallId, LegId};
@@ -55,8 +57,14 @@ impl Calls {
         }
     }
 
+    /// Where a page is. Known while it is connected.
+    pub fn page_is_at(&mut self, session: WebSession, address: IpAddr) {
+        self.pages.insert(session, address);
+    }
+
     /// A page is gone.
     pub fn page_closed(&mut self, session: WebSession, fx: &mut Effects<'_>) {
+        self.pages.remove(&session);
         for id in self.ids() {
             self.with(LegId { call: id, place: 0 }, fx, |call, fx| call.page_left(session, fx));
         }

@@ -124,6 +124,9 @@ impl Call {
         let place = self.next_place()?;
         let Called { party, device, target, flow, path, link, words, patience } = called;
         let mut session = LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx);
+        if self.plan.is_emergency() {
+            session.make_urgent();
+        }
         let offer = session.offer(self.codecs_to_offer(), self.caller_wants(), fx);
         let offer = self.own_end(place, &mut session, offer, fx)?;
         let Words { from, to, asserted, more } = words.unwrap_or_else(|| self.inward(&party, flow.side, fx));

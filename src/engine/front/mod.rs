@@ -26,6 +26,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use crate::engine::admission::Admission;
 use crate::engine::call::{Books, Calls, Cause, Effects, MediaStock};
+use crate::engine::flow::Side;
 use crate::engine::input::Input;
 use crate::engine::message::Messages;
 use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
@@ -143,10 +144,13 @@ impl Engine {
     pub fn handle_input(&mut self, now: Now, input: Input) {
         match input {
             Input::Sip { flow, message } => self.message(now, flow, message),
+            Input::FlowOpened { flow, .. } if matches!(flow.side, Side::Office(_)) => {
+                self.calls.office_moved(flow);
+            }
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
             Input::FlowFailed { flow, reason } => {
                 // The link first: calls that fail with their flow look for another way.
-                self.router.links.flow_lost(flow, now);
+                self.router.links.flow_lost(flow, reason, now);
                 if flow.connection.is_some() {
                     self.layer.flow_closed(now, flow, reason);
                     let changes = self.registrar.flow_closed(now, flow);
@@ -321,7 +325,8 @@ impl Engine {
 
     fn web(&mut self, now: Now, input: WebInput) {
         match input {
-            WebInput::Opened { session, extension, instance, user_agent } => {
+            WebInput::Opened { session, extension, instance, user_agent, address } => {
+                self.calls.page_is_at(session, address);
                 let changes = self.registrar.web_opened(now, session, &extension, &instance, &user_agent);
                 self.note_registrations(&changes, now);
                 let event = WebEvent::Registered { extension: extension.to_string() };

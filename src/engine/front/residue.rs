@@ -12,7 +12,9 @@ impl Engine {
             }
         };
         let (servers, clients) = self.layer.live();
-        note("links", self.router.links.len());
+        let links = &self.router.links;
+        note("calls on links", links.overview().map(|link| link.calls as usize).sum());
+        note("links that are no more", links.len() - links.overview().count());
         note("registrations with carriers", self.registering.len().saturating_sub(clients));
         note("probes", self.probes.len().saturating_sub(clients));
         note("calls in the table", self.calls.iter().count());

@@ -338,7 +338,7 @@ impl Engine {
 
     /// Seals and publishes what the other offices need to verify our users.
     fn issue_records(&mut self, now: Now) {
-        let wanted: Vec<_> = self
+        let mut wanted: Vec<_> = self
             .registrar
             .accounts()
             .iter()
@@ -352,6 +352,7 @@ impl Engine {
                 Some((self.aor_of(&account.extension)?, Standing::Good(Box::new(verifier))))
             })
             .collect();
+        wanted.sort_by(|(one, _), (other, _)| one.cmp(other));
         let Some(federation) = &mut self.federation else { return };
         let Some(keyring) = &federation.keyring else { return };
         let mut too_long = 0;

@@ -146,10 +146,13 @@ impl Registrar {
     /// Who has devices here, and since when the newest of them.
     pub fn present(&self) -> Vec<(Extension, WallTime)> {
         let newest = |extension| self.table.of(extension).map(|binding| binding.created).max();
-        self.table
+        let mut present: Vec<_> = self
+            .table
             .extensions()
             .map(|extension| (extension.clone(), newest(extension).unwrap_or_default()))
-            .collect()
+            .collect();
+        present.sort();
+        present
     }
 
     fn drop_all(&mut self, extension: &Extension) -> Vec<Changed> {

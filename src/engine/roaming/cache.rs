@@ -1,8 +1,7 @@
 //! The cache: merges what offices say, and says what happens here.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::aor::{Aor, PackedExtension};
 use super::doubts::Doubts;
@@ -28,9 +27,9 @@ pub struct Roaming {
     /// In which country offices are, by the extensions that they gave out. Bounded by their number.
     pub(super) countries: BTreeMap<OfficeId, CountryCode>,
     /// Who has devices here, and when the user signed in. Bounded by the registrar's bindings.
-    signed_in: HashMap<Aor, Second>,
+    pub(super) signed_in: BTreeMap<Aor, Second>,
     confirmed: Option<Second>,
-    doubts: Doubts,
+    pub(super) doubts: Doubts,
     changes: VecDeque<RoamingChange>,
     publications: VecDeque<RoamingEntry>,
     pub(super) counts: RoamingFigures,
@@ -47,7 +46,7 @@ impl Roaming {
             index: Index::new(settings.capacity, key),
             offices,
             countries: BTreeMap::new(),
-            signed_in: HashMap::new(),
+            signed_in: BTreeMap::new(),
             confirmed: None,
             doubts: Doubts::default(),
             changes: VecDeque::new(),
@@ -89,7 +88,7 @@ impl Roaming {
     /// An extension's entry, expired or not, and when this box last heard it.
     pub fn known(&self, aor: &Aor) -> Option<(RoamingEntry, Second)> {
         let slot = self.slot(aor)?;
-        Some((self.entry(slot)?, Second(slot.heard)))
+        Some((self.entry_of(slot, aor.clone())?, Second(slot.heard)))
     }
 
     /// All entries, in no particular order.
@@ -222,9 +221,20 @@ impl Roaming {
     }
 
     pub(super) fn entry(&self, slot: &Slot) -> Option<RoamingEntry> {
+        let aor = Aor { home: self.offices.id(slot.home)?, extension: slot.extension.unpack()? };
+        self.entry_of(slot, aor)
+    }
+
+    /// The office where the slot's user is at `now`, with the allowance for clocks.
+    pub(super) fn host(&self, slot: &Slot, now: Second) -> Option<OfficeId> {
+        let is_present = slot.office & GONE == 0 && now <= Second(slot.expires).plus(self.settings.skew);
+        self.offices.id(slot.office).filter(|_| is_present)
+    }
+
+    fn entry_of(&self, slot: &Slot, aor: Aor) -> Option<RoamingEntry> {
         let presence = if slot.office & GONE == 0 { Presence::Here } else { Presence::Gone };
         Some(RoamingEntry {
-            aor: Aor { home: self.offices.id(slot.home)?, extension: slot.extension.unpack()? },
+            aor,
             version: Version {
                 counter: slot.counter,
                 registered: Second(slot.registered),
@@ -249,11 +259,11 @@ impl Roaming {
         [slot.home, slot.office & !GONE]
     }
 
-    fn slot(&self, aor: &Aor) -> Option<&Slot> {
+    pub(super) fn slot(&self, aor: &Aor) -> Option<&Slot> {
         self.index.get(PackedExtension::pack(&aor.extension), self.offices.number(aor.home)?)
     }
 
-    fn is_mine(&self, entry: &RoamingEntry) -> bool {
+    pub(super) fn is_mine(&self, entry: &RoamingEntry) -> bool {
         entry.version.office == self.own && entry.presence == Presence::Here
     }
 
@@ -264,61 +274,8 @@ impl Roaming {
         }
     }
 
-    /// Something older was said: whoever wrote the newer one, or is home, says it again at once, others when nobody did.
-    /// So does this office when it hears an echo of its own: what it said since is most likely on its way.
-    fn correct(&mut self, heard: &RoamingEntry, known: RoamingEntry, now: Second) {
-        let is_ours = known.version.office == self.own || known.aor.home == self.own;
-        let is_echo = heard.version.office == self.own;
-        if is_ours && !is_echo && self.doubts.may_correct(&known.aor, now) {
-            self.publish(known);
-        } else {
-            self.doubts.raise(known.aor, self.own, now);
-        }
-    }
-
-    /// A newer entry was recorded: is it true of this office?
-    fn answer_for(&mut self, entry: &RoamingEntry, now: Second) {
-        match self.signed_in.get(&entry.aor).copied() {
-            Some(_) if self.is_mine(entry) => {}
-            Some(since) => {
-                if !entry.is_present(now, self.settings.skew) {
-                    self.reclaim(&entry.aor, now, now);
-                } else if since > entry.version.registered.plus(self.settings.skew) {
-                    self.reclaim(&entry.aor, since, now);
-                }
-            }
-            None if self.is_mine(entry) => {
-                let _ = self.claim(&entry.aor, Presence::Gone, now, now);
-            }
-            None => {}
-        }
-    }
-
-    /// Claims a user who is here although another office says otherwise. It was `registered` at the sign-in when that was
-    /// later than the other's, and now when the other has let go: so two offices whose clocks differ by more than a lease
-    /// do not contradict each other without end, because each step of such a quarrel needs a faster clock.
-    fn reclaim(&mut self, aor: &Aor, registered: Second, now: Second) {
-        if self.claim(aor, Presence::Here, registered, now).is_ok() {
-            self.counts.reclaimed += 1;
-        }
-    }
-
-    /// Renews the lease of a user who has a device here when half of it is left.
-    fn renew(&mut self, aor: &Aor, now: Second) {
-        match self.known(aor).map(|(entry, _)| entry) {
-            Some(mut entry) if self.is_mine(&entry) && entry.is_present(now, Duration::ZERO) => {
-                if entry.expires.since(now) < self.settings.lease / 2 {
-                    entry.expires = now.plus(self.settings.lease);
-                    let _ = self.tell(&entry, now);
-                }
-            }
-            Some(entry) if entry.is_present(now, self.settings.skew) => {}
-            _ => self.reclaim(aor, now, now),
-        }
-    }
-
     /// Says something new of an extension, with a counter above all that is known.
-    fn claim(
+    pub(super) fn claim(
         &mut self,
         aor: &Aor,
         presence: Presence,
@@ -339,7 +296,7 @@ impl Roaming {
     }
 
     /// Records an entry of ours and publishes it, even when there is no room to record it.
-    fn tell(&mut self, entry: &RoamingEntry, now: Second) -> Result<(), Refusal> {
+    pub(super) fn tell(&mut self, entry: &RoamingEntry, now: Second) -> Result<(), Refusal> {
         let recorded = self.record(entry, now);
         self.publish(entry.clone());
         recorded
@@ -389,7 +346,7 @@ impl Roaming {
         Ok([first?, second?])
     }
 
-    fn publish(&mut self, entry: RoamingEntry) {
+    pub(super) fn publish(&mut self, entry: RoamingEntry) {
         if self.publications.len() < MOST_EFFECTS {
             self.publications.push_back(entry);
         }

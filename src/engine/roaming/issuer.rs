@@ -1,7 +1,7 @@
 //! Which of this office's users need a new sealed record: the account is new, its password or name changed, half of the
 //! record's life is over, or another key seals now. Whose account is gone gets one that says so.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::aor::Aor;
@@ -42,7 +42,7 @@ struct Issued {
 
 /// What was issued. Bounded by the accounts that there are and were.
 #[derive(Debug, Default)]
-pub struct Issuer(HashMap<Extension, Issued>);
+pub struct Issuer(BTreeMap<Extension, Issued>);
 
 impl Issuer {
     /// A record of one of our users was issued, or the broker had it.
@@ -65,7 +65,7 @@ impl Issuer {
     /// The records to seal, of all that `wanted` says of our users; each is [noted](Self::note) once it is sealed.
     pub fn due(&self, wanted: Vec<(Aor, Standing)>, keyring: &Keyring, now: WallTime) -> Vec<ToIssue> {
         let second = Second::of(now);
-        let here: HashSet<_> = wanted.iter().map(|(aor, _)| aor.extension.clone()).collect();
+        let here: BTreeSet<_> = wanted.iter().map(|(aor, _)| aor.extension.clone()).collect();
         let is_gone = |issued: &&Issued| issued.is_good && !here.contains(&issued.aor.extension);
         let gone = self.0.values().filter(is_gone).map(|issued| (issued.aor.clone(), Standing::Revoked));
         let due = wanted.into_iter().filter(|(aor, standing)| self.is_due(aor, standing, keyring, second));

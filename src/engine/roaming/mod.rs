@@ -13,6 +13,7 @@
 //! | `issuer` | [`Issuer`]: which of this office's users need a new record |
 //! | `named` | [`Named`]: whom a text names, one of ours or a visitor |
 //! | `terms` | limits, verdicts, changes, figures |
+//! | `repair` | what is said again, renewed, or claimed back |
 //! | `whereabouts` | [`Whereabouts`]: where to call, and how old that knowledge is |
 //!
 //! # States of an extension, as this office sees them
@@ -38,6 +39,7 @@ mod issuer;
 mod keyring;
 mod named;
 mod offices;
+mod repair;
 mod terms;
 mod verifier;
 mod whereabouts;

@@ -111,3 +111,16 @@ pub struct RoamingFigures {
     /// Sign-ins that were said again because another office did not know of them.
     pub reclaimed: u64,
 }
+
+impl RoamingFigures {
+    /// Nothing held, nothing done.
+    pub const NONE: Self = Self {
+        entries: 0,
+        offices: 0,
+        memory: 0,
+        evicted_expired: 0,
+        evicted_foreign: 0,
+        purged: 0,
+        reclaimed: 0,
+    };
+}

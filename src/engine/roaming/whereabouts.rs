@@ -44,16 +44,15 @@ impl Roaming {
     /// Where to call an extension at `now`.
     pub fn locate(&self, aor: &Aor, now: WallTime) -> Whereabouts {
         let second = Second::of(now);
-        let known = self.known(aor);
-        let present = known.as_ref().filter(|(entry, _)| entry.is_present(second, self.settings().skew));
-        let age = |heard| self.age(heard, second);
-        match present {
-            Some((entry, _)) if entry.version.office == self.own() => Whereabouts::Local,
-            Some((entry, heard)) if entry.version.office != aor.home => {
-                Whereabouts::Visiting { office: entry.version.office, age: age(*heard) }
+        let slot = self.slot(aor);
+        let age = slot.map(|slot| self.age(Second(slot.heard), second));
+        match slot.and_then(|slot| self.host(slot, second)) {
+            Some(office) if office == self.own() => Whereabouts::Local,
+            Some(office) if office != aor.home => {
+                Whereabouts::Visiting { office, age: age.unwrap_or_default() }
             }
             _ if aor.home == self.own() => Whereabouts::Local,
-            _ => Whereabouts::Home { office: aor.home, age: known.map(|(_, heard)| age(heard)) },
+            _ => Whereabouts::Home { office: aor.home, age },
         }
     }
 

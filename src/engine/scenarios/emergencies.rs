@@ -320,3 +320,53 @@ fn asterisks_dialplan_and_other_offices_may_call_for_help_through_us() {
     w.is_hung_up(&mut b);
     w.closes();
 }
+
+#[test]
+fn a_page_says_where_its_browser_is() {
+    let mut chosen = settings();
+    let parts = &mut chosen.routing.places.parts;
+    parts[0].networks = vec![Subnet { address: "192.0.2.0".parse().unwrap(), bits: 25 }];
+    let mut w = World::with(chosen);
+    let own = w.far_end("own", "");
+    w.wait(seconds(1));
+    let page = w.page("1001", "browser");
+    w.dials(&page, "112");
+    let b = w.rung(own);
+    assert_eq!(header(&b, "X-Emergency-Location"), "\"Hall\"");
+}
+
+#[test]
+fn mode_all_media_ports_are_taken() {
+    let mut chosen = Settings { asterisk: None, ..settings() };
+    chosen.calls.per_extension = 100;
+    let mut w = World::with(chosen);
+    let own = w.far_end("own", "");
+    w.wait(seconds(1));
+    let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
+    let mut talks = vec![];
+    loop {
+        let mut a = w.calls(ann, "1002", &audio(4000));
+        if !w.peers[bob.0].inbox.iter().any(|message| matches!(message, crate::sip::Message::Request(_))) {
+            w.refused(&mut a, 503);
+            break;
+        }
+        let mut b = w.rung(bob);
+        w.answers(&b, 200, &audio(5000));
+        w.asked(&mut b, "ACK");
+        w.hears(&mut a, 200);
+        w.acks(&mut a, "");
+        talks.push((a, b));
+        if talks.len() % 10 == 0 {
+            w.wait(seconds(1));
+        }
+    }
+    assert!(w.was_refused("ports-in-use"));
+    let cid = w.udp_phone("1003");
+    let help = w.calls(cid, "112", &audio(4002));
+    let there = w.rung(own);
+    for (mut a, mut b) in talks {
+        w.hangs_up(&mut a);
+        w.is_hung_up(&mut b);
+    }
+    w.talks_and_ends(help, there);
+}

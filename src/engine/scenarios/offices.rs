@@ -292,3 +292,23 @@ fn the_sites_own_routes_answer_what_the_pushed_ones_do_not() {
     }
     w.closes();
 }
+
+#[test]
+fn a_call_outlives_its_offices_connection() {
+    let (mut w, par, _) = linked();
+    let ann = w.udp_phone("1001");
+    let mut a = w.calls(ann, "PAR-1002", &audio(4000));
+    let mut b = w.rung(par);
+    w.far_answers(&b, 200);
+    w.asked(&mut b, "ACK");
+    w.hears(&mut a, 200);
+    w.acks(&mut a, "");
+    w.wait(seconds(1));
+    w.breaks(par);
+    w.wait(std::time::Duration::from_millis(10));
+    let flow = w.peers[par.0].flow;
+    w.feed(Input::FlowOpened { flow, identity: None });
+    w.hangs_up(&mut a);
+    w.is_hung_up(&mut b);
+    w.closes();
+}

@@ -28,6 +28,7 @@ impl World {
             extension: Self::extension(number),
             instance: instance.to_owned(),
             user_agent: "test".to_owned(),
+            address: [192, 0, 2, 77].into(),
         }));
         assert!(matches!(self.told(&page), WebEvent::Registered { .. }));
         page

@@ -63,7 +63,9 @@ fn a_call_for_a_user_of_ours_who_is_away_goes_there_and_then_to_the_desk_phone()
     world.asked(&mut b, "ACK");
     world.hears(&mut a, 200);
     world.acks(&mut a, "");
-    world.ends(a, b);
+    world.hangs_up(&mut a);
+    world.is_hung_up(&mut b);
+    world.closes();
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The world around one engine: virtual time, peers, a store, a media worker, Asterisk's registrar.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +8,7 @@ use bytes::Bytes;
 use super::far_ends::FarEnds;
 use super::ledger::Ledger;
 use crate::engine::call::CallRecord;
-use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
+use crate::engine::flow::{Flow, FlowFailure, Side};
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::{Account, Accounts, Binding};
 use crate::engine::roaming::SealedVerifier;
@@ -200,48 +199,6 @@ impl World {
         Peer(self.peers.len() - 1)
     }
 
-    /// A phone that has not registered. Each has a host of its own.
-    pub(super) fn phone(&mut self, number: &str, transport: Transport) -> Peer {
-        let place = self.peers.len();
-        let remote = format!("192.0.2.{}:5060", 100 + place);
-        self.phone_at(number, transport, address(&remote))
-    }
-
-    /// The same at this address.
-    pub(super) fn phone_at(&mut self, number: &str, transport: Transport, remote: SocketAddr) -> Peer {
-        let place = self.peers.len() as u64;
-        let port = if transport == Transport::Udp { 5060 } else { 5061 };
-        let flow = Flow {
-            transport,
-            local: SocketAddr::new("192.0.2.1".parse().unwrap(), port),
-            remote,
-            connection: transport.reliable().then_some(ConnectionId(place)),
-            side: Side::Site,
-        };
-        if flow.connection.is_some() {
-            self.feed(Input::FlowOpened { flow, identity: None });
-        }
-        self.peer(number, flow)
-    }
-
-    /// Its connection breaks.
-    pub(super) fn breaks(&mut self, peer: Peer) {
-        self.peers[peer.0].gone = true;
-        let flow = self.peers[peer.0].flow;
-        self.feed(Input::FlowFailed { flow, reason: FlowFailure::Closed });
-    }
-
-    /// It connects again, from another port.
-    pub(super) fn reconnects(&mut self, peer: Peer) {
-        let wire = &mut self.peers[peer.0];
-        let old = wire.flow.connection.unwrap();
-        wire.gone = false;
-        wire.flow.connection = Some(ConnectionId(old.0 + 1000));
-        wire.flow.remote.set_port(wire.flow.remote.port() + 1);
-        let flow = wire.flow;
-        self.feed(Input::FlowOpened { flow, identity: None });
-    }
-
     /// Gives an input and all that follows from it.
     pub(super) fn feed(&mut self, input: Input) {
         self.inputs.push_back(input);
@@ -400,31 +357,6 @@ impl World {
 
     pub(super) fn extension(number: &str) -> Extension {
         number.parse().unwrap()
-    }
-
-    /// The end of a scenario: every peer has read all, time runs out, and nothing is left or comes any more.
-    pub(super) fn finish(mut self) {
-        self.is_quiet();
-        self.wait(seconds(200));
-        self.is_quiet();
-        for _ in 0..30 {
-            if self.engine.transactions() == (0, 0) {
-                break;
-            }
-            self.wait(seconds(1));
-        }
-        let left = self.engine.residue();
-        assert!(left.is_empty(), "left over: {left:?}");
-        assert!(self.ledger.is_settled(), "media: {:?}", self.ledger);
-    }
-
-    /// Nobody was sent anything that the script does not mention.
-    pub(super) fn is_quiet(&self) {
-        for wire in &self.peers {
-            let unread: Vec<_> =
-                wire.inbox.iter().filter(|message| !is_trying(message)).map(first_line).collect();
-            assert!(unread.is_empty(), "{} was also sent {unread:?}", wire.number);
-        }
     }
 }
 

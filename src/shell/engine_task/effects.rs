@@ -196,6 +196,9 @@ impl Effects {
         if let Change::CallRecord(record) = &change {
             let scores = record.legs.iter().flat_map(|leg| [leg.mos_from, leg.mos_to]);
             scores.flatten().for_each(|score| self.outlets.metrics.mos(f64::from(score)));
+            for attempt in &record.attempts {
+                self.outlets.metrics.attempt(attempt.kind.unwrap_or(attempt.by), attempt.outcome);
+            }
             if let Some(desk) = &self.outlets.events {
                 desk.call(record);
             }
@@ -256,6 +259,7 @@ impl Effects {
                 warn!(call, number, caller = %Person(&caller), "a call for help");
             }
             Observation::Link { link, state, failure } => {
+                metrics.link_change(state.as_str());
                 let failure = failure.map(LinkFailure::as_str);
                 info!(link = link.as_str(), state = state.as_str(), failure, "link");
             }

@@ -117,7 +117,7 @@ pub async fn run(engine: Engine, inlets: Inlets, outlets: Outlets, heartbeat: He
     while let Turn::Again = poll_fn(|cx| turning.poll_turn(cx)).await {
         turning.carry_out(clock::now());
         heartbeat.beat();
-        glance.show(Overview::of(&turning.engine, turning.effects.connections()));
+        glance.show(&Overview::of(&turning.engine, turning.effects.connections()));
     }
 }
 

@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use crate::engine::Engine;
 use crate::engine::call::AsteriskState;
+use crate::engine::roaming::{Roaming, RoamingFigures};
 use crate::engine::transaction::DropReason;
 
 /// Counts and states; cheap to copy.
@@ -25,6 +26,10 @@ pub struct Overview {
     pub connections: usize,
     /// Whether Asterisk answers.
     pub asterisk: AsteriskState,
+    /// What the roaming cache holds and did.
+    pub roaming: RoamingFigures,
+    /// Until when the other offices were heard, in seconds since 1970.
+    pub roaming_confirmed: Option<u32>,
 }
 
 impl Overview {
@@ -38,6 +43,8 @@ impl Overview {
             ports: engine.ports(),
             connections,
             asterisk: engine.mirror().state(),
+            roaming: engine.roaming().map(Roaming::figures).unwrap_or_default(),
+            roaming_confirmed: engine.roaming().and_then(Roaming::confirmed).map(|second| second.0),
         }
     }
 
@@ -52,6 +59,8 @@ impl Overview {
             ports: (0, 0),
             connections: 0,
             asterisk: AsteriskState::Absent,
+            roaming: RoamingFigures::NONE,
+            roaming_confirmed: None,
         }
     }
 
@@ -81,8 +90,8 @@ impl Glance {
     }
 
     /// Publishes what changed.
-    pub(super) fn show(&self, now: Overview) {
-        self.overview.send_if_modified(|old| std::mem::replace(old, now) != now);
+    pub(super) fn show(&self, now: &Overview) {
+        self.overview.send_if_modified(|old| std::mem::replace(old, *now) != *now);
         self.calls.send_if_modified(|old| std::mem::replace(old, now.calls) != now.calls);
     }
 }

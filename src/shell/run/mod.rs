@@ -17,7 +17,7 @@
 //! | `listeners` | listeners being opened |
 //! | `loading` | what lies on flash |
 //! | `uplink` | the uplink's tasks and their end |
-//! | `roaming` | the roaming cache, read and closed |
+//! | `roaming`, `roaming_figures` | the roaming cache, read and closed; what it holds and wrote |
 //! | `sockets` | taken over from systemd, or bound |
 //! | `tasks` | all tasks, owned and joined |
 //! | `vitals` | status, health and metrics from memory |
@@ -33,6 +33,7 @@ mod loading;
 mod mirror_files;
 mod pulse;
 mod roaming;
+mod roaming_figures;
 mod session_key;
 mod sockets;
 mod start;

@@ -97,7 +97,7 @@ pub(super) async fn start(daemon: &Daemon, queries: &mpsc::Sender<ControlQuery>)
     let cache = RoamingCache::open(daemon);
     let roaming = cache.as_ref().and_then(|cache| cache.store.clone());
     let engine = start_engine(daemon, &bound, loaded, &workers, (uplink.as_ref(), cache), wires)?;
-    let uplink = UplinkEnd::start(uplink, roaming, &engine, queries);
+    let uplink = UplinkEnd::start((uplink, roaming), &daemon.metrics, &engine, queries);
     let board = Arc::new(board(daemon, &engine, &uplink, &accounts, names));
     let web = Web { line, book: Arc::clone(&accounts), board: Arc::clone(&board), https, metrics };
     listeners.open_web(daemon, web, &revocations)?;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 
+use super::roaming_figures;
 use super::start::EngineEnd;
 use super::tasks::Tasks;
+use crate::observe::Metrics;
 use crate::shell::control::ControlQuery;
 use crate::shell::flash::RoamingStore;
 use crate::shell::uplink::outbox::Outbox;
@@ -25,8 +27,8 @@ pub(super) struct UplinkEnd {
 impl UplinkEnd {
     /// Starts its tasks.
     pub(super) fn start(
-        uplink: Option<Uplink>,
-        roaming: Option<RoamingStore>,
+        (uplink, roaming): (Option<Uplink>, Option<RoamingStore>),
+        metrics: &Metrics,
         engine: &EngineEnd,
         queries: &mpsc::Sender<ControlQuery>,
     ) -> Self {
@@ -36,6 +38,12 @@ impl UplinkEnd {
             return Self { tasks, eye: None, desk: None, outbox: None, roaming, stop };
         };
         let (eye, desk, outbox) = (Some(uplink.eye()), Some(uplink.desk()), Some(uplink.outbox()));
+        let watched = roaming_figures::Watched {
+            metrics: metrics.clone(),
+            overview: engine.overview.clone(),
+            flash: roaming.as_ref().map(|roaming| roaming.counters().clone()),
+        };
+        tasks.start("roaming-figures", roaming_figures::run(watched, stopping.clone()));
         let wires = Wires {
             orders: engine.orders.clone(),
             questions: engine.questions.clone(),

@@ -9,7 +9,7 @@
 //! | open | its probe is due | [`LinkOrder::Probe`] | open |
 //! | open | the probe is answered below 500 | a success | open |
 //! | open | the probe is refused or silent | a failure; on UDP the name's next address | open |
-//! | open | the connection is gone | a failure; dialled again at once | dialling |
+//! | open | the connection is gone | a failure, unless it was idle; dialled again at once if it is probed | dialling, none |
 //!
 //! A link in doubt is probed every [`FAST`], any other as its policy says. Links that Asterisk reaches are neither dialled
 //! nor probed: they are `Down` while Asterisk is, and calls tell the rest. A link that a new table no longer has goes when its
@@ -28,7 +28,7 @@ use super::link::{Link, LinkAddress};
 use super::name::LinkId;
 use super::order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach, RegisterToken};
 use super::plan::Standing;
-use crate::engine::flow::Flow;
+use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::timers::Timers;
 use crate::time::Now;
 use upkeep::{is_probed, same_peer};
@@ -185,8 +185,8 @@ impl Links {
         }
     }
 
-    /// A connection is gone.
-    pub fn flow_lost(&mut self, flow: Flow, now: Now) {
+    /// A connection is gone, or nobody is behind a UDP address.
+    pub fn flow_lost(&mut self, flow: Flow, reason: FlowFailure, now: Now) {
         let lost = |entry: &Entry| matches!(&entry.way, Way::Open(flows) if flows.front() == Some(&flow));
         let Some(id) = self.entries.iter().find(|(_, entry)| lost(entry)).map(|(id, _)| id.clone()) else {
             return;
@@ -196,8 +196,7 @@ impl Links {
                 entry.way = Way::None;
                 entry.probing = None;
             }
-            self.failed(&id, LinkFailure::ConnectionLost, now);
-            self.dial(&id, now);
+            self.connection_lost(&id, reason, now);
         } else {
             self.failed(&id, LinkFailure::NoWay(DialFailure::Refused), now);
             self.next_address(&id);

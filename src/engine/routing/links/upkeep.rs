@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DIAL_GRACE, Entry, FAST, LEAST_REDIAL, Links, SPREAD, Timer, Way};
-use crate::engine::flow::Flow;
+use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::routing::dial::{CONNECT_BUDGET, Dial, DialFailure, DialTicket};
 use crate::engine::routing::health::{Health, LinkFailure, LinkState};
 use crate::engine::routing::link::{HealthPolicy, Link, LinkAddress};
@@ -121,6 +121,18 @@ impl Links {
         entry.last_failure = failure;
         self.timers.cancel(&Timer::Dial(entry.number));
         self.failed(id, LinkFailure::NoWay(failure), now);
+    }
+
+    /// A connection that was closed because nothing came for long says nothing about the peer. A link that is not probed
+    /// is dialled again when a call wants it.
+    pub(super) fn connection_lost(&mut self, id: &LinkId, reason: FlowFailure, now: Now) {
+        if reason != FlowFailure::Idle {
+            self.failed(id, LinkFailure::ConnectionLost, now);
+        }
+        let is_kept = |entry: &Entry| is_probed(&entry.link) || entry.link.registration.is_some();
+        if self.entries.get(id).is_some_and(is_kept) {
+            self.dial(id, now);
+        }
     }
 
     /// Over UDP a silent address gives way to the name's next one.

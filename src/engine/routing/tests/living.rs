@@ -1,7 +1,7 @@
 //! Links in virtual time: dialled, probed, lost and found again.
 
 use super::*;
-use crate::engine::flow::{ConnectionId, Flow, Side};
+use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use crate::engine::testing::{self, address};
 use crate::sip::Transport;
 use crate::time::Now;
@@ -140,7 +140,7 @@ fn a_broken_connection_is_dialled_again_at_once() {
     w.wait(seconds(1));
     let Reach::Flow(flow) = w.reached() else { panic!("it is open") };
     w.log.clear();
-    w.links.flow_lost(flow, w.now);
+    w.links.flow_lost(flow, FlowFailure::Closed, w.now);
     assert_eq!(w.state(), LinkState::Probing);
     w.wait(Duration::from_millis(1));
     assert_eq!(w.log, [(1, "dial"), (1, "probe")]);
@@ -182,7 +182,7 @@ fn over_udp_a_dead_first_address_gives_way_to_the_next() {
     w.wait(Duration::from_millis(1));
     let Reach::Flow(second) = w.reached() else { panic!("it is open") };
     assert_eq!(second.remote, address("198.51.100.2:5061"));
-    w.links.flow_lost(second, w.now);
+    w.links.flow_lost(second, FlowFailure::Refused, w.now);
     let Reach::Flow(first) = w.reached() else { panic!("it is open") };
     assert_eq!(first.remote, address("198.51.100.1:5061"));
     assert!(w.links.on_flow(second).is_some(), "its other addresses are its own");
@@ -276,4 +276,21 @@ fn a_carrier_is_registered_with_and_again_at_half_time_or_after_a_refusal() {
     w.log.clear();
     w.wait(seconds(120));
     assert!(w.log.is_empty(), "nobody registers for a link that is gone");
+}
+
+#[test]
+fn a_connection_closed_for_being_idle_is_no_failure() {
+    let mut one = link(PAR);
+    one.health.probe = Duration::ZERO;
+    let mut w = World::new(&[]);
+    w.links.set([Arc::new(one)].iter(), w.now);
+    for _ in 0..5 {
+        assert_eq!(w.reached(), Reach::Wait, "it is dialled when a call wants it");
+        w.work();
+        let Reach::Flow(flow) = w.reached() else { panic!("it is open") };
+        w.wait(seconds(600));
+        w.links.flow_lost(flow, FlowFailure::Idle, w.now);
+        assert_eq!(w.state(), LinkState::Up);
+    }
+    assert_eq!(w.log.len(), 5, "five dials and no probe");
 }

@@ -1,5 +1,7 @@
 //! One link fails, the next one carries the call: no sooner than it may, and never two at once.
 
+mod health;
+
 use std::time::Duration;
 
 use super::descriptions::audio;
@@ -111,43 +113,6 @@ fn a_late_answer_of_an_attempt_that_was_given_up_is_acknowledged_and_ended() {
     w.asked(&mut late, "ACK");
     w.is_hung_up(&mut late);
     carried_by_the_second(w, a, b, ("failed", "first-response-timeout"));
-}
-
-#[test]
-fn a_link_known_to_be_dead_costs_nothing() {
-    let (mut w, ann, one, two) = two_links();
-    w.goes_deaf(one);
-    w.wait(seconds(12));
-    let before = w.now;
-    let mut a = dials(&mut w, ann);
-    let mut b = w.rung(two);
-    assert_eq!(w.now, before);
-    w.answers(&b, 486, "");
-    w.asked(&mut b, "ACK");
-    w.refused(&mut a, 486);
-    assert_eq!(tried(&w), rows(&[("two", "failed", "sip-486"), ("one", "skipped", "down")]));
-    w.hears_again(one);
-    w.closes();
-}
-
-#[test]
-fn a_call_that_finds_silence_spares_the_next_call_the_second() {
-    let (mut w, ann, one, two) = two_links();
-    w.goes_deaf(one);
-    let mut a = dials(&mut w, ann);
-    w.wait(seconds(1));
-    let mut b = w.rung(two);
-    w.wait(seconds(1));
-    w.answers(&b, 486, "");
-    w.asked(&mut b, "ACK");
-    w.refused(&mut a, 486);
-    let mut a = dials(&mut w, ann);
-    let mut b = w.rung(two);
-    w.answers(&b, 486, "");
-    w.asked(&mut b, "ACK");
-    w.refused(&mut a, 486);
-    assert_eq!(tried(&w)[0].0, "two");
-    w.closes();
 }
 
 #[test]
@@ -304,83 +269,6 @@ fn a_name_without_address_and_a_refused_certificate_cost_nothing() {
         let b = w.rung(two);
         carried_by_the_second(w, a, b, ("given-up", failure.as_str()));
     }
-}
-
-#[test]
-fn when_all_links_are_down_they_are_tried_and_the_caller_is_told() {
-    let (mut w, ann, one, two) = two_links();
-    w.goes_deaf(one);
-    w.goes_deaf(two);
-    w.wait(seconds(12));
-    let mut a = dials(&mut w, ann);
-    w.wait(millis(4999));
-    w.hears_nothing(&a);
-    w.wait(millis(1));
-    w.refused(&mut a, 480);
-    let expected = [("one", "failed", "first-response-timeout"), ("two", "failed", "first-response-timeout")];
-    assert_eq!(tried(&w), rows(&expected));
-    w.closes();
-}
-
-#[test]
-fn a_dead_link_that_works_again_carries_the_call_when_there_is_no_other() {
-    let (mut w, ann, one, two) = two_links();
-    w.goes_deaf(one);
-    w.goes_deaf(two);
-    w.wait(seconds(12));
-    w.hears_again(one);
-    let a = dials(&mut w, ann);
-    let b = w.rung(one);
-    w.talks_and_ends(a, b);
-}
-
-#[test]
-fn recovery_is_damped() {
-    let (mut w, ann, one, two) = two_links();
-    w.goes_deaf(one);
-    w.wait(seconds(12));
-    w.hears_again(one);
-    w.wait(seconds(1));
-    let mut a = dials(&mut w, ann);
-    let mut b = w.rung(two);
-    w.answers(&b, 486, "");
-    w.asked(&mut b, "ACK");
-    w.refused(&mut a, 486);
-    w.wait(seconds(10));
-    let a = dials(&mut w, ann);
-    let b = w.rung(one);
-    w.talks_and_ends(a, b);
-}
-
-#[test]
-fn a_peer_whose_probes_are_refused_is_not_used() {
-    let (mut w, ann, one, two) = two_links();
-    w.answers_options(one, 503);
-    w.wait(seconds(12));
-    let a = dials(&mut w, ann);
-    let b = w.rung(two);
-    w.talks_and_ends(a, b);
-}
-
-#[test]
-fn a_peer_that_answers_options_but_no_calls_is_left_out_after_a_while() {
-    let (mut w, ann, one, two) = two_links();
-    for _ in 0..2 {
-        let mut a = dials(&mut w, ann);
-        let mut stuck = w.rung(one);
-        w.answers(&stuck, 100, "");
-        w.wait(seconds(4));
-        w.is_cancelled(&mut stuck);
-        let mut b = w.rung(two);
-        w.answers(&b, 486, "");
-        w.asked(&mut b, "ACK");
-        w.refused(&mut a, 486);
-        w.wait(seconds(2));
-    }
-    w.wait(seconds(10));
-    let a = dials(&mut w, ann);
-    let b = w.rung(two);
-    w.talks_and_ends(a, b);
 }
 
 #[test]

@@ -9,15 +9,16 @@
 //! | offered | `withdraw` (rejected, cancelled) | – | what it was |
 //! | any | `close` | `Close`; the port rests | closed |
 
+mod opening;
+
 use std::net::{IpAddr, SocketAddr};
 
-use super::carriage::Carriage;
-use super::cause::Cause;
-use super::effects::Effects;
-use super::hold::wish;
-use super::keying;
-use crate::media::end::Security;
-use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, Report};
+use crate::engine::call::carriage::Carriage;
+use crate::engine::call::cause::Cause;
+use crate::engine::call::effects::Effects;
+use crate::engine::call::hold::wish;
+use crate::engine::call::keying;
+use crate::media::{EndId, LocalPort, MediaCommand, Report};
 use crate::sdp::{
     AgreedMedia, AgreedSecurity, Candidate, Codec, Direction, DtlsRole, IceCredentials, KeySeed,
     LocalCapabilities, LocalDtls, LocalIce, LocalMedia, LocalSecurity, LocalSession, MediaPolicy,
@@ -50,6 +51,8 @@ pub struct LegSession {
     /// Ends that were closed and whose figures are still to come.
     unreported: u8,
     report: Option<Report>,
+    /// Of a call for help: it may use the ports that are kept for such.
+    urgent: bool,
 }
 
 impl LegSession {
@@ -68,7 +71,13 @@ impl LegSession {
             early_candidates: Vec::new(),
             unreported: 0,
             report: None,
+            urgent: false,
         }
+    }
+
+    /// The call is one for help.
+    pub const fn make_urgent(&mut self) {
+        self.urgent = true;
     }
 
     /// The media end, while there is one.
@@ -218,20 +227,6 @@ impl LegSession {
         }
     }
 
-    /// Closes the media end; its port rests.
-    pub fn close(&mut self, fx: &mut Effects<'_>) {
-        if let Some(end) = self.end.take() {
-            if end.ice.is_some() {
-                fx.connectivity(ConnectivityCommand::Close { end: end.id });
-            }
-            fx.media(MediaCommand::Close { end: end.id });
-            self.unreported = self.unreported.saturating_add(1);
-            if let LocalPort::Phone(pair) = end.port {
-                fx.stock.ports.release(pair, fx.now.instant);
-            }
-        }
-    }
-
     fn restart(&mut self, fx: &mut Effects<'_>) {
         self.close(fx);
         self.local = LocalSession::new(fx.random_u64(), self.address);
@@ -245,50 +240,6 @@ impl LegSession {
         let Some(credentials) = keying::ice_credentials(fx) else { return };
         fx.connectivity(keying::restart_ice(end.id, &credentials));
         end.ice = Some(credentials);
-    }
-
-    fn open(&mut self, offerer: bool, fx: &mut Effects<'_>) -> Result<(), Cause> {
-        if self.end.is_some() {
-            return Ok(());
-        }
-        let (port, rtp, rtcp_port) = self.take_port(fx)?;
-        let Some(id) = fx.stock.ends.allocate() else {
-            if let LocalPort::Phone(pair) = port {
-                fx.stock.ports.release(pair, fx.now.instant);
-            }
-            fx.refused("media", "ends-in-use");
-            return Err(Cause::NoMediaPort);
-        };
-        let is_browser = self.carriage == Carriage::Browser;
-        let security = if is_browser { Security::Srtp } else { Security::Plain };
-        fx.media(MediaCommand::Open { end: id, local: port, security });
-        let ice = if is_browser { keying::ice_credentials(fx) } else { None };
-        if let Some(credentials) = &ice {
-            fx.connectivity(keying::open_browser_end(id, credentials, offerer));
-        }
-        self.end = Some(OpenEnd { id, port, rtp, rtcp_port, ice });
-        Ok(())
-    }
-
-    fn take_port(&self, fx: &mut Effects<'_>) -> Result<(LocalPort, SocketAddr, u16), Cause> {
-        let media = &fx.settings.media;
-        match self.carriage {
-            Carriage::Trunk => Ok((LocalPort::Trunk, media.trunk, media.trunk.port())),
-            Carriage::Browser => {
-                let address = SocketAddr::new(self.address, media.webrtc.port());
-                Ok((LocalPort::WebRtc, address, media.webrtc.port()))
-            }
-            Carriage::PlainPhone | Carriage::SecurePhone | Carriage::SecureLink => {
-                let address = media.external.unwrap_or(self.address);
-                let taken = fx.stock.ports.allocate(fx.now.instant);
-                let pair = taken.map_err(|refusal| {
-                    fx.refused("media", refusal.as_str());
-                    Cause::NoMediaPort
-                })?;
-                let numbers = fx.stock.ports.numbers(pair).ok_or(Cause::NoMediaPort)?;
-                Ok((LocalPort::Phone(pair), SocketAddr::new(address, numbers.rtp), numbers.rtcp))
-            }
-        }
     }
 
     /// Tells the media worker, and for browsers the owner of ICE, what was agreed.
