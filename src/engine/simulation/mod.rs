@@ -36,7 +36,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use world::World;
 
 /// Seeds that are played with the other tests.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 120;
 
 /// How often things happened.
 type Figures = BTreeMap<&'static str, u64>;
