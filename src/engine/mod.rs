@@ -35,6 +35,8 @@ pub mod routing;
 mod scenarios;
 pub mod settings;
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod testing;
 pub mod timers;
 pub mod transaction;

@@ -7,37 +7,37 @@ use crate::media::{ConnectivityCommand, EndId, LocalPort, MediaCommand, PayloadM
 
 /// What is known of an open end.
 #[derive(Debug, Default)]
-pub(super) struct OpenEnd {
+pub(in crate::engine) struct OpenEnd {
     port: Option<LocalPort>,
     /// What flows.
-    pub(super) flow: Option<MediaFlow>,
+    pub(in crate::engine) flow: Option<MediaFlow>,
     /// What its session agreed.
-    pub(super) codec: EndCodec,
+    pub(in crate::engine) codec: EndCodec,
     /// Which payload types it passes on, as which.
-    pub(super) map: PayloadMap,
+    pub(in crate::engine) map: PayloadMap,
     /// To whom it is bridged.
-    pub(super) peer: Option<EndId>,
+    pub(in crate::engine) peer: Option<EndId>,
     /// Whether it was told where its peer is.
-    pub(super) has_remote: bool,
+    pub(in crate::engine) has_remote: bool,
     /// Digits that it was asked to send.
-    pub(super) digits: String,
+    pub(in crate::engine) digits: String,
 }
 
 /// The books of a media worker and an owner of ICE that take every order literally.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(in crate::engine) struct Ledger {
     /// Open ends.
-    pub(super) ends: HashMap<EndId, OpenEnd>,
+    pub(in crate::engine) ends: HashMap<EndId, OpenEnd>,
     ice: HashSet<EndId>,
     /// Candidates that were passed on.
-    pub(super) candidates: usize,
+    pub(in crate::engine) candidates: usize,
     opened: usize,
     closed: usize,
 }
 
 impl Ledger {
     /// Takes an order of the engine; returns the end that it closes.
-    pub(super) fn media(&mut self, command: &MediaCommand) -> Option<EndId> {
+    pub(in crate::engine) fn media(&mut self, command: &MediaCommand) -> Option<EndId> {
         if let MediaCommand::Open { end, local, .. } = command {
             let taken = matches!(local, LocalPort::Phone(_))
                 && self.ends.values().any(|open| open.port == Some(*local));
@@ -76,7 +76,7 @@ impl Ledger {
     }
 
     /// Takes an order about ICE and DTLS.
-    pub(super) fn connectivity(&mut self, command: &ConnectivityCommand) {
+    pub(in crate::engine) fn connectivity(&mut self, command: &ConnectivityCommand) {
         match command {
             ConnectivityCommand::Open { end, .. } => {
                 assert!(self.ice.insert(*end), "ICE of {end:?} opened twice");
@@ -94,17 +94,17 @@ impl Ledger {
     }
 
     /// Phone port pairs that carry an end.
-    pub(super) fn phone_ports(&self) -> usize {
+    pub(in crate::engine) fn phone_ports(&self) -> usize {
         self.ends.values().filter(|open| matches!(open.port, Some(LocalPort::Phone(_)))).count()
     }
 
     /// Ends with ICE.
-    pub(super) fn browser_ends(&self) -> Vec<EndId> {
+    pub(in crate::engine) fn browser_ends(&self) -> Vec<EndId> {
         self.ice.iter().copied().collect()
     }
 
     /// Everything opened was closed, once.
-    pub(super) fn is_settled(&self) -> bool {
+    pub(in crate::engine) fn is_settled(&self) -> bool {
         self.ends.is_empty() && self.ice.is_empty() && self.opened == self.closed
     }
 }

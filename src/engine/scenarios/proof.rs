@@ -4,7 +4,7 @@ use crate::sip::digest::{UserKeys, client};
 use crate::sip::{HeaderName, Method, Response, Uri};
 
 /// The credentials that answer a challenge, SHA-256 preferred.
-pub(super) fn proof(
+pub(in crate::engine) fn proof(
     response: &Response,
     method: &str,
     uri: &str,
@@ -23,7 +23,7 @@ pub(super) fn proof(
 }
 
 /// The same for one challenge.
-pub(super) fn proof_of(
+pub(in crate::engine) fn proof_of(
     challenge: &crate::sip::header::Challenge,
     method: &str,
     uri: &str,
