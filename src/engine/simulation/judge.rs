@@ -186,6 +186,8 @@ fn wrong_order(snapshot: &Snapshot, record: &CallRecord) -> Vec<String> {
         .iter()
         .filter_map(|one| Some((one.link.as_deref()?, one.outcome, &one.reason)))
         .collect();
+    // A call for help that another office passed on does not go back there, and the record does not say so of its links.
+    let is_passed_on = record.emergency && record.legs.first().is_some_and(|leg| leg.by == "office");
     for (place, (link, outcome, _)) in attempts.iter().enumerate() {
         let is_down = snapshot.states.get(*link) == Some(&LinkState::Down);
         if *outcome == "skipped" || !(is_down || snapshot.dead.contains(*link)) {
@@ -198,7 +200,11 @@ fn wrong_order(snapshot: &Snapshot, record: &CallRecord) -> Vec<String> {
                 || attempts
                     .iter()
                     .any(|(link, outcome, why)| link == other && *outcome == "skipped" && *why != "down");
-            let is_of_route = record.emergency || route(other) == route(link);
+            let is_of_route = if is_passed_on {
+                matches!(route(other), "own" | "out")
+            } else {
+                record.emergency || route(other) == route(link)
+            };
             if other != link && is_of_route && is_better && !had_its_turn {
                 wrong.push(format!("{link} (down: {is_down}) was tried before {other}, which was {state:?}"));
             }

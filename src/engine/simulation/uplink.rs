@@ -100,11 +100,12 @@ impl World {
                 self.feed(office, Input::Roaming(heard(&publication)));
             }
             Event::Accounted(office, session, sequence) => self.accounted(office, session, sequence),
-            Event::Receipt(office, session, sequence) if self.is_session(office, session) => {
-                if self.offices[office].disk.outbox.acknowledged(sequence) {
-                    self.writes(office, Write::Delivered(sequence));
-                    self.dispatch(office);
-                }
+            Event::Receipt(office, session, sequence)
+                if self.is_session(office, session)
+                    && self.offices[office].disk.outbox.acknowledged(sequence) =>
+            {
+                self.writes(office, Write::Delivered(sequence));
+                self.dispatch(office);
             }
             Event::Confirmed(office, session) if self.is_session(office, session) => {
                 self.feed(office, Input::Roaming(RoamingInput::Confirmed));
