@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::error::FlashError;
 use super::figures::FlashCounters;
@@ -17,6 +18,9 @@ pub(super) const PREAMBLE: [u8; 8] = *b"brlogs\x00\x01";
 const MOST_UNCOMMITTED: usize = 1024 * 1024;
 /// Only the owner reads it: what users are where is personal.
 const MODE: u32 = 0o600;
+/// How long a lock that is held is asked for.
+const LOCK_TIME: Duration = Duration::from_millis(500);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// How a log is opened.
 #[derive(Clone, Debug)]
@@ -278,11 +282,17 @@ pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(directory.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
+/// Takes the lock. One that is held is asked for again for [`LOCK_TIME`]: a former owner may be ending, and a child of it
+/// holds the lock too from its fork to its exec.
 fn lock(path: &Path) -> Result<File, FlashError> {
     let lock = open_file(&beside(path, ".lock"))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(FlashError::InUse),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    let end = Instant::now() + LOCK_TIME;
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => return Err(FlashError::InUse),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
 }
