@@ -35,8 +35,6 @@ pub mod routing;
 mod scenarios;
 pub mod settings;
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod testing;
 pub mod timers;
 pub mod transaction;

@@ -48,6 +48,7 @@ mod ringing;
 mod roamers;
 mod roaming;
 mod session_timers;
+mod simulation;
 mod through_asterisk;
 mod vanishing;
 mod world;

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::{Agent, Deed, Kind, Line, State, Want};
 use crate::engine::scenarios::descriptions::{audio, secured_answer};
 use crate::engine::scenarios::proof::proof;
-use crate::engine::simulation::chance::Chance;
+use crate::engine::scenarios::simulation::chance::Chance;
 use crate::sip::{HeaderName, Message, Request, Response, parse};
 
 impl Agent {
     /// Calls a number. The call's name.
-    pub(in crate::engine::simulation) fn calls(&mut self, number: &str) -> String {
+    pub(in crate::engine::scenarios::simulation) fn calls(&mut self, number: &str) -> String {
         self.last += 1;
         let call_id = format!("call-{}-{}", self.name, self.last);
         let line = Line {
@@ -76,7 +76,7 @@ impl Agent {
     }
 
     /// Ends a call in whatever way it can be ended.
-    pub(in crate::engine::simulation) fn hangs_up(&mut self, call_id: &str) {
+    pub(in crate::engine::scenarios::simulation) fn hangs_up(&mut self, call_id: &str) {
         let Some(line) = self.lines.get_mut(call_id) else { return };
         match line.state {
             State::Over | State::Leaving => {}
