@@ -43,6 +43,31 @@ pub struct Broker {
     pub tls: bool,
 }
 
+impl Broker {
+    /// The port of MQTT over TLS (IANA).
+    pub const TLS_PORT: u16 = 8883;
+    /// The port of MQTT in clear (IANA).
+    pub const CLEAR_PORT: u16 = 1883;
+
+    /// Reads `mqtts://HOST[:PORT]`, or `mqtt://HOST[:PORT]`, with or without a slash at the end: what people type. The
+    /// box's own file is read more strictly. `None` when it is neither.
+    pub fn from_url(url: &str) -> Option<Self> {
+        let (tls, rest) = match url.split_once("://")? {
+            ("mqtts", rest) => (true, rest),
+            ("mqtt", rest) => (false, rest),
+            _ => return None,
+        };
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) => (host, port.parse().ok()?),
+            None => (rest, if tls { Self::TLS_PORT } else { Self::CLEAR_PORT }),
+        };
+        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        let is_whole = !host.is_empty() && host.bytes().all(is_host) && port != 0;
+        is_whole.then(|| Self { host: host.to_owned(), port, tls })
+    }
+}
+
 impl fmt::Display for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.tls { "mqtts" } else { "mqtt" };

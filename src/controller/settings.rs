@@ -13,9 +13,6 @@ use crate::uplink::{KeyId, SigningKey};
 /// Longest configuration file, in bytes.
 const LONGEST: u64 = 64 << 10;
 const DEFAULT_LISTEN: &str = "127.0.0.1:9443";
-/// MQTT over TLS, and in clear (IANA).
-const TLS_PORT: u16 = 8883;
-const CLEAR_PORT: u16 = 1883;
 /// Longest client id that every broker takes (MQTT 5 §3.1.3.1 promises 23).
 const LONGEST_CLIENT_ID: usize = 64;
 
@@ -174,22 +171,8 @@ impl Flags {
 }
 
 fn broker(url: &str) -> Result<Broker, String> {
-    let bad = || format!("{url}: expected mqtts://HOST[:PORT], or mqtt://HOST[:PORT] in a lab");
-    let (tls, rest) = match url.split_once("://").ok_or_else(bad)? {
-        ("mqtts", rest) => (true, rest),
-        ("mqtt", rest) => (false, rest),
-        _ => return Err(bad()),
-    };
-    let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
-        None => (rest, if tls { TLS_PORT } else { CLEAR_PORT }),
-    };
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-    if host.is_empty() || !host.bytes().all(is_host) || port == 0 {
-        return Err(bad());
-    }
-    Ok(Broker { host: host.to_owned(), port, tls })
+    let expected = "expected mqtts://HOST[:PORT], or mqtt://HOST[:PORT] in a lab";
+    Broker::from_url(url).ok_or_else(|| format!("{url}: {expected}"))
 }
 
 #[cfg(test)]

@@ -13,51 +13,21 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::arguments::BrokerArguments;
 use crate::cli::Failure;
-use crate::config::{read_key, read_public};
+use crate::config::{Broker, read_key, read_public};
 use crate::shell::hex::hex;
 use crate::uplink::route_set::LONGEST_SET;
 
-/// MQTT over TLS, and in clear (IANA).
-const TLS_PORT: u16 = 8883;
-const CLEAR_PORT: u16 = 1883;
 /// Topic and properties beside the payload.
 const AROUND_A_SET: usize = 64 << 10;
 
-/// `mqtts://HOST[:PORT]` or `mqtt://HOST[:PORT]`.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct BrokerAddress<'a> {
-    pub(super) host: &'a str,
-    pub(super) port: u16,
-    pub(super) tls: bool,
-}
-
-impl<'a> BrokerAddress<'a> {
-    pub(super) fn parse(url: &'a str) -> Result<Self, Failure> {
-        let bad = || {
-            let expected = "expected mqtts://HOST[:PORT], or mqtt://HOST[:PORT] in a lab";
-            Failure::Usage(format!("--broker {url}: {expected}"))
-        };
-        let (tls, rest) = match url.split_once("://").ok_or_else(bad)? {
-            ("mqtts", rest) => (true, rest),
-            ("mqtt", rest) => (false, rest),
-            _ => return Err(bad()),
-        };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) => (host, port.parse().map_err(|_| bad())?),
-            None => (rest, if tls { TLS_PORT } else { CLEAR_PORT }),
-        };
-        let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
-        if host.is_empty() || !host.bytes().all(is_host) || port == 0 {
-            return Err(bad());
-        }
-        Ok(Self { host, port, tls })
-    }
+fn address(url: &str) -> Result<Broker, Failure> {
+    let expected = "expected mqtts://HOST[:PORT], or mqtt://HOST[:PORT] in a lab";
+    Broker::from_url(url).ok_or_else(|| Failure::Usage(format!("--broker {url}: {expected}")))
 }
 
 /// The options of a session with this broker.
 pub(super) fn options(wish: &BrokerArguments) -> Result<MqttOptions, Failure> {
-    let address = BrokerAddress::parse(&wish.broker)?;
+    let address = address(&wish.broker)?;
     let mut options = MqttOptions::new(client_id()?, address.host, address.port);
     let largest = u32::try_from(LONGEST_SET + AROUND_A_SET).unwrap_or(u32::MAX);
     options.set_keep_alive(Duration::from_secs(30)).set_max_packet_size(Some(largest));
@@ -121,7 +91,7 @@ mod tests {
 
     #[test]
     fn addresses_name_host_port_and_tls() {
-        let of = |url| BrokerAddress::parse(url).map(|it| (it.host.to_owned(), it.port, it.tls));
+        let of = |url| address(url).map(|it| (it.host, it.port, it.tls));
         assert_eq!(of("mqtts://broker.example").unwrap(), ("broker.example".to_owned(), 8883, true));
         assert_eq!(of("mqtt://127.0.0.1:2000/").unwrap(), ("127.0.0.1".to_owned(), 2000, false));
         for bad in [

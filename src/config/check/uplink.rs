@@ -178,7 +178,7 @@ fn broker(text: &str, plain_allowed: bool) -> Result<Broker, String> {
     };
     let (host, port) = match rest.rsplit_once(':') {
         Some((host, port)) => (host, port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(expected)?),
-        None => (rest, if tls { 8883 } else { 1883 }),
+        None => (rest, if tls { Broker::TLS_PORT } else { Broker::CLEAR_PORT }),
     };
     if host.starts_with('[') || host.contains(':') {
         return Err(format!(

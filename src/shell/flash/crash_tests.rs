@@ -3,7 +3,7 @@
 //! The tests start themselves again as the writer (by [`WRITER`]), which prints each number that it got a receipt for.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write as _};
+use std::io::{BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -13,6 +13,7 @@ use super::tests::{Scratch, entry, store_options};
 use super::*;
 use crate::engine::roaming::{RoamingChange, Second};
 use crate::shell::store::StoreError;
+use crate::shell::store::crash_tests::next_number;
 
 /// Names the directory in which the child writes.
 const WRITER: &str = "BRANCHLINE_TEST_FLASH_WRITER";
@@ -80,19 +81,6 @@ fn writer(test: &str, directory: &Path, shell: &str) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-/// The next number the writer printed; `None` when it is dead. The last line may be cut.
-fn next_number(lines: &mut impl BufRead) -> Option<u64> {
-    loop {
-        let mut line = String::new();
-        if lines.by_ref().take(4096).read_line(&mut line).ok()? == 0 || !line.ends_with('\n') {
-            return None;
-        }
-        if let Some(number) = line.trim().strip_prefix("durable ") {
-            return number.parse().ok();
-        }
-    }
 }
 
 fn change(number: u64) -> RoamingChange {

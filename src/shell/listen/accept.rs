@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustls::{AlertDescription, CertificateError, ServerConfig};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,7 +19,7 @@ use super::identity::{CertificateKey, Standing, client_identity, office_of};
 use super::places::Place;
 use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped, stream};
 use crate::config::Network;
-use crate::engine::flow::{ClientIdentity, Flow, Side};
+use crate::engine::flow::{ClientIdentity, Flow, FlowFailure, Side};
 use crate::engine::routing::{DialResult, DialTicket};
 use crate::sip::Transport;
 
@@ -144,6 +145,13 @@ pub(in crate::shell) struct Connection {
     pub(in crate::shell) shared: Shared,
 }
 
+/// A connection that is the engine's now.
+pub(super) struct Opened {
+    pub(super) to_send: mpsc::Receiver<Bytes>,
+    pub(super) closing: oneshot::Receiver<FlowFailure>,
+    pub(super) standing: Option<Standing>,
+}
+
 impl Connection {
     async fn shake_hands(
         mut self,
@@ -176,15 +184,10 @@ impl Connection {
         self.talk(stream, shown, None).await;
     }
 
-    /// Makes it the engine's, and serves it until it ends. `dialled`: whose dial it answers; we connected.
-    pub(in crate::shell) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
-        self,
-        stream: S,
-        shown: Option<Shown>,
-        dialled: Option<DialTicket>,
-    ) {
-        let Self { flow, limits, place, shared } = self;
-        let (outgoing, to_send) = mpsc::channel(limits.send_queue.max(1));
+    /// Makes it the engine's, and answers the dial that it came from. `None` when the engine's task is gone.
+    pub(super) async fn open(&self, shown: Option<Shown>, dialled: Option<DialTicket>) -> Option<Opened> {
+        let flow = self.flow;
+        let (outgoing, to_send) = mpsc::channel(self.limits.send_queue.max(1));
         let (close, closing) = oneshot::channel();
         let (identity, standing) = match shown {
             Some((identity, key, revocations)) => {
@@ -194,15 +197,23 @@ impl Connection {
             None => (None, None),
         };
         let opened = Arrival::Opened { flow, identity, line: Line { outgoing, close } };
-        if shared.inlet.send(opened).await.is_err() {
-            return;
-        }
+        self.shared.inlet.send(opened).await.ok()?;
         if let Some(ticket) = dialled {
             let result = DialResult::Open { flow, others: Vec::new() };
-            if shared.inlet.send(Arrival::Dialled { ticket, result }).await.is_err() {
-                return;
-            }
+            self.shared.inlet.send(Arrival::Dialled { ticket, result }).await.ok()?;
         }
+        Some(Opened { to_send, closing, standing })
+    }
+
+    /// Makes it the engine's, and serves it until it ends. `dialled`: whose dial it answers; we connected.
+    pub(in crate::shell) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+        shown: Option<Shown>,
+        dialled: Option<DialTicket>,
+    ) {
+        let Some(Opened { to_send, closing, standing }) = self.open(shown, dialled).await else { return };
+        let Self { flow, limits, place, shared } = self;
         let gauge = shared.metrics.connections(flow.transport.via_token());
         gauge.inc();
         let setup = stream::Setup {

@@ -9,12 +9,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::accept::{Connection, Shown, canonical, closed};
+use super::accept::{Connection, Opened, Shown, canonical, closed};
 use super::identity::{Standing, client_identity};
-use super::{Arrival, CloseReason, Limits, Line, Revocations, Shared, stopped};
+use super::{Arrival, CloseReason, Limits, Revocations, Shared, stopped};
 use crate::api::{SipFrame, SipSocket, SipSocketError};
 use crate::engine::flow::{Flow, FlowFailure, Side};
-use crate::engine::routing::{DialResult, DialTicket};
+use crate::engine::routing::DialTicket;
 use crate::shell::clock;
 use crate::sip::Transport;
 use crate::sip::parse::{ParseError, parse};
@@ -109,26 +109,10 @@ pub(in crate::shell) async fn talk<S: SipFrames>(
     shown: Option<Shown>,
     dialled: Option<DialTicket>,
 ) {
-    let Connection { flow, limits, place, shared } = connection;
-    let (outgoing, to_send) = mpsc::channel(limits.send_queue.max(1));
-    let (close, closing) = oneshot::channel();
-    let (identity, standing) = match shown {
-        Some((identity, key, revocations)) => {
-            let standing = Standing { key, not_after: identity.not_after, revocations };
-            (Some(identity), Some(standing))
-        }
-        None => (None, None),
-    };
-    let opened = Arrival::Opened { flow, identity, line: Line { outgoing, close } };
-    if shared.inlet.send(opened).await.is_err() {
+    let Some(Opened { to_send, closing, standing }) = connection.open(shown, dialled).await else {
         return socket.close(GOING_AWAY, "stopping").await;
-    }
-    if let Some(ticket) = dialled {
-        let result = DialResult::Open { flow, others: Vec::new() };
-        if shared.inlet.send(Arrival::Dialled { ticket, result }).await.is_err() {
-            return socket.close(GOING_AWAY, "stopping").await;
-        }
-    }
+    };
+    let Connection { flow, limits, place, shared } = connection;
     let gauge = shared.metrics.connections(flow.transport.via_token());
     gauge.inc();
     let mut conversation = Conversation { flow, limits, socket, shared, heard: Instant::now() };

@@ -54,7 +54,7 @@ fn start_writer(directory: &std::path::Path) -> Child {
 }
 
 /// The next number the writer printed; `None` when it is dead. The last line may be cut.
-fn next_number(lines: &mut impl BufRead) -> Option<u64> {
+pub(in crate::shell) fn next_number(lines: &mut impl BufRead) -> Option<u64> {
     loop {
         let mut line = String::new();
         if lines.by_ref().take(4096).read_line(&mut line).ok()? == 0 || !line.ends_with('\n') {

@@ -190,6 +190,6 @@ impl Records for Store {
 }
 
 #[cfg(test)]
-mod crash_tests;
+pub(super) mod crash_tests;
 #[cfg(test)]
 mod tests;
