@@ -6,8 +6,11 @@
 mod failing;
 mod federation;
 mod over_links;
+mod registering;
 mod roaming;
 mod surviving;
+mod two_brokers;
+mod words;
 
 use std::future::Future;
 use std::time::Duration;

@@ -248,6 +248,7 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         started: fx.now.wall,
         answered: None,
         ended: None,
+        voicemail_away: false,
         recorded: false,
     }
 }

@@ -93,6 +93,8 @@ pub struct Call {
     pub answered: Option<WallTime>,
     /// When it ended.
     pub ended: Option<WallTime>,
+    /// Whether it ended unanswered where Asterisk, which is down, would have gone on with voicemail.
+    pub voicemail_away: bool,
     /// Whether its record was written.
     pub recorded: bool,
 }
