@@ -47,7 +47,8 @@ pub struct RoutingSettings {
     pub links: Vec<Arc<Link>>,
     /// The site's own routes over them: answer what the pushed ones do not.
     pub site: Option<Arc<RouteTable>>,
-    /// How long an attempt over a link waits for the first response, 100 included, before the next one is made.
+    /// How long an attempt over a link waits for the first response, 100 included, before the next one is made: a silent link
+    /// may cost a call a second at most, the gateway's own work included.
     pub first_response: Duration,
     /// How long an attempt to another office waits for ringing or an answer after its 100.
     pub progress: Duration,
@@ -66,7 +67,7 @@ impl Default for RoutingSettings {
         Self {
             links: Vec::new(),
             site: None,
-            first_response: Duration::from_secs(1),
+            first_response: Duration::from_millis(900),
             progress: Duration::from_secs(4),
             progress_outside: Duration::from_secs(10),
             credentials: HashMap::new(),

@@ -82,7 +82,10 @@ impl Federation {
         let identity = format!("ca = \"{ca}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"");
         Ok(Setup { office: id, ..setup }
             .with("federation", format!("address = \"{address}:{PORT}\"\n{identity}"))
-            .with("federation", format!("udp-address = \"{address}:5064\"\nmain-number = \"+3225551000\""))
+            .with(
+                "federation",
+                format!("udp-address = \"{address}:5064\"\nmain-number = \"{}\"", main_number(id)),
+            )
             .with("uplink", format!("brokers = [{}]\n{identity}", brokers.join(", ")))
             .with("uplink", "keep-alive = \"5s\"\nretry-min = \"200ms\"\nretry-max = \"1s\"")
             .with("uplink.route-keys", self.route_key.clone()))
@@ -174,6 +177,15 @@ pub(crate) fn alone() -> Setup {
 /// The name that an office's certificate bears beside its address.
 pub(crate) fn name_of(id: &str) -> String {
     format!("{}.example", id.to_lowercase())
+}
+
+/// The number under which people outside call an office.
+pub(crate) fn main_number(id: &str) -> &'static str {
+    match id {
+        "BRU" => "+3225551000",
+        "PAR" => "+33155551000",
+        _ => "+12125551000",
+    }
 }
 
 /// A topic of an office.

@@ -3,9 +3,13 @@
 //!
 //! Each test enters a network namespace before its runtime is built, so that nothing of it is seen outside.
 
+mod apart;
+mod emergencies;
 mod failing;
+mod failover;
 mod federation;
 mod over_links;
+mod records;
 mod registering;
 mod roaming;
 mod surviving;

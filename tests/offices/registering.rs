@@ -53,7 +53,7 @@ async fn over_a_carrier_that_is_registered_with(wan: Wan) -> Outcome {
     assert!(log.contains("025551234 called by +3225551000"), "the carrier saw who calls");
 
     // In, over the registered contact: the dialplan says whose number that is. The carrier's side is an echo.
-    carrier.cli("channel originate PJSIP/bru application Echo").await?;
+    carrier.cli("channel originate Local/in@carrier application Echo").await?;
     let incoming = alice.called().await?;
     assert_eq!(incoming.caller(), "+3226667777");
     incoming.ring();
@@ -79,16 +79,16 @@ fn numbered(mut setup: Setup) -> Setup {
 fn carrier(address: SocketAddr) -> asterisk::Setup {
     let (ip, bind) = (address.ip(), address);
     let line = format!(
-        "[wan]\ntype = transport\nprotocol = udp\nbind = {bind}\n\
+        "[loopback-only](+)\npermit = 10.81.0.0/255.255.0.0\n[wan]\ntype = transport\nprotocol = udp\nbind = {bind}\n\
          [bru]\ntype = aor\nmax_contacts = 1\nremove_existing = yes\nminimum_expiration = 30\n\
          [bru]\ntype = auth\nauth_type = userpass\nusername = bru\npassword = line-of-bru\n\
          [bru]\ntype = endpoint\ntransport = wan\ncontext = carrier\naors = bru\nauth = bru\ndisallow = all\n\
          allow = alaw\ndirect_media = no\nmedia_address = {ip}\nbind_rtp_to_media_address = yes\n\
-         callerid = <+3226667777>\ntrust_id_inbound = yes\n\
+         trust_id_inbound = yes\n\
          [bru-by-address]\ntype = identify\nendpoint = bru\nmatch = 10.81.0.0/16\n"
     );
     let plan = "[carrier]\nexten => _X.,1,Verbose(1,${EXTEN} called by ${CALLERID(num)})\n same => n,Answer()\n \
-                same => n,Echo()\n";
+                same => n,Echo()\nexten => in,1,Set(CALLERID(num)=+3226667777)\n same => n,Dial(PJSIP/bru)\n";
     asterisk::Setup {
         extensions: String::new(),
         local: vec![("pjsip", line), ("extensions", plan.to_owned())],

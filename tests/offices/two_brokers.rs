@@ -98,9 +98,14 @@ fn measured(ear: &Ear, revision: u64, offices: &[&Branch]) -> Outcome<Duration> 
     let heard = ear.heard();
     let at = |id: &str, name: &str| {
         let topic = topic(id, name);
-        let is_of = |document: &Value| document["revision"] == revision || document["asked"]["revision"] == revision;
+        let is_of =
+            |document: &Value| document["revision"] == revision || document["asked"]["revision"] == revision;
         let is_it = |one: &&Heard| one.topic == topic && is_of(&one.document);
-        heard.iter().find(is_it).map(|one| one.at).ok_or_else(|| Failure::new(format!("no {topic} {revision}")))
+        heard
+            .iter()
+            .find(is_it)
+            .map(|one| one.at)
+            .ok_or_else(|| Failure::new(format!("no {topic} {revision}")))
     };
     let desired: Vec<Duration> =
         offices.iter().map(|office| at(office.id, "routes/desired")).collect::<Outcome<_>>()?;

@@ -35,9 +35,18 @@ async fn said_in_words(wan: Wan) -> Outcome {
     office.asterisk().kill().await?;
     talk(alice.call(&b.extension)?, &mut bob, &a.extension).await?;
     let refused = alice.call("*97")?.refused(503).await?;
-    assert_eq!(shown(&refused)?, ("Voicemail And Services Away", "Voicemail and other services are away while the telephone system restarts. People can be called."));
+    assert_eq!(
+        shown(&refused)?,
+        (
+            "Voicemail And Services Away",
+            "Voicemail and other services are away while the telephone system restarts. People can be called."
+        )
+    );
     let refused = alice.call(&absent.extension)?.refused(480).await?;
-    assert_eq!(shown(&refused)?, ("Phone Not Connected", &*format!("No phone of this extension is connected. {AWAY}")));
+    assert_eq!(
+        shown(&refused)?,
+        ("Phone Not Connected", &*format!("No phone of this extension is connected. {AWAY}"))
+    );
     let refused = unanswered(&alice, &mut bob, &b.extension).await?;
     assert_eq!(shown(&refused)?, ("Nobody Answered", &*format!("Nobody answered. {AWAY}")));
     for (number, words) in [("*97", "Voicemail and other services are away"), (&*absent.extension, AWAY)] {

@@ -156,8 +156,9 @@ fn answers(
         ("CANCEL", _) => {
             let own = own.map_or_else(String::new, |own| own.to_string());
             let of_invite = invite.take().map(|invite| match manner {
-                Manner::LateAnswer => tagged(&invite, 200, "OK")
-                    .with("Contact", format!("<sip:far@{own};transport=tls>")),
+                Manner::LateAnswer => {
+                    tagged(&invite, 200, "OK").with("Contact", format!("<sip:far@{own};transport=tls>"))
+                }
                 _ => tagged(&invite, 487, "Request Terminated"),
             });
             std::iter::once(message.response(200, "OK")).chain(of_invite).collect()

@@ -159,7 +159,8 @@ impl Office {
         let accounts = Mutex::new(accounts_of(&handed)?);
         let daemon = Mutex::new(launch(&binary, &scratch, setup.place.as_ref(), setup.hosts.as_deref())?);
         let (place, hosts) = (setup.place, setup.hosts);
-        let office = Self { scratch, binary, places, place, hosts, accounts, daemon, asterisk, closed: false };
+        let office =
+            Self { scratch, binary, places, place, hosts, accounts, daemon, asterisk, closed: false };
         office.ready().await?;
         Ok(office)
     }
@@ -238,7 +239,8 @@ impl Office {
 
     /// Starts the daemon again, and waits until it is ready.
     pub async fn restart(&self) -> Outcome {
-        *locked(&self.daemon) = launch(&self.binary, &self.scratch, self.place.as_ref(), self.hosts.as_deref())?;
+        *locked(&self.daemon) =
+            launch(&self.binary, &self.scratch, self.place.as_ref(), self.hosts.as_deref())?;
         self.ready().await
     }
 

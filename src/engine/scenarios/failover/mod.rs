@@ -93,7 +93,7 @@ fn a_silent_peer_costs_a_second_and_its_late_ringing_is_cancelled() {
     let (mut w, ann, one, two) = two_links();
     let a = dials(&mut w, ann);
     let mut late = w.rung(one);
-    w.wait(millis(999));
+    w.wait(millis(899));
     assert!(w.peers[two.0].inbox.is_empty(), "not before its time");
     w.wait(millis(1));
     let b = w.rung(two);
@@ -227,7 +227,7 @@ fn when_nothing_is_known_yet_a_stalled_handshake_costs_a_second_and_no_more() {
     let mut a = dials(&mut w, ann);
     assert_eq!(w.far.waiting.len(), 1, "the link is dialled for the call");
     let two = w.far_end("two", "PAR");
-    w.wait(millis(999));
+    w.wait(millis(899));
     assert!(w.peers[two.0].inbox.is_empty());
     w.wait(millis(1));
     let mut b = w.rung(two);
