@@ -4,9 +4,11 @@
 //! | --- | --- | --- |
 //! | one of ours | here, or nobody knows better | as for any extension of ours |
 //! | one of ours | in another office | that office; then as for any extension of ours: the desk phone, Asterisk |
-//! | another office's | here | the devices here; when none can be rung, home |
-//! | another office's | in a third office | that office, then home |
-//! | another office's | at home, or nobody knows | home |
+//! | another office's | here, or nobody knows better | the devices here; when none can be rung, home |
+//! | another office's | in a third office | that office, then home, then what devices are here |
+//! | another office's | at home, by the home office's word | home, then what devices are here |
+//!
+//! Devices may be here of a user who signed in elsewhere later (docs/decisions/0006): they are for when no link leads on.
 //!
 //! An office is asked for a roamer by its own prefix, the home office's, and the extension with its country:
 //! `PAR-BRU-32-1001`, so that whatever numbers it has itself, it knows whom we mean. Where no link leads on, the number is
@@ -57,23 +59,24 @@ fn visitor(
     home: Option<OfficeId>,
     extension: Extension,
 ) -> Option<Plan> {
-    let mut way = Way::default();
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
-    if question.registrar.serves(&extension) && !question.registrar.has_account(&extension) {
-        way.attempts.extend(devices_of(question, &extension));
-        if !way.attempts.is_empty() {
-            return Some(way.plan(0));
+    let is_served = question.registrar.serves(&extension) && !question.registrar.has_account(&extension);
+    let devices = if is_served { devices_of(question, &extension) } else { Vec::new() };
+    let aor = home.map(|home| Aor { home, extension });
+    let place = aor.as_ref().map(|aor| roaming.locate(aor, question.now));
+    let is_elsewhere =
+        matches!(place, Some(Whereabouts::Visiting { .. } | Whereabouts::Home { age: Some(_), .. }));
+    let may_go_on = question.side != Side::Gateway && (is_elsewhere || devices.is_empty());
+    let mut way = Way::default();
+    let mut visits = 0;
+    if let Some(aor) = aor.filter(|aor| aor.home != roaming.own() && may_go_on) {
+        if let Some(Whereabouts::Visiting { office, .. }) = place {
+            way.by_links(question, &visited_number(office, &aor));
         }
+        visits = way.attempts.len();
+        way.by_links(question, &home_number(&aor));
     }
-    let aor = Aor { home: home?, extension };
-    if aor.home == roaming.own() || question.side == Side::Gateway {
-        return None;
-    }
-    if let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) {
-        way.by_links(question, &visited_number(office, &aor));
-    }
-    let visits = way.attempts.len();
-    way.by_links(question, &home_number(&aor));
+    way.attempts.extend(devices);
     (!way.attempts.is_empty()).then(|| way.plan(visits))
 }
 

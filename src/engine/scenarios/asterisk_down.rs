@@ -48,8 +48,9 @@ fn missing_voicemail_is_said_in_words() {
     assert_eq!(warning(&refusal).as_deref(), Some(&*words));
 
     let mut a = w.calls(ann, "1002", &audio(4000));
-    let b = w.rung(bob);
+    let mut b = w.rung(bob);
     w.answers(&b, 486, "");
+    w.asked(&mut b, "ACK");
     let refusal = w.refused(&mut a, 486);
     assert_eq!(warning(&refusal), Some(format!("399 BRU \"The line is busy. {away}\"")));
 

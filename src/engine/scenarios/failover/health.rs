@@ -47,7 +47,7 @@ fn when_all_links_are_down_they_are_tried_and_the_caller_is_told() {
     w.goes_deaf(two);
     w.wait(seconds(12));
     let mut a = dials(&mut w, ann);
-    w.wait(millis(4999));
+    w.wait(millis(4899));
     w.hears_nothing(&a);
     w.wait(millis(1));
     w.refused(&mut a, 480);
