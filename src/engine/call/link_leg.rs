@@ -16,7 +16,8 @@
 //! | ringing | the connection is gone, ring time is over | – | the call ends |
 //! | asked, tried, ringing | 2xx | – | answered |
 //!
-//! The last attempt may take as long for its first response as any for its progress: there is nothing to hurry to.
+//! The last attempt may take as long for its first response as any for its progress: there is nothing to hurry to. Links that are
+//! known to be dead, which are tried when there is no other, share one first-response time: their caller is told soon.
 
 use std::time::Duration;
 
@@ -27,13 +28,13 @@ use super::invitation::again_with_proof;
 use super::leg::{LegState, Party};
 use super::model::Call;
 use super::outward::{caller_at_asterisk, outward};
-use super::plan::{Target, leads_to_office, peer_number};
+use super::plan::{AsteriskState, Target, leads_to_office, peer_number};
 use super::setup::Called;
 use super::sip_leg::Stage;
 use super::timer::Purpose;
 use crate::engine::flow::Flow;
 use crate::engine::routing::{
-    Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkSuccess, Reach, SipAddress,
+    Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkState, LinkSuccess, Reach, SipAddress,
 };
 use crate::engine::transaction::{FailureReason, RequestOptions};
 use crate::sip::{Response, SipUri, StatusCode, Transport};
@@ -204,6 +205,12 @@ impl Call {
     /// How long an attempt waits for the first response, the way included.
     fn patience(&self, link: &std::sync::Arc<Link>, fx: &Effects<'_>) -> Duration {
         let routing = &fx.settings.routing;
+        let is_up = fx.asterisk == AsteriskState::Up;
+        let is_dead = fx.router.links.standing(link, is_up).state == LinkState::Down;
+        if is_dead && !self.plan.is_emergency() {
+            let all = (self.tried.len() + self.plan.left()).max(1);
+            return routing.first_response / u32::try_from(all).unwrap_or(u32::MAX);
+        }
         match (self.plan.is_last(), leads_to_office(link)) {
             (false, _) => routing.first_response,
             (true, true) => routing.progress.max(routing.first_response),

@@ -119,6 +119,11 @@ impl Plan {
         self.attempts.is_empty()
     }
 
+    /// How many attempts are left after the one under way.
+    pub fn left(&self) -> usize {
+        self.attempts.len()
+    }
+
     /// Whether the call is for help.
     pub const fn is_emergency(&self) -> bool {
         self.emergency
