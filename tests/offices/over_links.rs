@@ -25,6 +25,7 @@ async fn between_offices(wan: Wan) -> Outcome {
     call(&bru, &par).await?;
     call(&par, &bru).await?;
     from_the_dialplan(&bru, &par).await?;
+    from_the_dialplan(&par, &bru).await?;
     bru.office.close().await?;
     par.office.close().await
 }
