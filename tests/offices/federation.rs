@@ -28,6 +28,7 @@ pub(crate) struct Federation {
     /// The one that the boxes take when they lose the first.
     pub(crate) second: Option<Broker>,
     ops: Identity,
+    first_broker: String,
     route_key: String,
     revision: u64,
 }
@@ -46,9 +47,9 @@ impl Federation {
         let mut broker = Broker::prepare_at(wan::BROKERS.into(), "broker", &scratch, &authority)?;
         broker.run().await?;
         let ops = private(authority.issue("central-ops", &["ops"])?)?;
-        let route_key = String::new();
+        let (first_broker, route_key) = (broker.url(), String::new());
         let mut federation =
-            Self { wan, scratch, authority, broker, second: None, ops, route_key, revision: 0 };
+            Self { wan, scratch, authority, broker, second: None, ops, first_broker, route_key, revision: 0 };
         let key: Value = serde_json::from_str(&federation.type_in(&["keygen", "ops-2026", "--json"])?)?;
         federation.route_key = format!("ops-2026 = {}", key["route-key"]);
         Ok(federation)
@@ -77,8 +78,7 @@ impl Federation {
         let own = private(self.authority.issue(id, &[&address, &name_of(id)])?)?;
         let (ca, certificate, key) =
             (self.authority.certificate().display(), own.certificate.display(), own.key.display());
-        let brokers = [Some(&self.broker), self.second.as_ref()].into_iter().flatten();
-        let brokers: Vec<String> = brokers.map(|broker| format!("{:?}", broker.url())).collect();
+        let brokers: Vec<String> = self.brokers().map(|broker| format!("{:?}", broker.url())).collect();
         let identity = format!("ca = \"{ca}\"\ncertificate = \"{certificate}\"\nkey = \"{key}\"");
         Ok(Setup { office: id, ..setup }
             .with("federation", format!("address = \"{address}:{PORT}\"\n{identity}"))
@@ -109,15 +109,23 @@ impl Federation {
             std::fs::write(self.scratch.join(&file), set.to_string())?;
             files.push(file);
         }
-        let broker = self.broker.url();
+        // Ops name all brokers, and need not know which of them lives.
+        let mut brokers: Vec<String> = self.brokers().map(Broker::url).collect();
+        brokers.sort_by_key(|broker| *broker != self.first_broker);
+        let brokers: Vec<&str> = brokers.iter().flat_map(|broker| ["--broker", broker.as_str()]).collect();
         let path = |path: &Path| path.display().to_string();
         let (ca, cert, key) =
             (path(self.authority.certificate()), path(&self.ops.certificate), path(&self.ops.key));
-        let access = ["--broker", &broker, "--ca", &ca, "--cert", &cert, "--key", &key];
+        let access = ["--ca", &ca, "--cert", &cert, "--key", &key];
         let words = ["--signing-key", "ops-2026.key", "--json"];
         let files = files.iter().map(String::as_str);
-        let words: Vec<&str> = std::iter::once("push").chain(files).chain(words).chain(access).collect();
+        let words: Vec<&str> =
+            std::iter::once("push").chain(files).chain(words).chain(brokers).chain(access).collect();
         Ok(serde_json::from_str(&self.type_in(&words)?)?)
+    }
+
+    fn brokers(&self) -> impl Iterator<Item = &Broker> {
+        std::iter::once(&self.broker).chain(&self.second)
     }
 
     /// The revision that was pushed last.
