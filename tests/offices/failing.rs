@@ -63,7 +63,7 @@ async fn the_link_that_lives(wan: Wan) -> Outcome {
     par.office.kill();
     // The connection's end is heard before the call, or the dial for it is refused.
     let refused = |first: Tried<'_>, last: Tried<'_>| {
-        known_dead(first, last) || first == ("par-sip", "given-up", "refused")
+        known_dead(first, last) || first == ("par-sip", "failed", "refused")
     };
     scene.carried("PAR-1012", "refused", AT_ONCE, refused).await?;
     par.office.restart().await?;

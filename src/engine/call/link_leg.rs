@@ -85,7 +85,8 @@ impl Call {
             }
         };
         if let Err(cause) = rung {
-            self.attempt_failed(cause, fx);
+            let is_silent = matches!(result, Err(DialFailure::TimedOut));
+            self.attempt_failed(if is_silent { Outcome::GivenUp } else { Outcome::Failed }, cause, fx);
         }
     }
 
@@ -93,7 +94,7 @@ impl Call {
     pub(super) fn connect_time_over(&mut self, fx: &mut Effects<'_>) {
         if self.awaiting.take().is_some() {
             self.note_attempt(DialFailure::TimedOut.as_str());
-            self.attempt_failed(Cause::NextHopSilent, fx);
+            self.attempt_failed(Outcome::GivenUp, Cause::NextHopSilent, fx);
         }
     }
 
@@ -115,13 +116,12 @@ impl Call {
         for place in silent {
             self.drop_leg(place, Cause::NextHopSilent, fx);
         }
-        self.attempt_failed(Cause::NextHopSilent, fx);
+        self.attempt_failed(Outcome::GivenUp, Cause::NextHopSilent, fx);
     }
 
     /// The attempt under way has failed before any leg of it could; the next one, or the end.
-    fn attempt_failed(&mut self, cause: Cause, fx: &mut Effects<'_>) {
-        let given_up = cause == Cause::NextHopSilent;
-        self.end_attempt(if given_up { Outcome::GivenUp } else { Outcome::Failed }, cause.as_str(), fx);
+    fn attempt_failed(&mut self, outcome: Outcome, cause: Cause, fx: &mut Effects<'_>) {
+        self.end_attempt(outcome, cause.as_str(), fx);
         self.note_failure(cause);
         if self.plan.goes_on_after(cause, false) {
             self.ring_next(fx);

@@ -267,7 +267,7 @@ fn a_name_without_address_and_a_refused_certificate_cost_nothing() {
         w.feed(crate::engine::Input::Routes(pushed_with(&LINKS, &ROUTE, cheap)));
         let a = dials(&mut w, ann);
         let b = w.rung(two);
-        carried_by_the_second(w, a, b, ("given-up", failure.as_str()));
+        carried_by_the_second(w, a, b, ("failed", failure.as_str()));
     }
 }
 
