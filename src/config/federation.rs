@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::engine::numbering::Extension;
 use crate::engine::routing::{CredentialName, Link, Places, RouteTable};
 
 /// `[federation]`
@@ -17,6 +18,8 @@ pub struct Federation {
     pub tls: Option<FederationTls>,
     /// The number that parties outside see.
     pub main_number: Option<String>,
+    /// Whose phones and pages are told when somebody calls for help.
+    pub emergency_contacts: Vec<Extension>,
     /// The site's own links.
     pub links: Vec<Arc<Link>>,
     /// The site's own links and routes as a table; `None` without routes.
@@ -71,6 +74,7 @@ certificate = "/pki/bru.pem"
 key = "/pki/bru.key"
 ca = "/pki/ca.pem"
 main-number = "+3225551000"
+emergency-contacts = ["1001", "1002"]
 geo = "geo:50.8466,4.3528"
 civic = "Rue 1"
 [[federation.link]]
@@ -113,6 +117,8 @@ callback = "+3225551077"
         let sent: Vec<_> = site.find("025551234").map(|route| route.rewrite.apply("025551234")).collect();
         assert_eq!(sent, [Some("+3225551234".to_owned())]);
         assert_eq!(federation.credentials[0].name.as_str(), "carrier");
+        let contacts: Vec<String> = federation.emergency_contacts.iter().map(ToString::to_string).collect();
+        assert_eq!(contacts, ["1001", "1002"]);
         let place = federation.places.of(None, "10.1.2.3".parse().ok());
         assert_eq!(
             (place.civic.as_deref(), place.geo.as_deref()),
@@ -140,6 +146,7 @@ callback = "+3225551077"
             ("id = \"carrier\"", "id = \"par\"", "two links are called \"par\""),
             ("links = [\"carrier\"]", "links = [\"far\"]", "`far` is no link of this set"),
             ("geo:50.8466,4.3528", "geo:here", "expected a location as in"),
+            ("\"1002\"", "\"guard\"", "federation.emergency-contacts: "),
             ("+3225551000", "main", "expected a number as carriers want it"),
             ("127.0.0.1:5062", "127.0.0.1:5061", "is already taken by a SIP listener"),
         ] {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::flow::{Flow, Side};
-use crate::engine::numbering::NumberPlan;
+use crate::engine::numbering::{Extension, NumberPlan};
 use crate::engine::routing::{CredentialName, Link, Places, RouteTable};
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
@@ -60,6 +60,8 @@ pub struct RoutingSettings {
     pub main_number: Option<String>,
     /// Where the site's devices are, for emergency calls.
     pub places: Places,
+    /// Whose phones and pages are told when somebody calls for help.
+    pub emergency_contacts: Vec<Extension>,
 }
 
 impl Default for RoutingSettings {
@@ -73,6 +75,7 @@ impl Default for RoutingSettings {
             credentials: HashMap::new(),
             main_number: None,
             places: Places::default(),
+            emergency_contacts: Vec::new(),
         }
     }
 }

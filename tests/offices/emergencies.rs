@@ -1,6 +1,6 @@
 //! Help can be called in every mode: without routes, with refused ones, beyond every limit, without uplink, without Asterisk, with
 //! nobody to ask at all, and as a visitor of another office. Each time it is the local carrier that is asked first, it hears whom
-//! to call back and where the caller is, and ops get to know of it, if only afterwards.
+//! to call back and where the caller is, the people named for it are told, and ops get to know of it, if only afterwards.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +10,7 @@ use peers::broker::Ear;
 use peers::carrier::Carrier;
 use peers::office::Setup;
 use peers::phone::Phone;
+use peers::phone_page::PhonePage;
 use peers::wan::{self, Wan};
 use peers::{Failure, Outcome};
 use serde_json::{Value, json};
@@ -35,13 +36,23 @@ async fn help_in_every_mode(wan: Wan) -> Outcome {
     let brussels = Carrier::start(wan::TEST.into()).await?;
     let paris = Carrier::start(wan::TEST.into()).await?;
     let setup = with_asterisk().with("calls", "max = 1\ndrain-time = \"1s\"");
+    // The first extension of BRU is told of every call for help there.
+    let setup = setup.with("federation", "emergency-contacts = [\"1001\"]");
     let bru = federation.branch("BRU", local(setup, "32", &keys, &brussels, LOI)).await?;
     let par = federation.branch("PAR", local(alone(), "33", &keys, &paris, RIVOLI)).await?;
     let mut ear = federation.broker.listen().await?;
+    let (named, guard) = bru.office.phone().await?;
+    assert_eq!(named.extension, "1001");
+    let browser = bru.office.browser(440).await?;
+    let page = PhonePage::open(&browser, bru.office.places().https, &named).await?;
     let help = Help { branch: &bru, carrier: &brussels, place: LOI };
 
     // No route set ever came; then one that the box refuses.
     help.is_called("112").await?;
+    page.page.appear("#notice", SOON).await?;
+    let notice = page.page.text("#notice-text").await?;
+    assert!(notice.contains("has dialled 112") && notice.contains(LOI.1), "{notice}");
+    drop((page, browser));
     federation.broker.publish(&topic("BRU", "routes/desired"), "{\"v\":1,\"office\":\"BRU\"}", true).await?;
     ear.until(&topic("BRU", "routes/reported"), SOON, |reported| reported["outcome"] == "refused").await?;
     help.is_called("112").await?;
@@ -78,6 +89,12 @@ async fn help_in_every_mode(wan: Wan) -> Outcome {
     // It is ready without Asterisk; its health says so.
     let _ = timeout(Duration::from_secs(3), bru.office.restart()).await;
     help.is_called("112").await?;
+
+    let messages = guard.received().into_iter().filter(|message| message.method() == "MESSAGE");
+    let messages: Vec<String> = messages.map(|message| message.body).collect();
+    assert_eq!(messages.len(), 6, "{messages:#?}");
+    let words = format!("Place: {}. Called back under: {}.", LOI.1, main_number("BRU"));
+    assert!(messages.iter().all(|message| message.ends_with(&words)), "{messages:#?}");
 
     federation.broker.run().await?;
     told(&mut ear, "BRU", "carrier", LOI, 6, 3).await?;

@@ -9,6 +9,7 @@ use super::{Checker, days, plain, seconds};
 use crate::config::federation::{Federation, FederationTls, LinkPassword};
 use crate::config::raw::{self, Key};
 use crate::config::sections::{Office, Sip};
+use crate::engine::numbering::Extension;
 use crate::engine::routing::{
     EmergencyPlan, HealthPolicy, Limits, Link, LinkKind, MOST_PLACES, OfficeId, Place, Places, Revision,
     Rewrite, Route, RouteTable, Subnet, TableParts,
@@ -18,6 +19,8 @@ use crate::engine::routing::{
 const MOST_LINKS: usize = 64;
 /// Credentials at most.
 const MOST_CREDENTIALS: usize = 64;
+/// Extensions that are told of emergency calls, at most.
+const MOST_CONTACTS: usize = 16;
 /// Longest civic location, in characters.
 const LONGEST_CIVIC: usize = 200;
 
@@ -44,6 +47,7 @@ impl Checker<'_> {
             udp_address: raw.udp_address.as_ref().map(|written| written.get_ref().0),
             tls,
             main_number: self.number_outside(&raw.main_number, "federation.main-number"),
+            emergency_contacts: self.emergency_contacts(&raw.emergency_contacts),
             site: if are_sound { self.site_table(&raw.route, &links, office) } else { None },
             links,
             credentials,
@@ -249,16 +253,27 @@ impl Checker<'_> {
         Places { site, parts }
     }
 
-    fn federation_place(&mut self, raw: &raw::FederationPlace) -> Place {
+    fn emergency_contacts(&mut self, raw: &[Spanned<String>]) -> Vec<Extension> {
+        let name = "federation.emergency-contacts";
+        if let Some(one) = raw.get(MOST_CONTACTS) {
+            self.refuse(Some(one.span()), name, format!("expected at most {MOST_CONTACTS}"));
+        }
+        self.extensions(raw, name)
+    }
+
+    fn extensions(&mut self, raw: &[Spanned<String>], name: &str) -> Vec<Extension> {
         let mut extensions = Vec::new();
-        for written in &raw.extensions {
+        for written in raw {
             match written.get_ref().parse() {
                 Ok(extension) => extensions.push(extension),
-                Err(error) => {
-                    self.refuse(Some(written.span()), "federation.place.extensions", format!("{error}"));
-                }
+                Err(error) => self.refuse(Some(written.span()), name, format!("{error}")),
             }
         }
+        extensions
+    }
+
+    fn federation_place(&mut self, raw: &raw::FederationPlace) -> Place {
+        let extensions = self.extensions(&raw.extensions, "federation.place.extensions");
         let subnet = |network: &crate::config::syntax::Written<crate::config::Network>| Subnet {
             address: network.0.address(),
             bits: network.0.prefix(),

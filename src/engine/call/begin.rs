@@ -157,6 +157,7 @@ impl Calls {
             call.end(cause, None, fx);
         } else {
             call.tell_of_emergency(fx);
+            call.tell_people(fx);
             call.ring_next(fx);
         }
         call

@@ -25,6 +25,7 @@
 //! [`Effects`], and puts it back until it is settled.
 
 mod abandoned;
+mod alarm;
 mod answering;
 mod attempts;
 mod begin;

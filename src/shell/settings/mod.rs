@@ -118,6 +118,7 @@ fn routing(config: &Config) -> RoutingSettings {
         credentials: federation.credentials.iter().filter_map(read).collect(),
         main_number: federation.main_number.clone(),
         places: federation.places.clone(),
+        emergency_contacts: federation.emergency_contacts.clone(),
         ..RoutingSettings::default()
     }
 }
