@@ -11,6 +11,7 @@
 //! | `roamers` | the plan for users who are in another office than their own |
 //! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
 //! | `outward` | what other offices and carriers are told of a caller |
+//! | `alarm` | the people named for it are told of a call for help |
 //! | `setup`, `invitation` | attempts, and the INVITEs that make them |
 //! | `answering` | ringing, early media, the first answer wins |
 //! | `requests`, `responses` | what parties ask in a dialog, and answer |
