@@ -23,6 +23,8 @@ const SILENCE: Duration = Duration::from_secs(1);
 const SOON: Duration = Duration::from_secs(20);
 /// An address that nobody has, nearer to BRU than any other office: name look-ups put it first.
 const DEAD: &str = "10.81.1.99";
+/// A carrier's name.
+const CARRIER: &str = "sip.carrier.example";
 
 #[test]
 fn calls_survive_whatever_is_wrong_with_a_link() -> Outcome {
@@ -41,7 +43,9 @@ struct Scene {
 async fn whatever_is_wrong(wan: Wan) -> Outcome {
     let mut federation = Federation::new(wan).await?;
     let hosts = federation.scratch.join("hosts");
-    std::fs::write(&hosts, format!("{DEAD} {0}\n10.81.2.1 {0}\n", name_of("PAR")))?;
+    let names =
+        format!("{DEAD} {0}\n10.81.2.1 {0}\n{DEAD} {CARRIER}\n{1} {CARRIER}\n", name_of("PAR"), wan::TEST);
+    std::fs::write(&hosts, names)?;
     let mut setup = with_asterisk();
     setup.hosts = Some(hosts);
     let bru = federation.branch("BRU", setup).await?;
@@ -59,6 +63,8 @@ async fn whatever_is_wrong(wan: Wan) -> Outcome {
         link("par", "PAR", &named, "0s"),
         link("syd-refused", "SYD", "sip:10.81.0.1:9;transport=tls", "1s"),
         link("syd-silent", "SYD", &format!("sip:{DEAD}:5062;transport=tls"), "1s"),
+        { "id": "named", "kind": "PstnGateway", "address": format!("sip:{CARRIER}:{}", carrier.sip().port()),
+          "health": { "probe": "0s" } },
         { "id": "carrier", "kind": "PstnGateway", "address": format!("sip:{}", carrier.sip()), "cost": 9,
           "health": { "probe": "0s" } },
     ]);
@@ -69,6 +75,7 @@ async fn whatever_is_wrong(wan: Wan) -> Outcome {
         route("VIE", &["vie", "carrier"]),
         route("PAR", &["par", "carrier"]),
         route("SYD", &["syd-refused", "syd-silent"]),
+        { "pattern": "0*", "links": ["named"] },
     ]);
     federation.push(&bru, &links, &routes)?;
     let ear = federation.broker.listen().await?;
@@ -85,6 +92,7 @@ async fn whatever_is_wrong(wan: Wan) -> Outcome {
     late.asked_times("BYE", 1, SOON).await?;
     stalls(&mut scene, &carrier).await?;
     a_dead_address_comes_first(&mut scene, &par).await?;
+    a_dead_address_of_a_carrier_comes_first(&mut scene).await?;
     without_its_asterisk(&mut scene, &par).await?;
     no_link_lives(&mut scene).await?;
     drop(scene.federation);
@@ -164,6 +172,20 @@ async fn a_dead_address_comes_first(scene: &mut Scene, par: &Branch) -> Outcome 
     talk(scene.alice.call(&number)?, &mut bob, &scene.number).await?;
     let record = record_of(&mut scene.ear, "BRU", &number).await?;
     assert_eq!(attempts(&record), [("par", "answered", "answered")]);
+    Ok(())
+}
+
+/// Over UDP nothing tells but silence: the call goes to the next address, and later ones go there at once.
+async fn a_dead_address_of_a_carrier_comes_first(scene: &mut Scene) -> Outcome {
+    let (silent, answered) =
+        (("named", "failed", "first-response-timeout"), ("named", "answered", "answered"));
+    for (number, tried) in [("025551001", &[silent, answered][..]), ("025551002", &[answered][..])] {
+        let mut call = scene.alice.call(number)?;
+        call.answered().await?;
+        call.hang_up().await?;
+        let record = record_of(&mut scene.ear, "BRU", number).await?;
+        assert_eq!(attempts(&record), tried);
+    }
     Ok(())
 }
 

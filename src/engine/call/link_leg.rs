@@ -7,6 +7,7 @@
 //! | waiting | a way | INVITE with what is left of the first-response time | asked |
 //! | waiting | no way, or the first-response time is over | – | next attempt |
 //! | asked | nothing within the first-response time | CANCEL as soon as it can be; a late 2xx gets ACK and BYE | next attempt |
+//! | asked | the same, and the name has another address (UDP) | the same | an attempt there |
 //! | asked | 100 | – | tried |
 //! | tried | nothing more within the progress time, and others are left | CANCEL; a 2xx that crosses gets ACK and BYE | next attempt |
 //! | asked, tried | 401, 407 and we have credentials | INVITE with them, once | asked |
@@ -153,8 +154,22 @@ impl Call {
             FailureReason::TransportFailed(_) | FailureReason::CancelTimeout => {}
             FailureReason::Timeout | FailureReason::FirstResponseTimeout => {
                 self.link_failed(place, LinkFailure::CallSilent, fx);
+                self.try_next_address(place, fx);
             }
         }
+    }
+
+    /// A silent peer that has another address, which this call has not tried yet, is asked there next.
+    fn try_next_address(&mut self, place: u16, fx: &Effects<'_>) {
+        let Some(leg) = self.legs.get(usize::from(place)) else { return };
+        let (Some(link), number) = (leg.link.clone(), leg.party.number.clone()) else { return };
+        if self.has_address_left(&link, fx) {
+            self.plan.next_is(Choice { link, number });
+        }
+    }
+
+    fn has_address_left(&self, link: &Link, fx: &Effects<'_>) -> bool {
+        self.tries(&link.id) < fx.router.links.addresses(&link.id)
     }
 
     /// What a response to an INVITE says about its link.
@@ -214,7 +229,8 @@ impl Call {
             let all = (self.tried.len() + self.plan.left()).max(1);
             return routing.first_response / u32::try_from(all).unwrap_or(u32::MAX);
         }
-        match (self.plan.is_last(), leads_to_office(link)) {
+        let is_last = self.plan.is_last() && !self.has_address_left(link, fx);
+        match (is_last, leads_to_office(link)) {
             (false, _) => routing.first_response,
             (true, true) => routing.progress.max(routing.first_response),
             (true, false) => routing.progress_outside.max(routing.first_response),

@@ -341,3 +341,33 @@ fn through_asterisk_its_death_is_the_next_links_turn() {
     w.pbx = Pbx::Answers;
     carried_by_the_second(w, a, b, ("failed", "first-response-timeout"));
 }
+
+#[test]
+fn over_udp_a_call_that_finds_a_names_first_address_dead_goes_to_the_next_and_so_do_later_ones() {
+    let mut w = World::alone();
+    w.link_dials("one", Dialling::Stalls);
+    let ann = w.udp_phone("1001");
+    let unprobed = |link: &mut crate::engine::routing::Link| link.health.probe = Duration::ZERO;
+    w.feed(crate::engine::Input::Routes(pushed_with(&CARRIERS[..1], &["PAR-* one"], unprobed)));
+    let mut a = dials(&mut w, ann);
+    let (dead, alive) = (w.far_end("dead", ""), w.far_end("alive", ""));
+    let (_, ticket) = w.far.waiting.remove(0);
+    let (flow, others) = (w.peers[dead.0].flow, vec![w.peers[alive.0].flow]);
+    let result = crate::engine::routing::DialResult::Open { flow, others };
+    w.feed(crate::engine::Input::Dialled { ticket, result });
+    drop(w.rung(dead));
+    w.wait(millis(900));
+    let mut b = w.rung(alive);
+    w.answers(&b, 486, "");
+    w.asked(&mut b, "ACK");
+    w.refused(&mut a, 486);
+    assert_eq!(tried(&w), rows(&[("one", "failed", "first-response-timeout"), ("one", "failed", "sip-486")]));
+    w.wait(seconds(101));
+    w.peers[dead.0].inbox.clear();
+    let mut a = dials(&mut w, ann);
+    let mut b = w.rung(alive);
+    w.answers(&b, 486, "");
+    w.asked(&mut b, "ACK");
+    w.refused(&mut a, 486);
+    w.closes();
+}
