@@ -54,9 +54,9 @@ pub struct Run {
     /// The address of REST and page [default: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// The database; made if it is not there
-    #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    /// Where everything is kept
+    #[command(flatten)]
+    pub database: Database,
     /// Our certificate for HTTPS (PEM)
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
@@ -78,7 +78,7 @@ pub struct Run {
     /// Its key
     #[arg(long, value_name = "FILE")]
     pub broker_key: Option<PathBuf>,
-    /// Our name at the brokers, another one for each controller [default: branchline-controller]
+    /// Our name at the brokers, another one for each controller [default: branchline-controller-HOSTNAME]
     #[arg(long, value_name = "NAME")]
     pub client_id: Option<String>,
     /// The key that signs route sets, of `branchline ops keygen`
@@ -113,9 +113,15 @@ pub struct KeyName {
 /// The controller's database.
 #[derive(Args, Debug)]
 pub struct Database {
-    /// The controller's database [default: that of --config]
+    /// A file, made if it is not there, or postgres://USER@HOST[:PORT]/NAME [default: that of --config]
+    #[arg(long, value_name = "FILE|URL")]
+    pub database: Option<String>,
+    /// The file with the password of a postgres:// database, or credential:NAME
     #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    pub database_password: Option<String>,
+    /// The CA of that server's certificate; needed unless it is on this machine
+    #[arg(long, value_name = "FILE")]
+    pub database_ca: Option<PathBuf>,
 }
 
 /// Longest name of a key.
@@ -151,8 +157,8 @@ fn key(
 ) -> Result<(), Failure> {
     let (Key::Add(KeyName { database, .. }) | Key::Remove(KeyName { database, .. }) | Key::List(database)) =
         wish;
-    let flags = Flags { database: database.database.clone(), ..Flags::default() }.or(file);
-    let store = Store::open(&flags.database().map_err(|words| refused(config, words))?);
+    let flags = database.flags().or(file);
+    let store = Store::open(flags.database().map_err(|words| refused(config, words))?);
     let store = store.map_err(Failed::from)?;
     match wish {
         Key::Add(KeyName { name, .. }) => {
@@ -185,7 +191,6 @@ impl Run {
     fn flags(&self) -> Flags {
         Flags {
             listen: self.listen,
-            database: self.database.clone(),
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             client_ca: self.client_ca.clone(),
@@ -196,6 +201,18 @@ impl Run {
             client_id: self.client_id.clone(),
             signing_key: self.signing_key.clone(),
             kid: self.kid.clone(),
+            ..self.database.flags()
+        }
+    }
+}
+
+impl Database {
+    fn flags(&self) -> Flags {
+        Flags {
+            database: self.database.clone(),
+            database_password: self.database_password.clone(),
+            database_ca: self.database_ca.clone(),
+            ..Flags::default()
         }
     }
 }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 
 use super::rest::{Desk, DeskParts, router};
 use super::settings::Settings;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, keys};
 use super::uplink::{LinkState, Uplink};
 use crate::api::ApiMetrics;
 use crate::config::{JournalChoice, Log, LogFormat, LogLevel};
@@ -50,9 +50,14 @@ pub fn run(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Resu
 }
 
 async fn live(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Result<(), Failed> {
-    let store = Arc::new(Store::open(&settings.database)?);
-    if store.key_names()?.is_empty() {
-        warn!("there is no API key yet: `branchline controller key add NAME` makes one");
+    let store = Arc::new(Store::open(settings.database)?);
+    match store.run(|rows| keys::key_names(rows)).await {
+        Ok(names) if names.is_empty() => {
+            warn!("there is no API key yet: `branchline controller key add NAME` makes one");
+        }
+        // It may come later than we do.
+        Err(error @ StoreError::Away(_)) => warn!(reason = "store-away", "{error}"),
+        known => drop(known?),
     }
     let mut endpoint = settings.tls.map(TlsEndpoint::open).transpose()?;
     let security = endpoint.as_ref().map_or(Security::Clear, |endpoint| Security::Tls(endpoint.subscribe()));
