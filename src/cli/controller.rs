@@ -41,6 +41,12 @@ A configuration file has the same words; a flag wins over it. Without --config n
   broker-key = \"/etc/branchline/ops.key\"
   signing-key = \"/etc/branchline/ops-2026.key\"
 
+Several controllers side by side share a PostgreSQL and a signing key, each with a client-id of its own:
+  database = \"postgres://branchline@db.example/federation\"
+  database-password = \"credential:database-password\"  # or a file of its own; never in the address
+  database-ca = \"/etc/branchline/database-ca.pem\"    # unless the server is on this machine
+  client-id = \"controller-1\"
+
 SIGHUP reads certificates again. SIGTERM stops; nothing that was answered is lost.")]
     Run(Box<Run>),
     /// Make, list and remove API keys; a running controller knows them at once

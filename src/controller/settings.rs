@@ -221,6 +221,27 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_example_says_every_word() {
+        let text = include_str!("../../config/controller/controller.toml");
+        let flags = read(text).unwrap();
+        assert!(matches!(flags.database().unwrap(), Database::Server(_)));
+        let unset = format!("{flags:?}").matches("None").count();
+        assert_eq!(unset, 0, "{flags:?}");
+        flags.https().unwrap();
+        assert_eq!(flags.broker_settings().unwrap().client_id, "controller-1");
+    }
+
+    #[test]
+    fn a_database_is_a_file_or_a_server() {
+        let of = |text: &str| read(text).unwrap().database();
+        assert_eq!(of("database = \"fed.db\"").unwrap(), Database::File("fed.db".into()));
+        assert!(of("").unwrap_err().contains("postgres://"));
+        assert!(of("database = \"fed.db\"\ndatabase-ca = \"ca.pem\"").unwrap_err().contains("database-ca"));
+        let server = "database = \"postgres://b@localhost/fed\"\ndatabase-password = \"relative\"";
+        assert!(of(server).unwrap_err().contains("absolute"));
+    }
+
+    #[test]
     fn what_is_missing_is_said() {
         let of = |text: &str| read(text).unwrap().settings().unwrap_err();
         assert!(of("").contains("expected a broker"));

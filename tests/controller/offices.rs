@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use crate::desk::Desk;
 use crate::sites::Site;
 
-fn is_in_force(revision: u64) -> impl Fn(&Value) -> bool {
+/// The box has what is desired, of this revision.
+pub(crate) fn is_in_force(revision: u64) -> impl Fn(&Value) -> bool {
     move |told| told["is-in-force"] == true && told["desired-revision"] == revision
 }
 

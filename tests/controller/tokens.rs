@@ -41,6 +41,13 @@ async fn a_token_opens_its_office_for_its_purpose_until_its_end() -> Outcome {
     let (token, id) = issue(&desk, json!(["read"]), "1h").await?;
     assert_eq!(with(&desk, &token, "BRU", "GET", "offices/BRU").await?.status, 200);
     assert_eq!(with(&desk, &token, "BRU", "GET", "links?at=BRU").await?.status, 200);
+    assert_eq!(with(&desk, &token, "BRU", "GET", "links/BRU/nyc-sip").await?.status, 200);
+    let ids = desk.get("routes").await?;
+    let [own, foreign] = [0, 1].map(|place| format!("routes/{}", ids["items"][place]["id"]));
+    assert_eq!(with(&desk, &token, "BRU", "GET", &own).await?.body["pattern"], "NYC-*");
+    assert_eq!(with(&desk, &token, "BRU", "GET", &foreign).await?.status, 403);
+    assert_eq!(with(&desk, &token, "BRU", "GET", "routes/999").await?.status, 404);
+    assert_eq!(with(&desk, &token, "BRU", "GET", "links/BRU/nowhere").await?.status, 404);
     for (office, path, reason) in [
         ("", "offices/BRU", "federation-office"),
         ("PAR", "offices/BRU", "federation-office"),
@@ -74,6 +81,16 @@ async fn a_token_opens_its_office_for_its_purpose_until_its_end() -> Outcome {
         .map(|one| one["state"].clone())
         .collect();
     assert_eq!(states, ["revoked", "in-force", "expired"]);
+
+    let of_office = desk.get("offices/BRU/tokens").await?;
+    assert_eq!(of_office["items"].as_array().map(Vec::len), Some(3));
+    assert_eq!(desk.get("offices/PAR/tokens").await?["items"], json!([]));
+    let revoked = desk.get(&format!("tokens/{id}")).await?;
+    assert!(revoked["revoked"].is_string() && revoked["expires"].is_string(), "{revoked}");
+    desk.expect(404, "GET", "tokens/999", Value::Null).await?;
+    desk.expect(204, "DELETE", "offices/BRU/tokens", Value::Null).await?;
+    let told = with(&desk, &publisher, "BRU", "POST", "offices/BRU/desired").await?;
+    assert_eq!(refusal(&told), (401, "token-revoked".to_owned()));
 
     let kept = desk.files()?;
     for secret in [&token, &publisher, &desk.key] {

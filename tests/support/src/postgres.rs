@@ -6,9 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
-use tokio::time::sleep;
-
 use crate::certs::Authority;
 use crate::process::{Process, Scratch};
 use crate::{Failure, Outcome, ports, require_program};
@@ -49,20 +46,14 @@ impl Postgres {
         let log = self.directory.join(format!("server-{}.log", self.starts));
         let mut process = Process::start("postgres", command, &log)?;
         process.wait_for_log("ready to accept connections", START).await?;
-        let end = Instant::now() + START;
-        while TcpStream::connect(("127.0.0.1", self.port)).await.is_err() {
-            if Instant::now() > end {
-                return Err(process.failure("nobody listens"));
-            }
-            sleep(POLL).await;
-        }
         self.process = Some(process);
         Ok(())
     }
 
-    /// `kill -9` of the server and all its workers.
+    /// `kill -9` of the server; its workers, which are no group of its own, notice and end.
     pub fn kill(&mut self) {
         self.process = None;
+        self.wait_for_workers();
     }
 
     /// Where it is, without its password.
@@ -120,6 +111,16 @@ impl Postgres {
         Ok(())
     }
 
+    /// Every process of a server lives in its data's directory.
+    fn wait_for_workers(&self) {
+        let (end, data) = (Instant::now() + START, self.data());
+        let lives_there =
+            |process: fs::DirEntry| fs::read_link(process.path().join("cwd")).is_ok_and(|cwd| cwd == data);
+        while fs::read_dir("/proc").into_iter().flatten().flatten().any(lives_there) && Instant::now() < end {
+            std::thread::sleep(POLL);
+        }
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
@@ -143,6 +144,16 @@ impl Postgres {
             chown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
         }
         Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    /// Ends it in its own way, so that it takes its shared memory along.
+    fn drop(&mut self) {
+        if let Some(process) = &self.process {
+            let _ = process.signal("INT");
+            self.wait_for_workers();
+        }
     }
 }
 

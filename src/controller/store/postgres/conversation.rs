@@ -22,11 +22,13 @@ pub(in crate::controller) struct Conversation<'a> {
     runtime: &'a Handle,
     /// A statement was refused: nothing of this transaction can be kept.
     has_failed: Flag<bool>,
+    /// The server does not answer any more: nothing is left to be said.
+    is_lost: Flag<bool>,
 }
 
 impl<'a> Conversation<'a> {
     pub(super) const fn new(client: &'a Client, runtime: &'a Handle) -> Self {
-        Self { client, runtime, has_failed: Flag::new(false) }
+        Self { client, runtime, has_failed: Flag::new(false), is_lost: Flag::new(false) }
     }
 
     pub(super) fn begin(&self) -> Result<(), StoreError> {
@@ -46,6 +48,9 @@ impl<'a> Conversation<'a> {
     }
 
     pub(super) fn roll_back(&self) -> Result<(), StoreError> {
+        if self.is_lost.get() {
+            return Err(StoreError::Away("the connection was lost".to_owned()));
+        }
         self.run("ROLLBACK")
     }
 
@@ -76,6 +81,7 @@ impl<'a> Conversation<'a> {
     fn wait<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, StoreError> {
         let done = wait(self.runtime, answer);
         self.has_failed.set(self.has_failed.get() || done.is_err());
+        self.is_lost.set(self.is_lost.get() || matches!(done, Err(StoreError::Away(_))));
         done
     }
 }
