@@ -13,14 +13,14 @@ async fn the_page_shows_every_office_and_what_is_wrong() -> Outcome {
     let broker = site.broker("one").await?;
     let desk = Desk::open(&site, &[&broker]).await?;
     let office = desk.office(&site, &broker, "BRU").await?;
-    let troubled = desk.office(&site, &broker, "NYC").await?;
-    for name in ["BRU", "NYC", "PAR"] {
+    let troubled = desk.office(&site, &broker, "LON").await?;
+    for name in ["BRU", "LON", "PAR"] {
         desk.furnish(name).await?;
     }
-    for name in ["BRU", "NYC"] {
+    for name in ["BRU", "LON"] {
         desk.expect(200, "POST", &format!("offices/{name}/desired"), Value::Null).await?;
     }
-    let silent = json!({ "at": "NYC", "id": "par-sip", "kind": "SipTrunk", "office": "PAR",
+    let silent = json!({ "at": "LON", "id": "par-sip", "kind": "SipTrunk", "office": "PAR",
         "address": "sip:127.0.0.1:9;transport=tls" });
     desk.expect(201, "POST", "links", silent).await?;
 
@@ -37,9 +37,9 @@ async fn the_page_shows_every_office_and_what_is_wrong() -> Outcome {
     assert!(bru.contains("revision 1, as desired") && bru.contains("Office BRU"), "{bru}");
     let par = page.text("[data-office=PAR]").await?;
     assert!(par.contains("Its box has never reported"), "{par}");
-    page.appear("[data-office=NYC][data-glance=trouble]", SOON).await?;
-    let nyc = page.text("[data-office=NYC]").await?;
-    assert!(nyc.contains("changed and not published"), "{nyc}");
+    page.appear("[data-office=LON][data-glance=trouble]", SOON).await?;
+    let lon = page.text("[data-office=LON]").await?;
+    assert!(lon.contains("changed and not published"), "{lon}");
     assert!(page.text("#broker").await?.contains("Connected"));
     if let Some(file) = std::env::var_os("BRANCHLINE_SCREENSHOT") {
         page.screenshot(file.as_ref()).await?;
