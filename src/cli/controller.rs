@@ -62,7 +62,7 @@ pub struct Run {
     pub listen: Option<SocketAddr>,
     /// Where everything is kept
     #[command(flatten)]
-    pub database: Database,
+    pub place: Place,
     /// Our certificate for HTTPS (PEM)
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
@@ -101,7 +101,7 @@ pub enum Key {
     /// Make an API key and print it, this once; only its hash is stored
     Add(KeyName),
     /// The names of all API keys
-    List(Database),
+    List(Place),
     /// Take an API key out of use
     Remove(KeyName),
 }
@@ -113,12 +113,12 @@ pub struct KeyName {
     pub name: String,
     /// Where it is kept.
     #[command(flatten)]
-    pub database: Database,
+    pub place: Place,
 }
 
 /// The controller's database.
 #[derive(Args, Debug)]
-pub struct Database {
+pub struct Place {
     /// A file, made if it is not there, or postgres://USER@HOST[:PORT]/NAME [default: that of --config]
     #[arg(long, value_name = "FILE|URL")]
     pub database: Option<String>,
@@ -161,9 +161,8 @@ fn key(
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (Key::Add(KeyName { database, .. }) | Key::Remove(KeyName { database, .. }) | Key::List(database)) =
-        wish;
-    let flags = database.flags().or(file);
+    let (Key::Add(KeyName { place, .. }) | Key::Remove(KeyName { place, .. }) | Key::List(place)) = wish;
+    let flags = place.flags().or(file);
     let store = Store::open(flags.database().map_err(|words| refused(config, words))?);
     let store = store.map_err(Failed::from)?;
     match wish {
@@ -207,12 +206,12 @@ impl Run {
             client_id: self.client_id.clone(),
             signing_key: self.signing_key.clone(),
             kid: self.kid.clone(),
-            ..self.database.flags()
+            ..self.place.flags()
         }
     }
 }
 
-impl Database {
+impl Place {
     fn flags(&self) -> Flags {
         Flags {
             database: self.database.clone(),

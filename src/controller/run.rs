@@ -51,7 +51,7 @@ pub fn run(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Resu
 
 async fn live(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Result<(), Failed> {
     let store = Arc::new(Store::open(settings.database)?);
-    match store.run(|rows| keys::key_names(rows)).await {
+    match store.run(keys::key_names).await {
         Ok(names) if names.is_empty() => {
             warn!("there is no API key yet: `branchline controller key add NAME` makes one");
         }

@@ -55,7 +55,7 @@ pub struct Store {
 #[derive(Debug)]
 enum Backend {
     Embedded(Embedded),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 /// Why the database did not do what was asked.
@@ -98,7 +98,7 @@ impl Store {
     pub fn open(database: Database) -> Result<Self, StoreError> {
         let backend = match database {
             Database::File(file) => Backend::Embedded(Embedded::open(&file)?),
-            Database::Server(address) => Backend::Postgres(Postgres::new(address)?),
+            Database::Server(address) => Backend::Postgres(Box::new(Postgres::new(address)?)),
         };
         Ok(Self { backend })
     }
@@ -117,7 +117,7 @@ impl Store {
 
     /// The names of all API keys.
     pub fn key_names(&self) -> Result<Vec<String>, StoreError> {
-        self.write(|rows| keys::key_names(rows))
+        self.write(keys::key_names)
     }
 
     /// Takes an API key out of use; false when there is none of this name.

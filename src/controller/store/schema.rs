@@ -5,7 +5,7 @@
 use super::StoreError;
 
 /// The version that this code writes.
-pub(super) const VERSION: i64 = STEPS.len() as i64;
+pub(super) const VERSION: i64 = 2;
 
 /// What a database calls the kinds of columns: of numbers, of numbers that it gives out, of bytes, of texts; and how a
 /// table ends.
@@ -83,8 +83,10 @@ CREATE INDEX token_of_office ON token (office, id);
 
 /// The statements that make a database of version `found` one of [`VERSION`].
 pub(super) fn steps(found: i64, words: &Words) -> Result<Vec<String>, StoreError> {
-    let done = usize::try_from(found).ok().filter(|done| *done <= STEPS.len());
-    let done = done.ok_or(StoreError::Newer { found, known: VERSION })?;
+    if found > VERSION {
+        return Err(StoreError::Newer { found, known: VERSION });
+    }
+    let done = usize::try_from(found).unwrap_or(0);
     let pairs = [
         ("{number}", words.number),
         ("{serial}", words.serial),
@@ -95,4 +97,21 @@ pub(super) fn steps(found: i64, words: &Words) -> Result<Vec<String>, StoreError
     let written =
         |step: &&str| pairs.iter().fold((*step).to_owned(), |step, (name, word)| step.replace(name, word));
     Ok(STEPS.iter().skip(done).map(written).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_step_to_every_version_and_none_beyond() {
+        let all = steps(0, &POSTGRES_WORDS).unwrap();
+        assert_eq!(i64::try_from(all.len()), Ok(VERSION));
+        assert!(all.iter().all(|step| !step.contains('{')), "every word was written");
+        assert!(steps(VERSION, &EMBEDDED_WORDS).unwrap().is_empty());
+        assert_eq!(
+            steps(VERSION + 1, &EMBEDDED_WORDS),
+            Err(StoreError::Newer { found: VERSION + 1, known: VERSION })
+        );
+    }
 }

@@ -42,7 +42,7 @@ fn a_transaction_that_errs_leaves_nothing() {
         Err(StoreError::Failed("on purpose".into()))
     });
     assert!(failed.is_err());
-    assert_eq!(store.write(|rows| offices::count(rows)).unwrap(), 0);
+    assert_eq!(store.write(offices::count).unwrap(), 0);
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl Uplink {
 
     /// One session; `Ok` when it was told to stop.
     async fn session(&self, broker: &Broker, stop: &mut watch::Receiver<bool>) -> Result<(), String> {
-        self.store.run(|rows| offices::count(rows)).await.map_err(words)?;
+        self.store.run(offices::count).await.map_err(words)?;
         let (client, event_loop) = AsyncClient::new(self.options(broker).await?, REQUESTS);
         let mut happenings = drive(event_loop);
         let mut look = interval(LOOK);

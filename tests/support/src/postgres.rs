@@ -85,8 +85,8 @@ impl Postgres {
     fn prepare(&self, authority: &Authority) -> Outcome {
         let password = self.password();
         fs::write(&password, format!("{PASSWORD}\n"))?;
-        self.give(&self.directory)?;
-        self.give(&password)?;
+        give(&self.directory)?;
+        give(&password)?;
         let mut command = self.command("initdb");
         command.arg("-D").arg(self.data()).arg("--pwfile").arg(&password);
         command.args(["-U", "branchline", "--auth=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]);
@@ -102,7 +102,7 @@ impl Postgres {
             let file = self.data().join(name);
             fs::copy(from, &file)?;
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
-            self.give(&file)?;
+            give(&file)?;
         }
         let settings =
             "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nssl = on\nmax_connections = 60\n";
@@ -136,15 +136,6 @@ impl Postgres {
         command.current_dir(&self.directory).process_group(0);
         command
     }
-
-    fn give(&self, file: &Path) -> Outcome {
-        if nix::unistd::geteuid().is_root() {
-            let user = nix::unistd::User::from_name(USER)?;
-            let user = user.ok_or_else(|| Failure::new(format!("there is no user {USER}")))?;
-            chown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
-        }
-        Ok(())
-    }
 }
 
 impl Drop for Postgres {
@@ -155,6 +146,16 @@ impl Drop for Postgres {
             self.wait_for_workers();
         }
     }
+}
+
+/// To the user who runs the server.
+fn give(file: &Path) -> Outcome {
+    if nix::unistd::geteuid().is_root() {
+        let user = nix::unistd::User::from_name(USER)?;
+        let user = user.ok_or_else(|| Failure::new(format!("there is no user {USER}")))?;
+        chown(file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    }
+    Ok(())
 }
 
 /// Debian keeps the server's programs out of everybody's path, by version.

@@ -20,7 +20,7 @@ const NAME: &str = "branchline-controller";
 /// A database of a server: `postgres://USER@HOST[:PORT]/NAME`, several hosts separated by commas.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
-    config: Config,
+    config: Box<Config>,
     /// The file with the password, read for each connection.
     password: Option<PathBuf>,
     /// Who signs the server's certificate.
@@ -59,11 +59,11 @@ impl Address {
             .tcp_user_timeout(SILENCE)
             .keepalives_idle(SILENCE)
             .application_name(NAME);
-        Ok(Self { config, password, ca })
+        Ok(Self { config: Box::new(config), password, ca })
     }
 
     /// What to connect with, its files read.
-    pub(super) fn read(&self) -> Result<(Config, Tls), String> {
+    pub(super) fn read(&self) -> Result<(Box<Config>, Tls), String> {
         let mut config = self.config.clone();
         if let Some(file) = &self.password {
             let password = read_key(file).map_err(|error| error.to_string())?;

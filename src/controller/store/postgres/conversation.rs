@@ -127,7 +127,7 @@ pub(super) fn failed(error: &Error) -> StoreError {
 }
 
 fn is_io(error: &Error) -> bool {
-    error.source().is_some_and(|source| source.is::<std::io::Error>())
+    matches!(error.source(), Some(source) if source.is::<std::io::Error>())
 }
 
 /// The parameters of a statement with their types, so that the server has to guess none.
