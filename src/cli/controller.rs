@@ -196,6 +196,7 @@ impl Run {
             client_id: self.client_id.clone(),
             signing_key: self.signing_key.clone(),
             kid: self.kid.clone(),
+            gateway: None,
         }
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum Permission {
     Read,
     /// To publish the office's links and routes as they are.
     Publish,
+    /// To connect to the gateway.
+    Connect,
 }
 
 impl Permission {
@@ -36,6 +38,7 @@ impl Permission {
         match self {
             Self::Read => "read",
             Self::Publish => "publish",
+            Self::Connect => "connect",
         }
     }
 }
@@ -47,7 +50,8 @@ impl FromStr for Permission {
         match text {
             "read" => Ok(Self::Read),
             "publish" => Ok(Self::Publish),
-            _ => Err("expected read or publish"),
+            "connect" => Ok(Self::Connect),
+            _ => Err("expected read, publish or connect"),
         }
     }
 }

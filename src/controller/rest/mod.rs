@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `/offices` | GET, POST | API key |
 //! | `/offices/{office}` | GET; PUT, DELETE | token `read`; API key |
+//! | `/offices/{office}/permissions` | GET; PUT | token `read`; API key |
 //! | `/offices/{office}/desired` | GET, POST (publish) | token `read`, `publish` |
 //! | `/offices/{office}/reported` | GET | token `read` |
 //! | `/links?at=OFFICE` | GET, POST | token `read`; API key |
@@ -12,6 +13,7 @@
 //! | `/routes/{id}` | PUT, DELETE | API key |
 //! | `/tokens`, `/tokens/{id}` | GET, POST; DELETE (revoke) | API key |
 //! | `/overview` | GET | API key |
+//! | `/gateway` | GET | API key |
 //!
 //! And `/api/v1/voip/health` for monitors, without a key. Lists come in pages, as in `api::paging`.
 
@@ -20,6 +22,7 @@ mod desired;
 mod offices;
 mod overview;
 mod parts;
+mod permissions;
 mod tokens;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +37,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
+use super::gateway::Figures;
 use super::pages;
 use super::problem::{Problem, Reason};
 use super::store::Store;
@@ -56,6 +60,7 @@ pub(super) struct DeskParts {
     /// Tells the uplink that something is to be published.
     pub(super) wake: Arc<Notify>,
     pub(super) metrics: ApiMetrics,
+    pub(super) gateway: Figures,
 }
 
 struct Shared {
@@ -80,6 +85,10 @@ impl Desk {
         self.0.parts.link.clone()
     }
 
+    fn gateway(&self) -> &Figures {
+        &self.0.parts.gateway
+    }
+
     fn wake(&self) {
         self.0.parts.wake.notify_one();
     }
@@ -95,6 +104,7 @@ pub(super) fn router(desk: Desk) -> Router {
     let federation = Router::new()
         .route("/offices", get(offices::list).post(offices::create))
         .route("/offices/{office}", get(offices::show).put(offices::change).delete(offices::remove))
+        .route("/offices/{office}/permissions", get(permissions::show).put(permissions::change))
         .route("/offices/{office}/desired", get(desired::show).post(desired::publish))
         .route("/offices/{office}/reported", get(desired::reported))
         .route("/links", get(parts::links).post(parts::create_link))
@@ -103,7 +113,8 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/routes/{id}", put(parts::change_route).delete(parts::remove_route))
         .route("/tokens", get(tokens::list).post(tokens::issue))
         .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/overview", get(overview::overview));
+        .route("/overview", get(overview::overview))
+        .route("/gateway", get(overview::gateway));
     Router::new()
         .nest("/api/v1/voip/federation", federation)
         .route("/api/v1/voip/health", get(health))

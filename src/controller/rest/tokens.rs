@@ -86,7 +86,7 @@ pub(super) async fn revoke(
 fn permissions(words: &[String]) -> Result<String, Problem> {
     let known = words.iter().map(|word| word.parse::<Permission>()).collect::<Result<BTreeSet<_>, _>>();
     let known = known.ok().filter(|known| !known.is_empty()).ok_or_else(|| {
-        Problem::from(Reason::BadBody).detail("permissions: expected a list of read and publish")
+        Problem::from(Reason::BadBody).detail("permissions: expected a list of read, publish and connect")
     })?;
     Ok(known.into_iter().map(Permission::as_str).collect::<Vec<_>>().join(" "))
 }

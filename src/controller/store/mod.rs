@@ -10,6 +10,7 @@
 //! | `offices` | offices |
 //! | `parts` | links and routes of offices |
 //! | `keys` | API keys and federation tokens, as hashes |
+//! | `permissions` | which offices an office may call through the gateway |
 //! | `desired` | route sets, their revisions, what a broker has acknowledged |
 //! | `observed` | what boxes said, and counts of what happened there |
 
@@ -18,6 +19,7 @@ pub(super) mod keys;
 pub(super) mod observed;
 pub(super) mod offices;
 pub(super) mod parts;
+pub(super) mod permissions;
 mod schema;
 
 use std::path::Path;
@@ -28,6 +30,9 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::secret::{KEY, Secret};
 use crate::time::WallTime;
+
+/// The rows of the database, in one transaction.
+pub(super) type Rows<'a> = Transaction<'a>;
 
 /// An open database.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// The schema that this code writes (`PRAGMA user_version`).
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 /// How long we wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -46,6 +46,12 @@ CREATE TABLE event_count (
 CREATE TABLE event_mark (office TEXT PRIMARY KEY, stream TEXT NOT NULL, seq INTEGER NOT NULL) STRICT;
 ";
 
+/// Which offices an office may call through the gateway, as words; an office without a row may call all.
+const SCHEMA_2: &str = "
+CREATE TABLE permission (
+  office TEXT PRIMARY KEY REFERENCES office(id) ON DELETE CASCADE, may_call TEXT NOT NULL) STRICT;
+";
+
 pub(super) fn open(file: &Path) -> Result<Connection, StoreError> {
     prepare(file).map_err(|error| StoreError::Failed(format!("{}: {error}", file.display())))?;
     let connection = Connection::open(file)?;
@@ -65,7 +71,11 @@ fn begin(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")?;
     match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
         0 => {
-            let all = format!("BEGIN; {SCHEMA_1} PRAGMA user_version={SCHEMA}; COMMIT;");
+            let all = format!("BEGIN; {SCHEMA_1} {SCHEMA_2} PRAGMA user_version={SCHEMA}; COMMIT;");
+            Ok(connection.execute_batch(&all)?)
+        }
+        1 => {
+            let all = format!("BEGIN; {SCHEMA_2} PRAGMA user_version={SCHEMA}; COMMIT;");
             Ok(connection.execute_batch(&all)?)
         }
         SCHEMA => Ok(()),

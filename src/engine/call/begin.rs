@@ -32,6 +32,8 @@ pub struct Admitted {
     pub server: ServerId,
     /// Where the caller is.
     pub flow: Flow,
+    /// From which side: the flow's, or the office's for which the federation's gateway vouches.
+    pub side: Side,
     /// The INVITE.
     pub request: Request,
     /// Who calls, as authenticated or as Asterisk vouches.
@@ -45,7 +47,7 @@ pub struct Admitted {
 impl Calls {
     /// A phone or Asterisk calls.
     pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
-        let Admitted { server, flow, request, caller, dialled, passed } = admitted;
+        let Admitted { server, flow, side, request, caller, dialled, passed } = admitted;
         let tag = fx.layer.fresh_tag();
         let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
             Ok(dialog) => dialog,
@@ -64,9 +66,9 @@ impl Calls {
         let device = caller.number.parse().ok().and_then(|number| fx.registrar.device_on(&number, flow));
         let dialog_id = dialog.id().clone();
         let setup = Setup {
-            side: flow.side,
+            side,
             caller,
-            device: device.filter(|_| flow.side == Side::Site),
+            device: device.filter(|_| side == Side::Site),
             dialled,
             passed,
             address: Some(flow.remote.ip()),
@@ -219,6 +221,7 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         device: setup.device,
         state: LegState::Trying,
         link: None,
+        office: None,
         wire: setup.wire,
         session: setup.session,
         wants,
