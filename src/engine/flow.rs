@@ -19,7 +19,7 @@ pub enum Side {
     /// Another office's Branchline, which proved by its certificate to be that office: trusted for its own callers.
     Office(OfficeId),
     /// A gateway, to which a federation link of ours leads: a carrier, or the federation's own. Trusted for no identity of
-    /// our users.
+    /// our users; the federation's own says for which office it passes a request on.
     Gateway,
 }
 

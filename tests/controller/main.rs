@@ -4,6 +4,7 @@ mod certificates;
 mod desk;
 mod offices;
 mod page;
+mod permissions;
 #[path = "../uplink/sites.rs"]
 #[expect(dead_code, reason = "the uplink's tests use all of it")]
 mod sites;
