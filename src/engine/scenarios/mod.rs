@@ -17,6 +17,7 @@ mod digits;
 mod direct;
 mod early_media;
 mod emergencies;
+mod emergency_location;
 mod ending;
 mod failing;
 mod failover;
