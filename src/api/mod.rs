@@ -76,4 +76,5 @@ pub(crate) use {
     paging::{Page, Paging},
     rate::Rates,
     router::{declared_length, is_json, protect},
+    sip_socket::{limited, offers_sip},
 };

@@ -40,6 +40,18 @@ A configuration file has the same words; a flag wins over it. Without --config n
   broker-certificate = \"/etc/branchline/ops.pem\"
   broker-key = \"/etc/branchline/ops.key\"
   signing-key = \"/etc/branchline/ops-2026.key\"
+  [gateway]                          # offices call each other through it: SIP over secure WebSocket; off without this
+  listen = \"0.0.0.0:443\"                             # the default
+  host = \"gateway.example\"                           # as in the offices' links: wss://gateway.example
+  certificate = \"/etc/branchline/gateway.pem\"        # of the federation's CA, names the host
+  key = \"/etc/branchline/gateway.key\"
+  ca = \"/etc/branchline/federation-ca.pem\"           # who signs the offices' certificates
+  crl = \"/etc/branchline/federation.crl\"
+
+An office connects with its certificate and a token, and may call all others unless told otherwise:
+  api tokens -d '{\"office\":\"BRU\",\"name\":\"its box\",\"permissions\":[\"connect\"],\"life\":\"90d\"}'
+  api offices/BRU/permissions -X PUT -d '{\"may-call\":[\"PAR\"]}'
+  api gateway                                          who is connected, what was refused
 
 Several controllers side by side share a PostgreSQL and a signing key, each with a client-id of its own:
   database = \"postgres://branchline@db.example/federation\"

@@ -30,6 +30,8 @@ pub(super) enum Permission {
     Read,
     /// To publish the office's links and routes as they are.
     Publish,
+    /// To connect to the gateway.
+    Connect,
 }
 
 impl Permission {
@@ -37,6 +39,7 @@ impl Permission {
         match self {
             Self::Read => "read",
             Self::Publish => "publish",
+            Self::Connect => "connect",
         }
     }
 }
@@ -48,7 +51,8 @@ impl FromStr for Permission {
         match text {
             "read" => Ok(Self::Read),
             "publish" => Ok(Self::Publish),
-            _ => Err("expected read or publish"),
+            "connect" => Ok(Self::Connect),
+            _ => Err("expected read, publish or connect"),
         }
     }
 }

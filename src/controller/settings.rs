@@ -1,7 +1,7 @@
 //! The configuration file, the flags, and what they mean together. A flag wins over the file.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -9,11 +9,13 @@ use serde::Deserialize;
 use super::store::{Address, Database};
 use crate::config::{Broker, ClientCertificates, Environment, UplinkTls, read_key};
 use crate::shell::pki::TlsFiles;
+use crate::sip::{Host, Text};
 use crate::uplink::{KeyId, SigningKey};
 
 /// Longest configuration file, in bytes.
 const LONGEST: u64 = 64 << 10;
 const DEFAULT_LISTEN: &str = "127.0.0.1:9443";
+const DEFAULT_GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 443);
 /// Longest client id that every broker takes (MQTT 5 §3.1.3.1 promises 23).
 const LONGEST_CLIENT_ID: usize = 64;
 
@@ -49,6 +51,37 @@ pub struct Flags {
     pub signing_key: Option<PathBuf>,
     /// Its name; the file's name without extension unless set.
     pub kid: Option<String>,
+    /// The gateway between offices; in the file only.
+    pub gateway: Option<GatewayFlags>,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct GatewayFlags {
+    /// The address; port 443 of all interfaces unless set.
+    pub listen: Option<SocketAddr>,
+    /// The gateway's name, which its certificate has and offices' links name.
+    pub host: Option<String>,
+    /// Its certificate.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// Who signs the offices' certificates.
+    pub ca: Option<PathBuf>,
+    /// What of these was revoked.
+    pub crl: Option<PathBuf>,
+}
+
+/// What a gateway needs to run.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Where offices connect.
+    pub listen: SocketAddr,
+    /// Its name in SIP.
+    pub host: Host,
+    /// TLS, with client certificates.
+    pub tls: TlsFiles,
 }
 
 /// What a controller needs to run.
@@ -64,6 +97,8 @@ pub struct Settings {
     pub brokers: BrokerSettings,
     /// What signs route sets.
     pub key: SigningKey,
+    /// The gateway, if there shall be one.
+    pub gateway: Option<GatewaySettings>,
 }
 
 /// How brokers are reached.
@@ -105,6 +140,7 @@ impl Flags {
             client_id: self.client_id.or(other.client_id),
             signing_key: self.signing_key.or(other.signing_key),
             kid: self.kid.or(other.kid),
+            gateway: self.gateway.or(other.gateway),
         }
     }
 
@@ -137,7 +173,8 @@ impl Flags {
             return Err(format!("listen {listen}: {words}"));
         }
         let (brokers, key) = (self.broker_settings()?, self.signing_key()?);
-        Ok(Settings { listen, database: self.database()?, tls, brokers, key })
+        let gateway = self.gateway.as_ref().map(GatewayFlags::settings).transpose()?;
+        Ok(Settings { listen, database: self.database()?, tls, brokers, key, gateway })
     }
 
     fn https(&self) -> Result<Option<TlsFiles>, String> {
@@ -196,6 +233,28 @@ fn usual_client_id() -> String {
     id.chars().take(LONGEST_CLIENT_ID).collect()
 }
 
+impl GatewayFlags {
+    fn settings(&self) -> Result<GatewaySettings, String> {
+        let expected =
+            "[gateway]: expected host, certificate, key and ca, who signs the offices' certificates";
+        let file = |file: &Option<PathBuf>| file.clone().ok_or_else(|| expected.to_owned());
+        let host = self.host.as_deref().ok_or_else(|| expected.to_owned())?;
+        let host = Host::parse(&Text::from(host)).map_err(|_| {
+            format!("[gateway] host: expected a name as in \"gateway.example\", found \"{host}\"")
+        })?;
+        let tls = TlsFiles {
+            certificate: file(&self.certificate)?,
+            key: file(&self.key)?,
+            clients: ClientCertificates::Required,
+            ca: file(&self.ca)?,
+            crl: self.crl.clone(),
+            alpn: vec![b"http/1.1".to_vec()],
+        };
+        let listen = self.listen.unwrap_or(DEFAULT_GATEWAY);
+        Ok(GatewaySettings { listen, host, tls })
+    }
+}
+
 fn broker(url: &str) -> Result<Broker, String> {
     let expected = "expected mqtts://HOST[:PORT], or mqtt://HOST[:PORT] in a lab";
     Broker::from_url(url).ok_or_else(|| format!("{url}: {expected}"))
@@ -242,6 +301,21 @@ mod tests {
     }
 
     #[test]
+    fn a_gateway_is_off_unless_it_is_there_and_listens_on_443() {
+        let all = "[gateway]\nhost = \"gw.example\"\ncertificate = \"c\"\nkey = \"k\"\nca = \"ca\"";
+        let settings = |text: &str| read(text).unwrap().gateway.unwrap().settings();
+        assert_eq!(read("").unwrap().gateway, None);
+        let found = settings(all).unwrap();
+        assert_eq!(
+            (found.listen, found.host.to_string()),
+            ("0.0.0.0:443".parse().unwrap(), "gw.example".into())
+        );
+        assert_eq!(found.tls.clients, ClientCertificates::Required);
+        assert!(settings(&all.replace("ca = \"ca\"", "")).unwrap_err().contains("who signs the offices'"));
+        assert!(settings(&all.replace("gw.example", "a b")).unwrap_err().contains("expected a name"));
+    }
+
+    #[test]
     fn what_is_missing_is_said() {
         let of = |text: &str| read(text).unwrap().settings().unwrap_err();
         assert!(of("").contains("expected a broker"));
@@ -250,6 +324,7 @@ mod tests {
         assert!(of("brokers = [\"mqtt://b\"]").contains("keygen"));
         assert!(of("listen = \"0.0.0.0:80\"").contains("loopback"));
         assert!(of("client-ca = \"x\"").contains("needs both"));
+        assert!(read("[gateway]\nhots = \"x\"").unwrap_err().to_string().contains("hots"));
         assert!(of("brokers = [\"mqtt://b\"]\nclient-id = \"a b\"").contains("client-id"));
     }
 }

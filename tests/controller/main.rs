@@ -6,6 +6,7 @@ mod desk;
 mod offices;
 mod outage;
 mod page;
+mod permissions;
 #[path = "../uplink/sites.rs"]
 #[expect(dead_code, reason = "the uplink's tests use all of it")]
 mod sites;

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `/offices` | GET, POST | API key |
 //! | `/offices/{office}` | GET; PUT, DELETE | token `read`; API key |
+//! | `/offices/{office}/permissions` | GET; PUT | token `read`; API key |
 //! | `/offices/{office}/desired` | GET, POST (publish) | token `read`, `publish` |
 //! | `/offices/{office}/reported` | GET | token `read` |
 //! | `/links?at=OFFICE` | GET, POST | token `read`; API key |
@@ -14,6 +15,7 @@
 //! | `/tokens/{id}` | GET, DELETE (revoke) | API key |
 //! | `/offices/{office}/tokens` | GET, DELETE (revoke all) | API key |
 //! | `/overview` | GET | API key |
+//! | `/gateway` | GET | API key |
 //!
 //! And `/api/v1/voip/health` for monitors, without a key. Lists come in pages, as in `api::paging`.
 
@@ -22,6 +24,7 @@ mod desired;
 mod offices;
 mod overview;
 mod parts;
+mod permissions;
 mod tokens;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +39,7 @@ use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
+use super::gateway::Figures;
 use super::pages;
 use super::problem::{Problem, Reason};
 use super::store::Store;
@@ -58,6 +62,7 @@ pub(super) struct DeskParts {
     /// Tells the uplink that something is to be published.
     pub(super) wake: Arc<Notify>,
     pub(super) metrics: ApiMetrics,
+    pub(super) gateway: Figures,
 }
 
 struct Shared {
@@ -82,6 +87,10 @@ impl Desk {
         self.0.parts.link.clone()
     }
 
+    fn gateway(&self) -> &Figures {
+        &self.0.parts.gateway
+    }
+
     fn wake(&self) {
         self.0.parts.wake.notify_one();
     }
@@ -97,6 +106,7 @@ pub(super) fn router(desk: Desk) -> Router {
     let federation = Router::new()
         .route("/offices", get(offices::list).post(offices::create))
         .route("/offices/{office}", get(offices::show).put(offices::change).delete(offices::remove))
+        .route("/offices/{office}/permissions", get(permissions::show).put(permissions::change))
         .route("/offices/{office}/desired", get(desired::show).post(desired::publish))
         .route("/offices/{office}/reported", get(desired::reported))
         .route("/links", get(parts::links).post(parts::create_link))
@@ -109,7 +119,8 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/tokens", get(tokens::list).post(tokens::issue))
         .route("/tokens/{id}", get(tokens::show).delete(tokens::revoke))
         .route("/offices/{office}/tokens", get(tokens::of_office).delete(tokens::revoke_all))
-        .route("/overview", get(overview::overview));
+        .route("/overview", get(overview::overview))
+        .route("/gateway", get(overview::gateway));
     Router::new()
         .nest("/api/v1/voip/federation", federation)
         .route("/api/v1/voip/health", get(health))

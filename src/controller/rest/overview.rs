@@ -31,6 +31,12 @@ pub(super) async fn overview(State(desk): State<Desk>, caller: Caller) -> Result
     })))
 }
 
+/// Who is connected to the gateway, and what was counted there since it started.
+pub(super) async fn gateway(State(desk): State<Desk>, caller: Caller) -> Result<Json<Value>, Problem> {
+    caller.ops()?;
+    Ok(Json(desk.gateway().view()))
+}
+
 fn all(rows: &Rows<'_>, now: WallTime) -> Result<Vec<Value>, Problem> {
     let mut observed = observed::all(rows)?;
     let mut views = Vec::new();

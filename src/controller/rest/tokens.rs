@@ -76,7 +76,7 @@ pub(super) async fn issue(
     let secret = Secret::make(TOKEN).ok_or_else(|| StoreError::Failed("no random numbers".to_owned()))?;
     let hash = secret.hash();
     let row = desk.store().run(move |rows| {
-        offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
+        offices::lock(rows, office)?.ok_or(Reason::NoSuchOffice)?;
         if keys::token_count(rows)? >= MOST {
             return Err(Problem::from(Reason::Full));
         }
@@ -132,7 +132,7 @@ async fn page(desk: &Desk, paging: &Paging, office: Option<OfficeId>) -> Result<
 fn permissions(words: &[String]) -> Result<String, Problem> {
     let known = words.iter().map(|word| word.parse::<Permission>()).collect::<Result<BTreeSet<_>, _>>();
     let known = known.ok().filter(|known| !known.is_empty()).ok_or_else(|| {
-        Problem::from(Reason::BadBody).detail("permissions: expected a list of read and publish")
+        Problem::from(Reason::BadBody).detail("permissions: expected a list of read, publish and connect")
     })?;
     Ok(known.into_iter().map(Permission::as_str).collect::<Vec<_>>().join(" "))
 }

@@ -11,6 +11,7 @@
 //! | `offices` | offices, and those that were removed |
 //! | `parts` | links and routes of offices |
 //! | `keys` | API keys and federation tokens, as hashes |
+//! | `permissions` | which offices an office may call through the gateway |
 //! | `desired` | route sets, their revisions, what a broker has acknowledged |
 //! | `observed` | what boxes said, and counts of what happened there |
 
@@ -20,6 +21,7 @@ pub(super) mod keys;
 pub(super) mod observed;
 pub(super) mod offices;
 pub(super) mod parts;
+pub(super) mod permissions;
 mod postgres;
 mod rows;
 mod schema;

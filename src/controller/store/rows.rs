@@ -133,6 +133,16 @@ impl Row {
         self.text(column)?.parse().map_err(|error| foreign(column, &error))
     }
 
+    /// A text of words in the syntax of `T`, separated by spaces.
+    pub(super) fn words<T, C>(&mut self, column: usize) -> Result<C, StoreError>
+    where
+        T: FromStr<Err: Display>,
+        C: FromIterator<T>,
+    {
+        let text = self.text(column)?;
+        text.split_whitespace().map(|word| word.parse().map_err(|error| foreign(column, &error))).collect()
+    }
+
     /// A text in JSON.
     pub(super) fn json<T: serde::de::DeserializeOwned>(&mut self, column: usize) -> Result<T, StoreError> {
         serde_json::from_str(&self.text(column)?).map_err(|error| foreign(column, &error))

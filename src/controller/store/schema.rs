@@ -5,7 +5,7 @@
 use super::StoreError;
 
 /// The version that this code writes.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// What a database calls the kinds of columns: of numbers, of numbers that it gives out, of bytes, of texts; and how a
 /// table ends.
@@ -35,7 +35,7 @@ pub(super) const POSTGRES_WORDS: Words = Words {
     end: ");",
 };
 
-const STEPS: [&str; 2] = [FIRST, SECOND];
+const STEPS: [&str; 3] = [FIRST, SECOND, THIRD];
 
 /// `revision` outlives its office, so that a revision never comes again; what boxes said needs no office either.
 const FIRST: &str = "
@@ -68,9 +68,15 @@ CREATE TABLE event_count (
 CREATE TABLE event_mark (office {text} PRIMARY KEY, stream {text} NOT NULL, seq {number} NOT NULL {end}
 ";
 
+/// Which offices an office may call through the gateway, as words; an office without a row may call all.
+const SECOND: &str = "
+CREATE TABLE permission (
+  office {text} PRIMARY KEY REFERENCES office(id) ON DELETE CASCADE, may_call {text} NOT NULL {end}
+";
+
 /// Marks of several streams, because another controller may still hear the former one; and offices that were removed, so
 /// that no broker goes on keeping their sets.
-const SECOND: &str = "
+const THIRD: &str = "
 CREATE TABLE event_seen (
   office {text} NOT NULL, stream {text} NOT NULL, seq {number} NOT NULL, touched {number} NOT NULL,
   PRIMARY KEY (office, stream) {end}

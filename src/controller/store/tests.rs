@@ -63,6 +63,26 @@ fn a_file_keeps_everything_and_is_for_its_owner_alone() {
 }
 
 #[test]
+fn a_file_of_the_first_version_is_taken_along() {
+    let directory = std::env::temp_dir().join(format!("branchline-schema-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("fed.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch(&schema::steps(0, &schema::EMBEDDED_WORDS).unwrap()[0]).unwrap();
+    old.execute_batch("PRAGMA user_version = 1; INSERT INTO event_mark VALUES ('BRU', 's', 7);").unwrap();
+    drop(old);
+    let store = Store::open(Database::File(file.clone())).unwrap();
+    let seq = store.write(|rows| rows.number("SELECT seq FROM event_seen WHERE stream = 's'", &[]));
+    assert_eq!(seq, Ok(7));
+    drop(store);
+    let newer = rusqlite::Connection::open(&file).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99;").unwrap();
+    let refused = Store::open(Database::File(file)).unwrap_err();
+    assert_eq!(refused, StoreError::Newer { found: 99, known: schema::VERSION });
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
 fn revisions_are_given_out_once_and_outlive_their_office() {
     written(|rows| {
         office(rows);
