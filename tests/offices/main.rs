@@ -8,6 +8,8 @@ mod emergencies;
 mod failing;
 mod failover;
 mod federation;
+#[cfg(feature = "controller")]
+mod gateway;
 mod over_links;
 mod records;
 mod registering;

@@ -162,9 +162,11 @@ impl Call {
     /// A silent peer that has another address, which this call has not tried yet, is asked there next.
     fn try_next_address(&mut self, place: u16, fx: &Effects<'_>) {
         let Some(leg) = self.legs.get(usize::from(place)) else { return };
-        let (Some(link), number) = (leg.link.clone(), leg.party.number.clone()) else { return };
+        let (Some(link), number, office) = (leg.link.clone(), leg.party.number.clone(), leg.office) else {
+            return;
+        };
         if self.has_address_left(&link, fx) {
-            self.plan.next_is(Choice { link, number });
+            self.plan.next_is(Choice { link, number, office });
         }
     }
 
@@ -249,10 +251,11 @@ impl Call {
         let called = Called {
             party: Party { number: choice.number.clone(), name: None },
             device: None,
-            target: target(&choice.number, address).into(),
+            target: target(choice, address).into(),
             flow,
             path: &[],
             link: Some(choice.link.clone()),
+            office: choice.office,
             words: Some(words),
             patience: Some(patience),
         };
@@ -274,6 +277,7 @@ impl Call {
             flow: asterisk.flow(),
             path: &[],
             link: Some(choice.link.clone()),
+            office: choice.office,
             words: Some(words),
             patience: Some(asterisk.first_response),
         };
@@ -281,9 +285,15 @@ impl Call {
     }
 }
 
-/// Whom an INVITE over a link asks.
-fn target(number: &str, address: &SipAddress) -> SipUri {
-    let uri = SipUri::new(Some(number), address.host.clone(), Some(address.port));
+/// Whom an INVITE over a link asks. Of the federation's gateway: the office that the host names.
+fn target(choice: &Choice, address: &SipAddress) -> SipUri {
+    if let Some(office) = choice.behind_gateway() {
+        return on(SipUri::new(Some(&choice.number), office.as_str().into(), None), address);
+    }
+    on(SipUri::new(Some(&choice.number), address.host.clone(), Some(address.port)), address)
+}
+
+fn on(uri: SipUri, address: &SipAddress) -> SipUri {
     match address.transport {
         Transport::Udp => uri,
         other => uri.with_param("transport", Some(other.uri_token())),
