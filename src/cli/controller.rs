@@ -53,6 +53,12 @@ An office connects with its certificate and a token, and may call all others unl
   api offices/BRU/permissions -X PUT -d '{\"may-call\":[\"PAR\"]}'
   api gateway                                          who is connected, what was refused
 
+Several controllers side by side share a PostgreSQL and a signing key, each with a client-id of its own:
+  database = \"postgres://branchline@db.example/federation\"
+  database-password = \"credential:database-password\"  # or a file of its own; never in the address
+  database-ca = \"/etc/branchline/database-ca.pem\"    # unless the server is on this machine
+  client-id = \"controller-1\"
+
 SIGHUP reads certificates again. SIGTERM stops; nothing that was answered is lost.")]
     Run(Box<Run>),
     /// Make, list and remove API keys; a running controller knows them at once
@@ -66,9 +72,9 @@ pub struct Run {
     /// The address of REST and page [default: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// The database; made if it is not there
-    #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    /// Where everything is kept
+    #[command(flatten)]
+    pub place: Place,
     /// Our certificate for HTTPS (PEM)
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
@@ -90,7 +96,7 @@ pub struct Run {
     /// Its key
     #[arg(long, value_name = "FILE")]
     pub broker_key: Option<PathBuf>,
-    /// Our name at the brokers, another one for each controller [default: branchline-controller]
+    /// Our name at the brokers, another one for each controller [default: branchline-controller-HOSTNAME]
     #[arg(long, value_name = "NAME")]
     pub client_id: Option<String>,
     /// The key that signs route sets, of `branchline ops keygen`
@@ -107,7 +113,7 @@ pub enum Key {
     /// Make an API key and print it, this once; only its hash is stored
     Add(KeyName),
     /// The names of all API keys
-    List(Database),
+    List(Place),
     /// Take an API key out of use
     Remove(KeyName),
 }
@@ -119,15 +125,21 @@ pub struct KeyName {
     pub name: String,
     /// Where it is kept.
     #[command(flatten)]
-    pub database: Database,
+    pub place: Place,
 }
 
 /// The controller's database.
 #[derive(Args, Debug)]
-pub struct Database {
-    /// The controller's database [default: that of --config]
+pub struct Place {
+    /// A file, made if it is not there, or postgres://USER@HOST[:PORT]/NAME [default: that of --config]
+    #[arg(long, value_name = "FILE|URL")]
+    pub database: Option<String>,
+    /// The file with the password of a postgres:// database, or credential:NAME
     #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    pub database_password: Option<String>,
+    /// The CA of that server's certificate; needed unless it is on this machine
+    #[arg(long, value_name = "FILE")]
+    pub database_ca: Option<PathBuf>,
 }
 
 /// Longest name of a key.
@@ -161,10 +173,9 @@ fn key(
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (Key::Add(KeyName { database, .. }) | Key::Remove(KeyName { database, .. }) | Key::List(database)) =
-        wish;
-    let flags = Flags { database: database.database.clone(), ..Flags::default() }.or(file);
-    let store = Store::open(&flags.database().map_err(|words| refused(config, words))?);
+    let (Key::Add(KeyName { place, .. }) | Key::Remove(KeyName { place, .. }) | Key::List(place)) = wish;
+    let flags = place.flags().or(file);
+    let store = Store::open(flags.database().map_err(|words| refused(config, words))?);
     let store = store.map_err(Failed::from)?;
     match wish {
         Key::Add(KeyName { name, .. }) => {
@@ -197,7 +208,6 @@ impl Run {
     fn flags(&self) -> Flags {
         Flags {
             listen: self.listen,
-            database: self.database.clone(),
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             client_ca: self.client_ca.clone(),
@@ -208,7 +218,18 @@ impl Run {
             client_id: self.client_id.clone(),
             signing_key: self.signing_key.clone(),
             kid: self.kid.clone(),
-            gateway: None,
+            ..self.place.flags()
+        }
+    }
+}
+
+impl Place {
+    fn flags(&self) -> Flags {
+        Flags {
+            database: self.database.clone(),
+            database_password: self.database_password.clone(),
+            database_ca: self.database_ca.clone(),
+            ..Flags::default()
         }
     }
 }

@@ -5,7 +5,7 @@
 //! and published on `routes/desired`. What the boxes say is collected beside it.
 //!
 //! ```text
-//!  REST, page ──► rest ──► store (SQLite) ◄── uplink ◄── broker ◄── boxes
+//!  REST, page ──► rest ──► store (database) ◄── uplink ◄── broker ◄── boxes
 //!                    │        ▲   │ desired sets that no broker has acknowledged
 //!                    └─ compose   └──────────► uplink ──► broker ──► boxes
 //! ```
@@ -46,4 +46,4 @@ mod uplink;
 pub use run::{Failed, run};
 pub use secret::Secret;
 pub use settings::{BrokerSettings, Flags, GatewayFlags, GatewaySettings, Settings};
-pub use store::{Store, StoreError};
+pub use store::{Address, Database, Store, StoreError};

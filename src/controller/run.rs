@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use super::gateway::{Figures, Gateway};
 use super::rest::{Desk, DeskParts, router};
 use super::settings::Settings;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, keys};
 use super::uplink::{LinkState, Uplink};
 use crate::api::ApiMetrics;
 use crate::config::{JournalChoice, Log, LogFormat, LogLevel};
@@ -51,9 +51,14 @@ pub fn run(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Resu
 }
 
 async fn live(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Result<(), Failed> {
-    let store = Arc::new(Store::open(&settings.database)?);
-    if store.key_names()?.is_empty() {
-        warn!("there is no API key yet: `branchline controller key add NAME` makes one");
+    let store = Arc::new(Store::open(settings.database)?);
+    match store.run(keys::key_names).await {
+        Ok(names) if names.is_empty() => {
+            warn!("there is no API key yet: `branchline controller key add NAME` makes one");
+        }
+        // It may come later than we do.
+        Err(error @ StoreError::Away(_)) => warn!(reason = "store-away", "{error}"),
+        known => drop(known?),
     }
     let mut endpoint = settings.tls.map(TlsEndpoint::open).transpose()?;
     let security = endpoint.as_ref().map_or(Security::Clear, |endpoint| Security::Tls(endpoint.subscribe()));

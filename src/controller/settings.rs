@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::config::{Broker, ClientCertificates, UplinkTls, read_key};
+use super::store::{Address, Database};
+use crate::config::{Broker, ClientCertificates, Environment, UplinkTls, read_key};
 use crate::shell::pki::TlsFiles;
 use crate::sip::{Host, Text};
 use crate::uplink::{KeyId, SigningKey};
@@ -24,8 +25,12 @@ const LONGEST_CLIENT_ID: usize = 64;
 pub struct Flags {
     /// The address of REST and page.
     pub listen: Option<SocketAddr>,
-    /// The database file.
-    pub database: Option<PathBuf>,
+    /// The database: a file, or `postgres://USER@HOST[:PORT]/NAME`.
+    pub database: Option<String>,
+    /// The file with the password there: an absolute path, or `credential:NAME`.
+    pub database_password: Option<String>,
+    /// Who signs that server's certificate.
+    pub database_ca: Option<PathBuf>,
     /// Our certificate for HTTPS.
     pub certificate: Option<PathBuf>,
     /// Its key.
@@ -84,8 +89,8 @@ pub struct GatewaySettings {
 pub struct Settings {
     /// The address of REST and page.
     pub listen: SocketAddr,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where everything is kept.
+    pub database: Database,
     /// HTTPS; without it plain HTTP, on loopback only.
     pub tls: Option<TlsFiles>,
     /// MQTT.
@@ -123,6 +128,8 @@ impl Flags {
         Self {
             listen: self.listen.or(other.listen),
             database: self.database.or(other.database),
+            database_password: self.database_password.or(other.database_password),
+            database_ca: self.database_ca.or(other.database_ca),
             certificate: self.certificate.or(other.certificate),
             key: self.key.or(other.key),
             client_ca: self.client_ca.or(other.client_ca),
@@ -137,11 +144,21 @@ impl Flags {
         }
     }
 
-    /// The database file.
-    pub fn database(&self) -> Result<PathBuf, String> {
-        self.database
-            .clone()
-            .ok_or_else(|| "expected database, a file that is made if it is not there".to_owned())
+    /// Where everything is kept.
+    pub fn database(&self) -> Result<Database, String> {
+        let missing =
+            "expected database, a file that is made if it is not there, or postgres://USER@HOST/NAME";
+        let written = self.database.as_deref().ok_or_else(|| missing.to_owned())?;
+        if !Address::is_meant(written) {
+            let is_plain = self.database_password.is_none() && self.database_ca.is_none();
+            return is_plain.then(|| Database::File(written.into())).ok_or_else(|| {
+                "database-password and database-ca are for a postgres:// database".to_owned()
+            });
+        }
+        let password = self.database_password.as_deref();
+        let password = password.map(|written| Environment::of_process().resolve(written)).transpose();
+        let password = password.map_err(|words| format!("database-password: {words}"))?;
+        Ok(Database::Server(Address::new(written, password, self.database_ca.clone())?))
     }
 
     /// What a controller needs; reads the signing key. The error says what is missing or wrong.
@@ -186,7 +203,7 @@ impl Flags {
         if tls.is_none() && brokers.iter().any(|broker| broker.tls) {
             return Err("mqtts:// needs broker-ca, who signs the broker's certificate".to_owned());
         }
-        let client_id = self.client_id.clone().unwrap_or_else(|| "branchline-controller".to_owned());
+        let client_id = self.client_id.clone().unwrap_or_else(usual_client_id);
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if !(1..=LONGEST_CLIENT_ID).contains(&client_id.len()) || !client_id.chars().all(allowed) {
             return Err(
@@ -205,6 +222,15 @@ impl Flags {
         let pem = read_key(file).map_err(|error| error.to_string())?;
         SigningKey::from_pem(id, &pem).map_err(|error| at(&error))
     }
+}
+
+/// The machine's name is in it, so that controllers of several machines differ.
+fn usual_client_id() -> String {
+    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let machine: String = machine.unwrap_or_default().chars().filter(allowed).collect();
+    let id = format!("branchline-controller-{machine}");
+    id.chars().take(LONGEST_CLIENT_ID).collect()
 }
 
 impl GatewayFlags {
@@ -251,6 +277,27 @@ mod tests {
         assert_eq!(both.listen, Some("127.0.0.1:1".parse().unwrap()));
         assert_eq!(both.brokers, ["mqtt://one"]);
         assert!(read("listne = \"127.0.0.1:1\"").unwrap_err().to_string().contains("listne"));
+    }
+
+    #[test]
+    fn the_shipped_example_says_every_word() {
+        let text = include_str!("../../config/controller/controller.toml");
+        let flags = read(text).unwrap();
+        assert!(matches!(flags.database().unwrap(), Database::Server(_)));
+        let unset = format!("{flags:?}").matches("None").count();
+        assert_eq!(unset, 0, "{flags:?}");
+        flags.https().unwrap();
+        assert_eq!(flags.broker_settings().unwrap().client_id, "controller-1");
+    }
+
+    #[test]
+    fn a_database_is_a_file_or_a_server() {
+        let of = |text: &str| read(text).unwrap().database();
+        assert_eq!(of("database = \"fed.db\"").unwrap(), Database::File("fed.db".into()));
+        assert!(of("").unwrap_err().contains("postgres://"));
+        assert!(of("database = \"fed.db\"\ndatabase-ca = \"ca.pem\"").unwrap_err().contains("database-ca"));
+        let server = "database = \"postgres://b@localhost/fed\"\ndatabase-password = \"relative\"";
+        assert!(of(server).unwrap_err().contains("absolute"));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The controller as central ops use it: REST and page, against a real broker and real boxes.
 
 mod certificates;
+mod cluster;
 mod desk;
 mod offices;
+mod outage;
 mod page;
 mod permissions;
 #[path = "../uplink/sites.rs"]

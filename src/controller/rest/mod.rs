@@ -8,10 +8,12 @@
 //! | `/offices/{office}/desired` | GET, POST (publish) | token `read`, `publish` |
 //! | `/offices/{office}/reported` | GET | token `read` |
 //! | `/links?at=OFFICE` | GET, POST | token `read`; API key |
-//! | `/links/{office}/{id}` | PUT, DELETE | API key |
+//! | `/links/{office}/{id}` | GET; PUT, DELETE | token `read`; API key |
 //! | `/routes?at=OFFICE` | GET, POST | token `read`; API key |
-//! | `/routes/{id}` | PUT, DELETE | API key |
-//! | `/tokens`, `/tokens/{id}` | GET, POST; DELETE (revoke) | API key |
+//! | `/routes/{id}` | GET; PUT, DELETE | token `read`; API key |
+//! | `/tokens` | GET, POST | API key |
+//! | `/tokens/{id}` | GET, DELETE (revoke) | API key |
+//! | `/offices/{office}/tokens` | GET, DELETE (revoke all) | API key |
 //! | `/overview` | GET | API key |
 //! | `/gateway` | GET | API key |
 //!
@@ -32,7 +34,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
@@ -108,11 +110,15 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/offices/{office}/desired", get(desired::show).post(desired::publish))
         .route("/offices/{office}/reported", get(desired::reported))
         .route("/links", get(parts::links).post(parts::create_link))
-        .route("/links/{office}/{id}", put(parts::change_link).delete(parts::remove_link))
+        .route(
+            "/links/{office}/{id}",
+            get(parts::show_link).put(parts::change_link).delete(parts::remove_link),
+        )
         .route("/routes", get(parts::routes).post(parts::create_route))
-        .route("/routes/{id}", put(parts::change_route).delete(parts::remove_route))
+        .route("/routes/{id}", get(parts::show_route).put(parts::change_route).delete(parts::remove_route))
         .route("/tokens", get(tokens::list).post(tokens::issue))
-        .route("/tokens/{id}", delete(tokens::revoke))
+        .route("/tokens/{id}", get(tokens::show).delete(tokens::revoke))
+        .route("/offices/{office}/tokens", get(tokens::of_office).delete(tokens::revoke_all))
         .route("/overview", get(overview::overview))
         .route("/gateway", get(overview::gateway));
     Router::new()

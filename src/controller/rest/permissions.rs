@@ -47,7 +47,7 @@ pub(super) async fn change(
     };
     fields.rest(&[])?;
     let changed = desk.store().run(move |rows| {
-        offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
+        offices::lock(rows, office)?.ok_or(Reason::NoSuchOffice)?;
         for other in may_call.iter().flatten() {
             if offices::get(rows, *other)?.is_none() {
                 return Err(Problem::from(Reason::NoSuchOffice).detail(format!("may-call: {other}")));

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{OptionalExtension, params};
-
-use super::{Rows, StoreError, column};
+use super::StoreError;
+use super::rows::Rows;
 use crate::uplink::OfficeId;
 
 /// The offices that an office may call; nothing: all.
@@ -12,20 +11,16 @@ pub(in crate::controller) fn get(
     rows: &Rows<'_>,
     office: OfficeId,
 ) -> Result<Option<BTreeSet<OfficeId>>, StoreError> {
-    let mut query = rows.prepare_cached("SELECT may_call FROM permission WHERE office = ?1")?;
-    let found = query.query_row([office.as_str()], |row| read(&row.get::<_, String>(0)?)).optional()?;
-    Ok(found)
+    let sql = "SELECT may_call FROM permission WHERE office = ?1";
+    rows.find(sql, &[(&office).into()], |row| row.words(0))
 }
 
 /// All rows.
 pub(in crate::controller) fn all(
     rows: &Rows<'_>,
 ) -> Result<BTreeMap<OfficeId, BTreeSet<OfficeId>>, StoreError> {
-    let mut query = rows.prepare_cached("SELECT office, may_call FROM permission")?;
-    let found = query.query_map([], |row| {
-        Ok((column(row.get::<_, String>(0)?.parse())?, read(&row.get::<_, String>(1)?)?))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+    let sql = "SELECT office, may_call FROM permission";
+    Ok(rows.list(sql, &[], |row| Ok((row.parsed(0)?, row.words(1)?)))?.into_iter().collect())
 }
 
 /// From now on an office may call these; nothing: all.
@@ -35,18 +30,13 @@ pub(in crate::controller) fn set(
     may_call: Option<&BTreeSet<OfficeId>>,
 ) -> Result<(), StoreError> {
     let Some(may_call) = may_call else {
-        rows.execute("DELETE FROM permission WHERE office = ?1", [office.as_str()])?;
-        return Ok(());
+        return rows.change("DELETE FROM permission WHERE office = ?1", &[(&office).into()]).map(drop);
     };
     let words = may_call.iter().map(OfficeId::as_str).collect::<Vec<_>>().join(" ");
-    rows.execute(
+    rows.change(
         "INSERT INTO permission (office, may_call) VALUES (?1, ?2) \
          ON CONFLICT (office) DO UPDATE SET may_call = excluded.may_call",
-        params![office.as_str(), words],
+        &[(&office).into(), (&words).into()],
     )?;
     Ok(())
-}
-
-fn read(words: &str) -> rusqlite::Result<BTreeSet<OfficeId>> {
-    words.split_whitespace().map(|word| column(word.parse())).collect()
 }
