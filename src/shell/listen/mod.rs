@@ -46,6 +46,7 @@ pub(super) use accept::{Connection, Shown, canonical, handshake_failure, handsha
 pub use close::CloseReason;
 pub use identity::{CertificateKey, Revocations, client_identity, office_of, revocations};
 pub use places::{Place, Places};
+pub(super) use stream::Socket;
 pub use udp::{UdpListener, UdpSender};
 pub use websocket::serve as serve_websockets;
 pub(super) use websocket::{SipFrames, talk as talk_by_websocket};

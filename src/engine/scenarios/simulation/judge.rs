@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::call::CallRecord;
 use crate::engine::routing::LinkState;
-use crate::sip::{HeaderName, Message, Method, Request};
+use crate::sip::{Message, Method};
 
 /// The links of an office when a call began.
 #[derive(Debug, Default)]
@@ -23,10 +23,10 @@ pub(super) struct Snapshot {
     pub(super) dead: BTreeSet<String>,
 }
 
-/// A call of an engine over a link.
+/// An attempt of a call over a link.
 #[derive(Debug)]
 struct Leg {
-    caller: String,
+    call: String,
     connection: Option<u64>,
     rang: bool,
     answered: bool,
@@ -111,25 +111,27 @@ impl Judge {
         lost.map(|(office, call)| format!("call {call} of office {office} is lost")).collect()
     }
 
-    /// An engine says something over a link.
-    pub(super) fn said(&mut self, office: usize, name: &str, connection: Option<u64>, message: &Message) {
+    /// An engine says something over a link; an INVITE belongs to one of its calls.
+    pub(super) fn said(&mut self, office: usize, call: &str, connection: Option<u64>, message: &Message) {
         let Message::Request(request) = message else { return };
         let Some(call_id) = request.call_id().map(ToString::to_string) else { return };
         let id = (office, call_id);
         match request.method {
             Method::Cancel | Method::Bye => drop(self.legs.remove(&id)),
             Method::Invite if request.to_tag().is_none() && !self.legs.contains_key(&id) => {
-                let caller = caller(name, request);
-                let others = self.legs.iter().filter(|(key, leg)| key.0 == office && leg.caller == caller);
+                let others = self.legs.iter().filter(|(key, leg)| key.0 == office && leg.call == call);
                 let bad: Vec<_> = others
                     .filter(|(_, leg)| leg.rang || leg.answered)
                     .map(|(key, _)| key.1.clone())
                     .collect();
                 let target = request.uri.to_string();
                 self.require(bad.is_empty(), || {
-                    format!("{name} calls {target} for {caller} while {bad:?} rings or is answered")
+                    format!(
+                        "call {call} of office {office} tries {target} while {bad:?} rings or is answered"
+                    )
                 });
-                self.legs.insert(id, Leg { caller, connection, rang: false, answered: false });
+                let call = call.to_owned();
+                self.legs.insert(id, Leg { call, connection, rang: false, answered: false });
             }
             _ => {}
         }
@@ -160,18 +162,6 @@ impl Judge {
     pub(super) fn broke(&mut self, office: usize, connection: u64) {
         self.legs.retain(|id, leg| id.0 != office || leg.connection != Some(connection));
     }
-}
-
-/// Who calls, told apart from other users of an office whatever a link is told.
-fn caller(office: &str, request: &Request) -> String {
-    let from =
-        request.from().and_then(|from| from.uri.user().map(|user| user.to_string())).unwrap_or_default();
-    from.strip_prefix(&format!("{office}-")).unwrap_or(&from).to_owned()
-        + &request
-            .headers
-            .get(&HeaderName::from_static("Priority"))
-            .map(ToString::to_string)
-            .unwrap_or_default()
 }
 
 /// Links of the same route share what stands before the dash.
@@ -219,10 +209,10 @@ mod tests {
     use crate::engine::call::AttemptRecord;
     use crate::engine::testing::message;
 
-    fn invite(call: &str, from: &str) -> Message {
+    fn invite(call: &str) -> Message {
         message(&format!(
             "INVITE sip:PAR-1001@par SIP/2.0\r\nVia: SIP/2.0/TLS h;branch=z9hG4bK{call}\r\nMax-Forwards: 70\r\n\
-             From: <sip:{from}@branchline>;tag=a\r\nTo: <sip:PAR-1001@par>\r\nCall-ID: {call}\r\n\
+             From: <sip:BRU-1001@branchline>;tag=a\r\nTo: <sip:PAR-1001@par>\r\nCall-ID: {call}\r\n\
              CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
         ))
     }
@@ -238,10 +228,11 @@ mod tests {
     fn a_call_that_rings_twice_is_seen() {
         for (status, is_wrong) in [(100, false), (180, true), (200, true), (503, false)] {
             let mut judge = Judge::default();
-            judge.said(0, "BRU", Some(1), &invite("one", "BRU-1001"));
+            judge.said(0, "a", Some(1), &invite("one"));
             judge.heard(0, &answer("one", status));
-            judge.said(0, "BRU", Some(2), &invite("other", "BRU-1002"));
-            judge.said(0, "BRU", Some(2), &invite("two", "1001"));
+            judge.said(0, "b", Some(2), &invite("other"));
+            assert!(judge.violations.is_empty(), "another call is none of its business");
+            judge.said(0, "a", Some(2), &invite("two"));
             assert_eq!(!judge.violations.is_empty(), is_wrong, "{status}");
         }
     }

@@ -47,6 +47,10 @@ pub(super) struct Office {
     pub(super) engine: Option<Engine>,
     /// How often it was started.
     pub(super) boot: u32,
+    /// When it was started last.
+    pub(super) started: Instant,
+    /// When its engine wants to be woken.
+    pub(super) deadline: Option<Instant>,
     /// Whether the box, when it is down, says so by resetting connections.
     pub(super) falls_loudly: bool,
     /// By how much its clock is ahead.

@@ -57,6 +57,8 @@ impl World {
             name: OFFICES[number].0,
             engine: None,
             boot: 0,
+            started: self.now,
+            deadline: None,
             falls_loudly: false,
             skew,
             disk: Disk::new(),
@@ -95,6 +97,7 @@ impl World {
         let one = &mut self.offices[office];
         one.engine = Some(Engine::new(setup));
         one.boot += 1;
+        one.started = now.instant;
         one.ledger = Ledger::default();
         let (name, table) = (one.name, one.table.clone());
         self.note(|| format!("{name} starts"));
@@ -108,7 +111,7 @@ impl World {
         let kept = self.chance.below(self.offices[office].disk.writing.len() + 1);
         let is_loud = self.chance.percent(50);
         let one = &mut self.offices[office];
-        one.engine = None;
+        (one.engine, one.deadline) = (None, None);
         one.falls_loudly = is_loud;
         one.session.is_up = false;
         one.session.pending.clear();

@@ -13,7 +13,7 @@ use super::judge::Judge;
 use super::office::Office;
 use super::wan::{PathId, Wan};
 use crate::engine::routing::DialTicket;
-use crate::engine::{Engine, Input, Publication};
+use crate::engine::{Input, Publication};
 use crate::sip::{Message, parse};
 use crate::time::{Now, WallTime};
 use crate::uplink::Sequence;
@@ -23,8 +23,10 @@ use crate::uplink::Sequence;
 pub(super) enum Event {
     /// An input for an office, if it is still the same start of it.
     Input(usize, u32, Box<Input>),
-    /// A message arrives at the end of a connection.
-    Arrive(u64, usize, Bytes),
+    /// A message arrives at the end of a connection, or the news that the other end closed it.
+    Arrive(u64, usize, Option<Bytes>),
+    /// What an end of a connection said was not acknowledged in time, perhaps.
+    Unacknowledged(u64, usize),
     /// A datagram arrives at an agent, if it is still there.
     Hear(usize, u32, Bytes),
     /// An agent does something, if it is still there.
@@ -184,11 +186,9 @@ impl World {
         self.now = end;
     }
 
-    fn deadline(&mut self) -> Option<(Instant, usize)> {
-        let due = |(number, office): (usize, &mut Office)| {
-            office.engine.as_mut().and_then(Engine::poll_timeout).map(|at| (at, number))
-        };
-        self.offices.iter_mut().enumerate().filter_map(due).min()
+    fn deadline(&self) -> Option<(Instant, usize)> {
+        let due = |(number, office): (usize, &Office)| office.deadline.map(|at| (at, number));
+        self.offices.iter().enumerate().filter_map(due).min()
     }
 
     fn time_passes(&mut self, office: usize) {
@@ -217,7 +217,8 @@ impl World {
     fn happens(&mut self, event: Event) {
         match event {
             Event::Input(office, boot, input) => self.feed_boot(office, boot, *input),
-            Event::Arrive(connection, to, bytes) => self.arrives(connection, to, bytes),
+            Event::Arrive(connection, to, what) => self.arrives(connection, to, what),
+            Event::Unacknowledged(connection, from) => self.unacknowledged(connection, from),
             Event::Hear(agent, epoch, bytes) => {
                 if self.agents[agent].epoch == epoch
                     && let Ok(message) = parse::parse(bytes)
