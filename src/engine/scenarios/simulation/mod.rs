@@ -10,6 +10,9 @@
 //! | `broker`, `uplink` | retained topics, QoS 1, call records in the outbox |
 //! | `world` | the queue of what happens |
 //! | `story` | what chance makes happen |
+//! | `shelf` | what must wait, go out and be lost at an outbox |
+//! | `help` | who called for help, and whether there was a way out |
+//! | `hour` | an hour without a broker |
 //! | `judge`, `ending` | what must hold, all along and at the end |
 //!
 //! A seed repeats exactly. `BRANCHLINE_SIMULATION_SEED=N cargo test --lib simulation -- --nocapture` plays one and prints
@@ -23,8 +26,11 @@ mod broker;
 mod chance;
 mod disk;
 mod ending;
+mod help;
+pub(crate) mod hour;
 mod judge;
 mod office;
+mod shelf;
 mod story;
 mod uplink;
 mod wan;

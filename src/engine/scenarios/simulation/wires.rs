@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::disk::Write;
+use super::hour::Told;
 use super::judge::Snapshot;
 use super::office::OFFICES;
 use super::wan::{Connection, End, Mood, PathId};
@@ -14,9 +15,10 @@ use super::world::{Event, World};
 use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use crate::engine::routing::{Dial, DialFailure, DialResult, DialTicket};
 use crate::engine::testing::address;
-use crate::engine::{Change, Input, Observation, Output, RoamingInput};
+use crate::engine::{Change, Input, Observation, Output, RoamingInput, StoreTicket};
 use crate::media::{MediaEvent, Report};
 use crate::sip::{Transport, parse};
+use crate::uplink::Worth;
 
 /// A link that has not worked for so long must be known to be dead.
 const KNOWN: Duration = Duration::from_secs(25);
@@ -78,6 +80,7 @@ impl World {
             Output::Persist { ticket, change } => {
                 if let Change::CallRecord(record) = &change {
                     self.judge.recorded(office, record);
+                    self.tells_of(office, Told::Call(record.clone()));
                 }
                 self.writes(office, Write::Store(ticket, change));
             }
@@ -106,14 +109,20 @@ impl World {
         if self.offices[office].boot != boot || self.offices[office].engine.is_none() {
             return;
         }
-        let (ticket, record) = self.offices[office].disk.write();
-        if let Some(record) = record {
-            self.judge.acknowledged(office, &record.id);
-            self.dispatch(office);
-        }
+        let ticket = self.write_one(office);
+        self.dispatch(office);
         if let Some(ticket) = ticket {
             self.feed(office, Input::Persisted { ticket, durable: true });
         }
+    }
+
+    /// The next write of an office is on flash. Who waits for it.
+    pub(super) fn write_one(&mut self, office: usize) -> Option<StoreTicket> {
+        let written = self.offices[office].disk.write();
+        if let Some((worth, name, offer)) = written.offered {
+            self.judge.offered(office, worth, &name, &offer);
+        }
+        written.ticket
     }
 
     fn observed(&mut self, office: usize, observation: &Observation) {
@@ -123,7 +132,17 @@ impl World {
                 let snapshot = self.snapshot(office);
                 self.judge.began(office, call, snapshot);
             }
-            Observation::Emergency { .. } => self.judge.count("calls for help"),
+            Observation::Emergency { call, .. } => {
+                self.judge.count("calls for help");
+                self.writes(office, Write::Event(Worth::Emergency, format!("help {call}")));
+                self.tells_of(office, Told::Seen(observation.clone()));
+            }
+            Observation::Registration { change, extension, .. } if *change != "refreshed" => {
+                self.happened += 1;
+                let name = format!("{change} {extension}: {}", self.happened);
+                self.writes(office, Write::Event(Worth::Registration, name));
+                self.tells_of(office, Told::Seen(observation.clone()));
+            }
             Observation::Link { .. } => self.judge.count("links that changed"),
             Observation::Heard { .. } | Observation::Answered { .. } => return,
             _ => {}
@@ -131,14 +150,21 @@ impl World {
         self.note(|| format!("{name}: {observation:?}"));
     }
 
+    fn tells_of(&mut self, office: usize, told: Told) {
+        self.told.iter_mut().filter(|_| office == 0).for_each(|all| all.push(told.clone()));
+    }
+
     fn snapshot(&self, office: usize) -> Snapshot {
         let Some(engine) = &self.offices[office].engine else { return Snapshot::default() };
-        let mut snapshot = Snapshot::default();
+        let revision = Some(engine.router().revision().0).filter(|revision| *revision > 0);
+        let mut snapshot = Snapshot { revision, ..Snapshot::default() };
         let known = self.now.checked_sub(KNOWN).filter(|since| self.offices[office].started <= *since);
         for view in engine.router().links.overview() {
             let id = view.link.id.to_string();
             let (path, _) = Self::path_of(office, &id);
-            if known.is_some_and(|since| self.wan.is_dead_since(path, since)) {
+            let is_dead =
+                |since| self.wan.is_dead_since(path, since) && self.offices[office].has_link(&id, since);
+            if known.is_some_and(is_dead) {
                 snapshot.dead.insert(id.clone());
             }
             snapshot.states.insert(id, view.state);

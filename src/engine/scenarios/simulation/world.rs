@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,10 +10,11 @@ use bytes::Bytes;
 use super::agent::{Agent, Deed, Want};
 use super::broker::Broker;
 use super::chance::Chance;
+use super::hour::Told;
 use super::judge::Judge;
 use super::office::Office;
 use super::wan::{PathId, Wan};
-use crate::engine::routing::DialTicket;
+use crate::engine::routing::{DialTicket, RouteTable};
 use crate::engine::{Input, Publication};
 use crate::sip::{Message, parse};
 use crate::time::{Now, WallTime};
@@ -45,6 +47,8 @@ pub(super) enum Event {
     Accounted(usize, u32, Sequence),
     /// An office hears that ops have it.
     Receipt(usize, u32, Sequence),
+    /// A table of ops arrives at an office, in this session.
+    Pushed(usize, u32, Arc<RouteTable>),
     /// An office hears that its session lives.
     Confirmed(usize, u32),
     /// A connection breaks, as one end hears.
@@ -106,10 +110,16 @@ pub(super) struct World {
     pub(super) judge: Judge,
     /// What happened.
     pub(super) history: History,
+    /// What the first office tells, if somebody wants to know.
+    pub(super) told: Option<Vec<Told>>,
+    /// Numbers registrations that came and went.
+    pub(super) happened: u64,
     /// What was sent by engines.
     pub(super) transmitted: u64,
     /// Whether chance still makes things happen.
     pub(super) goes_on: bool,
+    /// Whether a clock was ever further off than offices' clocks may be.
+    pub(super) is_wild: bool,
     /// Calls for help under way, by agent.
     pub(super) helped: BTreeMap<usize, Helped>,
 }
@@ -130,8 +140,11 @@ impl World {
             broker: Broker::default(),
             judge: Judge::default(),
             history: History { hash: DefaultHasher::new(), is_told },
+            told: None,
+            happened: 0,
             transmitted: 0,
             goes_on: true,
+            is_wild: false,
             helped: BTreeMap::new(),
         }
     }
@@ -155,7 +168,8 @@ impl World {
 
     /// An office's clocks.
     pub(super) fn clock(&self, office: usize) -> Now {
-        let wall = WallTime(1_700_000_000_000).plus(self.elapsed()).plus(self.offices[office].skew);
+        let since = WallTime(1_700_000_000_000).plus(self.elapsed());
+        let wall = WallTime(since.0.saturating_add_signed(self.offices[office].skew));
         Now { instant: self.now, wall }
     }
 
