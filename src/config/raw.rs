@@ -198,6 +198,7 @@ tables! {
         priority: Key<u16>,
         weight: Key<u16>,
         max_calls: Key<u32>,
+        location: Key<String>,
         probe: Text<Time>,
     }
     /// `[[federation.route]]`
@@ -212,6 +213,7 @@ tables! {
         name: Key<String>,
         username: Key<String>,
         password_file: Key<String>,
+        token_file: Key<String>,
     }
     /// `[[federation.place]]`
     FederationPlace {
