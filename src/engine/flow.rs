@@ -60,6 +60,8 @@ pub enum FlowFailure {
     Slow,
     /// Nothing was received for the idle time, keep-alives included.
     Idle,
+    /// A call over it heard nothing in its time: it is reset, so that nothing of what waits on it arrives late.
+    Silent,
     /// The peer's certificate expired or was revoked while connected.
     Certificate,
     /// The peer's token expired or was revoked while connected.
@@ -78,6 +80,7 @@ impl FlowFailure {
             Self::Refused => "refused",
             Self::Slow => "slow-peer",
             Self::Idle => "idle",
+            Self::Silent => "silent",
             Self::Certificate => "certificate",
             Self::Token => "token",
             Self::Garbage => "garbage",

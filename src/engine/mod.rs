@@ -32,7 +32,7 @@ pub mod registrar;
 pub mod roaming;
 pub mod routing;
 #[cfg(test)]
-mod scenarios;
+pub(crate) mod scenarios;
 pub mod settings;
 #[cfg(test)]
 mod testing;

@@ -25,7 +25,7 @@ pub enum Output {
         /// One SIP message.
         bytes: Bytes,
     },
-    /// Close this connection.
+    /// Close this connection once what waits was sent; at once, with a reset, if it is [`FlowFailure::Silent`].
     Close {
         /// The connection.
         flow: Flow,

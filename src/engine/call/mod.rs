@@ -76,6 +76,8 @@ pub use model::{Call, CallState};
 pub(super) use outward::{caller_from, passed};
 pub use plan::AsteriskState;
 pub use record::{CallRecord, LegRecord};
+#[cfg(test)]
+pub(super) use sip_leg::Stage;
 
 use crate::engine::numbering::{Extension, NumberPlan};
 use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};

@@ -40,6 +40,7 @@ impl Engine {
             }
             return;
         }
+        self.router.links.heard(flow, now);
         if let Message::Response(response) = &message {
             let status = response.status.code();
             self.out.push_back(Output::Observe(Observation::Heard { status }));

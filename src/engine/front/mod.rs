@@ -148,17 +148,7 @@ impl Engine {
                 self.calls.peer_moved(flow);
             }
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
-            Input::FlowFailed { flow, reason } => {
-                // The link first: calls that fail with their flow look for another way.
-                self.router.links.flow_lost(flow, reason, now);
-                if flow.connection.is_some() {
-                    self.layer.flow_closed(now, flow, reason);
-                    let changes = self.registrar.flow_closed(now, flow);
-                    self.note_registrations(&changes, now);
-                } else {
-                    self.layer.transmit_failed(now, flow, reason);
-                }
-            }
+            Input::FlowFailed { flow, reason } => self.flow_failed(now, flow, reason),
             Input::Media(event) => self.with_calls(now, |calls, fx| calls.media_event(event, fx)),
             Input::Connectivity(event) => {
                 self.with_calls(now, |calls, fx| calls.connectivity_event(&event, fx));

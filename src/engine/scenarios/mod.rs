@@ -50,7 +50,7 @@ mod ringing;
 mod roamers;
 mod roaming;
 mod session_timers;
-mod simulation;
+pub(crate) mod simulation;
 mod through_asterisk;
 mod vanishing;
 mod world;
