@@ -168,11 +168,16 @@ impl Engine {
         let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_ours)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
+        let office = if let Side::Office(office) = flow.side { Some(office) } else { None };
         if request.method == Method::Message {
+            if !self.may_write(office, &dialled) {
+                self.refused("message", "not-permitted");
+                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
+            }
             return self.message_to(now, server, &request, &caller, &dialled);
         }
         let passed = self.passed_offices(flow, &request).unwrap_or_default();
-        let admitted = Admitted { server, flow, request, caller, dialled, passed };
+        let admitted = Admitted { server, flow, request, caller, dialled, office, passed };
         self.with_calls(now, |calls, fx| calls.invited(admitted, fx));
     }
 

@@ -39,6 +39,8 @@ pub struct Choice {
     pub link: Arc<Link>,
     /// What is dialled there.
     pub number: String,
+    /// What a minute costs, in thousandths of the currency's unit.
+    pub price: u32,
 }
 
 /// Why a link is not tried.
@@ -56,6 +58,10 @@ pub enum SkipReason {
     NoNumber,
     /// Enough others come before it.
     Spare,
+    /// The office from which the call came may not go out there.
+    NotPermitted,
+    /// There are as many calls with its office as there may be.
+    OfficeFull,
 }
 
 impl SkipReason {
@@ -68,6 +74,8 @@ impl SkipReason {
             Self::Origin => "origin",
             Self::NoNumber => "no-number",
             Self::Spare => "spare",
+            Self::NotPermitted => "not-permitted",
+            Self::OfficeFull => "office-full",
         }
     }
 }
@@ -178,7 +186,7 @@ fn candidate(
     Ok(Candidate {
         key: (now.state, route.priority, link.priority, cost),
         weight: u64::from(link.weight),
-        choice: Choice { link: Arc::clone(link), number },
+        choice: Choice { link: Arc::clone(link), number, price: route.price.unwrap_or(link.price) },
     })
 }
 
