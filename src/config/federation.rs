@@ -24,6 +24,8 @@ pub struct Federation {
     pub site: Option<Arc<RouteTable>>,
     /// With what we answer challenges of links' peers.
     pub credentials: Vec<LinkPassword>,
+    /// What we show the federation's gateway.
+    pub tokens: Vec<LinkToken>,
     /// Where the site's devices are.
     pub places: Places,
     /// Numbers outside that carriers deliver here.
@@ -49,7 +51,16 @@ pub struct FederationTls {
     pub crl: Option<PathBuf>,
 }
 
-/// `[[federation.credential]]`
+/// `[[federation.credential]]` with `token-file`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkToken {
+    /// Its name in routes.
+    pub name: CredentialName,
+    /// The file that holds the token.
+    pub token: PathBuf,
+}
+
+/// `[[federation.credential]]` with `username` and `password-file`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkPassword {
     /// Its name in routes.
@@ -106,6 +117,14 @@ prefix = "+32"
 name = "carrier"
 username = "bru"
 password-file = "/secret"
+[[federation.link]]
+id = "gateway"
+kind = "ApiGateway"
+address = "wss://gateway.example"
+credentials = "gateway"
+[[federation.credential]]
+name = "gateway"
+token-file = "/token"
 [[federation.place]]
 networks = ["10.1.0.0/16"]
 extensions = ["1001"]
@@ -136,7 +155,7 @@ max-duration = "1h"
     fn everything_is_read() {
         let federation = load(ALL).unwrap().federation;
         assert_eq!(federation.address.map(|address| address.port()), Some(5062));
-        assert_eq!(federation.links.len(), 2);
+        assert_eq!(federation.links.len(), 3);
         let site = federation.site.unwrap();
         let sent: Vec<_> = site.find("025551234").map(|route| route.rewrite.apply("025551234")).collect();
         assert_eq!(sent, [Some("+3225551234".to_owned())]);
@@ -144,6 +163,7 @@ max-duration = "1h"
         assert_eq!(federation.limits.calls_per_office, Some(30));
         assert_eq!(federation.permissions.entries().len(), 2);
         assert_eq!(federation.rules.iter().map(|rule| rule.name.as_str()).last(), Some("abroad"));
+        assert_eq!(federation.tokens[0].token, Path::new("/token"));
         let place = federation.places.of(None, "10.1.2.3".parse().ok());
         assert_eq!(
             (place.civic.as_deref(), place.geo.as_deref()),
@@ -167,6 +187,16 @@ max-duration = "1h"
                 "credentials = \"carrier\"",
                 "credentials = \"x\"",
                 "no [[federation.credential]] is called \"x\"",
+            ),
+            (
+                "wss://gateway.example\"\ncredentials = \"gateway\"",
+                "wss://gateway.example\"\ncredentials = \"carrier\"",
+                "the federation's gateway wants a token: a credential with `token-file`",
+            ),
+            (
+                "token-file = \"/token\"",
+                "token-file = \"/token\"\nusername = \"bru\"",
+                "expected `token-file` alone",
             ),
             ("id = \"carrier\"", "id = \"par\"", "two links are called \"par\""),
             ("links = [\"carrier\"]", "links = [\"far\"]", "`far` is no link of this set"),

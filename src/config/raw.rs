@@ -230,6 +230,7 @@ tables! {
         priority: Key<u16>,
         weight: Key<u16>,
         max_calls: Key<u32>,
+        location: Key<String>,
         probe: Text<Time>,
     }
     /// `[[federation.route]]`
@@ -245,6 +246,7 @@ tables! {
         name: Key<String>,
         username: Key<String>,
         password_file: Key<String>,
+        token_file: Key<String>,
     }
     /// `[[federation.place]]`
     FederationPlace {

@@ -9,6 +9,7 @@ use super::effects::Effects;
 use super::id::{CallId, LegId};
 use super::invitation::our_contact;
 use super::leg::{Leg, LegState, Party, Wire};
+use super::location;
 use super::model::{Call, CallState, CallerOffer};
 use super::plan::{Plan, Question, plan};
 use super::session::LegSession;
@@ -35,14 +36,14 @@ pub struct Admitted {
     pub server: ServerId,
     /// Where the caller is.
     pub flow: Flow,
+    /// From which side: the flow's, or the office's for which the federation's gateway vouches.
+    pub side: Side,
     /// The INVITE.
     pub request: Request,
     /// Who calls, as authenticated or as Asterisk vouches.
     pub caller: Party,
     /// What was dialled.
     pub dialled: String,
-    /// The office that it comes from, as its certificate proves or the federation's gateway vouches.
-    pub office: Option<OfficeId>,
     /// The offices that the call has passed.
     pub passed: Vec<OfficeId>,
 }
@@ -50,7 +51,8 @@ pub struct Admitted {
 impl Calls {
     /// A phone or Asterisk calls.
     pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
-        let Admitted { server, flow, request, caller, dialled, office, passed } = admitted;
+        let Admitted { server, flow, side, request, caller, dialled, passed } = admitted;
+        let office = side.office();
         let tag = fx.layer.fresh_tag();
         let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
             Ok(dialog) => dialog,
@@ -70,14 +72,15 @@ impl Calls {
         let dialog_id = dialog.id().clone();
         let number = caller.number.clone();
         let setup = Setup {
-            side: flow.side,
+            side,
             caller,
-            device: device.filter(|_| flow.side == Side::Site),
+            device: device.filter(|_| side == Side::Site),
             dialled,
-            guests: guests(flow.side, &number, office, &passed, fx.registrar),
+            guests: guests(side, &number, office, &passed, fx.registrar),
             office,
             passed,
             address: Some(flow.remote.ip()),
+            told: location::told(&request).filter(|_| matches!(side, Side::Office(_))),
             max_forwards: request.max_forwards().unwrap_or(70),
             session: LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx),
             offer: caller_offer(&request, Carriage::of_flow(&flow), fx),
@@ -125,6 +128,7 @@ impl Calls {
             office: None,
             passed: Vec::new(),
             address: session.and_then(|session| self.pages.get(&session).copied()),
+            told: None,
             max_forwards: 70,
             wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
             session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
@@ -196,6 +200,8 @@ struct Setup {
     passed: Vec<OfficeId>,
     /// The caller's address, if it is a device of the site.
     address: Option<IpAddr>,
+    /// The place that another office told.
+    told: Option<Place>,
     max_forwards: u8,
     wire: Wire,
     session: LegSession,
@@ -223,11 +229,13 @@ impl Setup {
         }
     }
 
-    /// Where the caller is, when it calls for help. Of another office's caller we know nothing.
+    /// Where the caller is, when it calls for help. Of another office's caller we know what that office told.
     fn place(&self, fx: &Effects<'_>) -> Option<Box<Place>> {
-        let is_here = matches!(self.side, Side::Site | Side::Asterisk);
-        if !is_here || !fx.is_emergency(&self.dialled) {
+        if !fx.is_emergency(&self.dialled) {
             return None;
+        }
+        if !matches!(self.side, Side::Site | Side::Asterisk) {
+            return self.told.clone().map(Box::new);
         }
         let address = self.address.filter(|_| self.side == Side::Site);
         let mut place = fx.settings.routing.places.of(self.caller.number.parse().ok().as_ref(), address);
@@ -253,6 +261,7 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         device: setup.device,
         state: LegState::Trying,
         link: None,
+        office: None,
         wire: setup.wire,
         session: setup.session,
         wants,

@@ -138,7 +138,10 @@ impl Call {
     pub(super) fn expect_progress(&self, target: &Target, fx: &mut Effects<'_>) {
         let routing = &fx.settings.routing;
         let time = match target {
-            Target::Link(choice) if leads_to_office(&choice.link) => routing.progress,
+            // A call for help that another office passes on rings as late as that office's carrier does.
+            Target::Link(choice) if leads_to_office(&choice.link) && !self.plan.is_emergency() => {
+                routing.progress
+            }
             Target::Link(_) => routing.progress_outside,
             Target::Asterisk { .. } if self.plan.is_emergency() => routing.progress_outside,
             Target::Asterisk { .. } | Target::Device(_) => return,
@@ -228,10 +231,11 @@ impl Call {
         let called = Called {
             party: Party { number: choice.number.clone(), name: None },
             device: None,
-            target: target(&choice.number, address).into(),
+            target: target(choice, address).into(),
             flow,
             path: &[],
             link: Some((choice.link.clone(), choice.price)),
+            office: choice.office,
             words: Some(words),
             patience: Some(patience),
         };
@@ -253,6 +257,7 @@ impl Call {
             flow: asterisk.flow(),
             path: &[],
             link: Some((choice.link.clone(), choice.price)),
+            office: choice.office,
             words: Some(words),
             patience: Some(asterisk.first_response),
         };
@@ -260,9 +265,15 @@ impl Call {
     }
 }
 
-/// Whom an INVITE over a link asks.
-fn target(number: &str, address: &SipAddress) -> SipUri {
-    let uri = SipUri::new(Some(number), address.host.clone(), Some(address.port));
+/// Whom an INVITE over a link asks. Of the federation's gateway: the office that the host names.
+fn target(choice: &Choice, address: &SipAddress) -> SipUri {
+    if let Some(office) = choice.behind_gateway() {
+        return on(SipUri::new(Some(&choice.number), office.as_str().into(), None), address);
+    }
+    on(SipUri::new(Some(&choice.number), address.host.clone(), Some(address.port)), address)
+}
+
+fn on(uri: SipUri, address: &SipAddress) -> SipUri {
     match address.transport {
         Transport::Udp => uri,
         other => uri.with_param("transport", Some(other.uri_token())),

@@ -41,6 +41,7 @@ mod invitation;
 mod keying;
 mod leg;
 mod link_leg;
+mod location;
 mod media_events;
 mod model;
 mod outward;

@@ -35,7 +35,7 @@ use crate::engine::numbering::{Extension, NumberPlan, OfficeId};
 use crate::engine::policy::{Destination, Guest, Mask, Permissions};
 use crate::engine::registrar::{Binding, Registrar};
 use crate::engine::roaming::Roaming;
-use crate::engine::routing::{Choice, EmergencyWay, Link, Router, SkipReason, Skipped};
+use crate::engine::routing::{Choice, EmergencyWay, Router, SkipReason, Skipped};
 use crate::engine::settings::CallSettings;
 use crate::time::WallTime;
 
@@ -98,7 +98,7 @@ impl Plan {
     }
 
     /// Leaves out the links for which there is a reason to.
-    pub(super) fn leave_out(&mut self, reason: impl Fn(&Link) -> Option<SkipReason>) {
+    pub(super) fn leave_out(&mut self, reason: impl Fn(&Choice) -> Option<SkipReason>) {
         let (attempts, skipped) = (&mut self.attempts, &mut self.skipped);
         let before_visits = attempts.len().min(self.visits);
         let mut place = 0;
@@ -106,7 +106,7 @@ impl Plan {
         attempts.retain(|attempt| {
             place += 1;
             let Some(Target::Link(choice)) = attempt.first() else { return true };
-            let Some(why) = reason(&choice.link) else { return true };
+            let Some(why) = reason(choice) else { return true };
             skipped.push(Skipped { link: choice.link.id.clone(), why });
             visits_left -= usize::from(place <= before_visits);
             false
@@ -172,12 +172,12 @@ impl Plan {
 
     /// Whether the first attempt goes over a link.
     pub fn begins_with_link(&self) -> bool {
-        self.first_link().is_some()
+        self.first_choice().is_some()
     }
 
-    fn first_link(&self) -> Option<&Link> {
+    fn first_choice(&self) -> Option<&Choice> {
         match self.attempts.front()?.first()? {
-            Target::Link(choice) => Some(&choice.link),
+            Target::Link(choice) => Some(choice),
             Target::Asterisk { .. } | Target::Device(_) => None,
         }
     }
@@ -332,7 +332,8 @@ fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
     let target = |way| match way {
         EmergencyWay::Asterisk => Target::Asterisk { number: number.to_owned() },
         EmergencyWay::Link(link) => {
-            Target::Link(Box::new(Choice { link, number: number.to_owned(), price: 0 }))
+            let office = link.office;
+            Target::Link(Box::new(Choice { link, number: number.to_owned(), office, price: 0 }))
         }
     };
     let attempts: VecDeque<Attempt> = ways.into_iter().map(|way| vec![target(way)]).collect();

@@ -15,7 +15,7 @@ use super::model::Call;
 use super::plan::Plan;
 use crate::engine::flow::Side;
 use crate::engine::numbering::OfficeId;
-use crate::engine::routing::{Link, SkipReason};
+use crate::engine::routing::{Choice, SkipReason};
 
 impl Calls {
     /// Whether one more call is allowed. Emergency calls always are. An extension's limit is for what its devices dial;
@@ -80,8 +80,8 @@ impl Calls {
             return Err(Cause::OfficeLimit);
         }
         if limits.calls_per_office.is_some() {
-            let is_of_full = |link: &Link| link.office.filter(|office| is_full(*office));
-            plan.leave_out(|link| is_of_full(link).map(|_| SkipReason::OfficeFull));
+            let is_of_full = |choice: &Choice| choice.office.filter(|office| is_full(*office));
+            plan.leave_out(|choice| is_of_full(choice).map(|_| SkipReason::OfficeFull));
         }
         if plan.is_empty() { Err(Cause::OfficeLimit) } else { Ok(()) }
     }

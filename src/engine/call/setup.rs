@@ -10,8 +10,9 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::invitation::{Invitation, invite, our_contact};
 use super::leg::{Leg, LegState, Party, Wire};
+use super::location;
 use super::model::{Call, CallerOffer};
-use super::outward::{Words, location};
+use super::outward::Words;
 use super::plan::Target;
 use super::session::LegSession;
 use super::sip_leg::{SipLeg, Stage};
@@ -19,9 +20,10 @@ use super::timer::Purpose;
 use super::web_leg::WebLeg;
 use crate::engine::dialog::{Opening, RouteSet};
 use crate::engine::flow::{Flow, Side};
+use crate::engine::numbering::OfficeId;
 use crate::engine::output::Observation;
 use crate::engine::registrar::{Binding, BindingKey, Reach};
-use crate::engine::routing::Link;
+use crate::engine::routing::{Link, LinkLocation};
 use crate::engine::transaction::RequestOptions;
 use crate::engine::web::{WebEvent, WebSession};
 use crate::sdp::{Codec, Direction, OfficeCodecs, codecs_for_other_leg};
@@ -90,6 +92,7 @@ impl Call {
             flow: asterisk.flow(),
             path: &[],
             link: None,
+            office: None,
             words: None,
             patience: Some(asterisk.first_response),
         };
@@ -114,6 +117,7 @@ impl Call {
             flow,
             path,
             link: None,
+            office: None,
             words: None,
             patience: None,
         };
@@ -122,7 +126,7 @@ impl Call {
 
     pub(super) fn ring_sip(&mut self, called: Called<'_>, fx: &mut Effects<'_>) -> Result<(), Cause> {
         let place = self.next_place()?;
-        let Called { party, device, target, flow, path, link, words, patience } = called;
+        let Called { party, device, target, flow, path, link, office, words, patience } = called;
         let mut session = LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx);
         if self.plan.is_emergency() {
             session.make_urgent();
@@ -140,7 +144,7 @@ impl Call {
             cseq: 1,
             contact: our_contact(&user, flow),
         };
-        let request = invite(&Invitation {
+        let mut request = invite(&Invitation {
             opening,
             asserted,
             more,
@@ -148,6 +152,11 @@ impl Call {
             max_forwards: self.max_forwards.saturating_sub(1),
             preference: super::refresh::preference(fx),
         });
+        if let (Some(link), Some(at)) = (&link, &self.place)
+            && link.0.location == LinkLocation::PidfLo
+        {
+            location::enclose(&mut request, at, &fx.settings.realm);
+        }
         let options = RequestOptions { first_response: patience };
         let sip = match SipLeg::outgoing(flow, request, options, fx) {
             Ok(sip) => sip,
@@ -164,6 +173,7 @@ impl Call {
             fx.router.links.take(&link.id);
             leg.link = Some(link);
             leg.price = price;
+            leg.office = office;
         }
         Ok(())
     }
@@ -172,7 +182,7 @@ impl Call {
     fn inward(&self, party: &Party, side: Side, fx: &Effects<'_>) -> Words {
         let from = address(&self.peer_of(1), fx);
         let asserted = (side == Side::Asterisk).then(|| from.clone());
-        let more = if side == Side::Asterisk { location(self) } else { Vec::new() };
+        let more = if side == Side::Asterisk { location::headers(self) } else { Vec::new() };
         Words { from, to: address(party, fx), asserted, more }
     }
 
@@ -210,6 +220,7 @@ impl Call {
             device,
             state: LegState::Trying,
             link: None,
+            office: None,
             wire,
             session,
             wants: Direction::SendRecv,
@@ -280,6 +291,8 @@ pub(super) struct Called<'a> {
     pub(super) path: &'a [NameAddr],
     /// The link, if it is reached over one, and what a minute costs there.
     pub(super) link: Option<(Arc<Link>, u32)>,
+    /// The office that the link leads to.
+    pub(super) office: Option<OfficeId>,
     /// What it is told, when that is not what devices are.
     pub(super) words: Option<Words>,
     /// How long the first response may take.

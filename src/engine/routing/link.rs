@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `SipTrunk` | another office's Branchline | `sip:HOST[:5061];transport=tls` or `sips:HOST`: always TLS, the office is known by its certificate |
 //! | `IaxTrunk` | another office, through both Asterisks | `iax2:PEER`: a peer of the site's Asterisk |
-//! | `ApiGateway` | the federation's gateway | `wss://HOST[:443][/PATH]`, or SIP over TLS as above |
+//! | `ApiGateway` | the federation's gateway, behind which all offices lie; `credentials` name the token that it wants | `wss://HOST[:443][/PATH]`, or SIP over TLS as above |
 //! | `PstnGateway` | a carrier | `sip:HOST[:PORT][;transport=udp|tcp|tls]`, or `pjsip:PEER`: a trunk of the site's Asterisk |
 
 use std::fmt;
@@ -184,6 +184,28 @@ fn address(host: Host, port: u16, transport: Transport, path: &str) -> Result<Si
     Ok(SipAddress { host, port, transport, path: path.into() })
 }
 
+/// How the peer of a link is told where a caller for help is (RFC 6442).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkLocation {
+    /// In headers only, which every peer takes.
+    #[default]
+    Headers,
+    /// As PIDF-LO in the body, as emergency services by SIP want it.
+    PidfLo,
+}
+
+impl FromStr for LinkLocation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "headers" => Ok(Self::Headers),
+            "pidf-lo" => Ok(Self::PidfLo),
+            _ => Err("expected headers or pidf-lo"),
+        }
+    }
+}
+
 /// How a link's health is found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthPolicy {
@@ -243,7 +265,7 @@ pub struct Link {
     pub office: Option<OfficeId>,
     /// Where its other end is.
     pub address: LinkAddress,
-    /// With what we answer a challenge (401, 407) of the other end.
+    /// With what we answer a challenge (401, 407) of the other end; the token that the federation's gateway wants to see.
     pub credentials: Option<CredentialName>,
     /// How long a registration with a carrier is asked for; `None`: known there by address.
     pub registration: Option<Duration>,
@@ -257,6 +279,8 @@ pub struct Link {
     pub weight: u16,
     /// Most calls at once; `None`: as many as there may be.
     pub max_calls: Option<u32>,
+    /// How its peer is told where a caller for help is.
+    pub location: LinkLocation,
     /// How its health is found out.
     pub health: HealthPolicy,
     /// Not used, by order of ops.
