@@ -256,6 +256,12 @@ impl Links {
         }
     }
 
+    /// Whether a link has as many calls as it may.
+    pub fn is_full(&self, link: &Link) -> bool {
+        let calls = self.entries.get(&link.id).map_or(0, |entry| entry.calls);
+        link.max_calls.is_some_and(|most| calls >= most)
+    }
+
     /// One more call on a link.
     pub fn take(&mut self, id: &LinkId) {
         if let Some(entry) = self.entries.get_mut(id) {
