@@ -321,7 +321,7 @@ async fn proxy(host: Host, store: &Arc<Store>) -> Result<Proxy, Failed> {
     let mut key = [0; 32];
     SystemRandom::new().fill(&mut key).map_err(|_| std::io::Error::other("no random numbers"))?;
     let mut proxy = Proxy::new(Marks::new(host, &key));
-    match store.run(|rows| Directory::read(rows)).await {
+    match store.run(Directory::read).await {
         Ok(directory) => proxy.directory = directory,
         Err(error) => warn!(reason = "store-failed", "the gateway knows no office yet: {error}"),
     }
