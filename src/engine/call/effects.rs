@@ -9,6 +9,7 @@ use rand_chacha::rand_core::Rng;
 use super::books::Books;
 use super::plan::AsteriskState;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
+use crate::engine::policy::Tally;
 use crate::engine::registrar::Registrar;
 use crate::engine::roaming::Roaming;
 use crate::engine::routing::Router;
@@ -50,6 +51,8 @@ pub struct Effects<'a> {
     pub roaming: Option<&'a Roaming>,
     /// Links and routes.
     pub router: &'a mut Router,
+    /// What was used of rules' limits.
+    pub tally: &'a mut Tally,
     /// Whose transactions, dialogs and ends are whose; the calls' timers.
     pub books: &'a mut Books,
     /// Calls in progress.

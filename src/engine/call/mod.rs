@@ -3,11 +3,11 @@
 //! | file | what |
 //! | --- | --- |
 //! | `calls`, `page_calls` | [`Calls`]: what comes in finds its call and leg |
-//! | `begin`, `room` | a call's beginning: limits, the caller's offer |
+//! | `begin`, `room`, `terms` | a call's beginning: limits, rules, the caller's offer |
 //! | `model` | [`Call`] and its states |
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
 //! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
-//! | `plan` | whom to ring, in which order |
+//! | `plan`, `ways` | whom to ring, in which order; where the caller may go |
 //! | `roamers` | the plan for users who are in another office than their own |
 //! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
 //! | `outward` | what other offices and carriers are told of a caller |
@@ -61,8 +61,10 @@ mod session;
 mod setup;
 mod sip_leg;
 mod teardown;
+mod terms;
 mod timer;
 mod view;
+mod ways;
 mod web_leg;
 
 pub use attempts::AttemptRecord;
@@ -78,6 +80,8 @@ pub use model::{Call, CallState};
 pub(super) use outward::{caller_from, passed};
 pub use plan::AsteriskState;
 pub use record::{CallRecord, LegRecord};
+#[cfg(test)]
+pub(super) use sip_leg::Stage;
 
 use crate::engine::numbering::{Extension, NumberPlan};
 use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};

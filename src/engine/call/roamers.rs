@@ -17,9 +17,10 @@
 use std::collections::VecDeque;
 
 use super::cause::Cause;
-use super::plan::{Attempt, Plan, Question, at_home, by_link, devices_of, links_to};
-use crate::engine::flow::Side;
+use super::plan::{Attempt, Plan, Question, at_home, devices_of};
+use super::ways::{by_link, links_to, permit};
 use crate::engine::numbering::{Extension, OfficeId};
+use crate::engine::policy::Destination;
 use crate::engine::roaming::{Aor, Named, Roaming, Whereabouts, named};
 use crate::engine::routing::Skipped;
 
@@ -28,28 +29,29 @@ pub(super) fn plan(question: &Question<'_>) -> Option<Result<Plan, Cause>> {
     let roaming = question.roaming?;
     let exists = |extension: &Extension| question.registrar.has_account(extension);
     match named(question.number, question.numbers, exists, roaming) {
-        Named::Own(extension) => our_roamer(question, roaming, &extension),
-        Named::Visitor { home, extension } => visitor(question, roaming, home, extension).map(Ok),
+        Named::Own(extension) => our_roamer(question, roaming, &extension).transpose(),
+        Named::Visitor { home, extension } => visitor(question, roaming, home, extension).transpose(),
         Named::Nobody => None,
     }
 }
 
 /// One of ours who is in another office.
-fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Option<Result<Plan, Cause>> {
+fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Result<Option<Plan>, Cause> {
     let home = question.numbers.home();
     let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
     let aor = Aor { home: roaming.own(), extension };
-    let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return None };
+    let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return Ok(None) };
+    permit(question, Destination::Roamers)?;
     let mut way = Way::default();
-    way.by_links(question, &visited_number(office, &aor));
+    way.by_links(question, &visited_number(office, &aor), Destination::Roamers)?;
     let visits = way.attempts.len();
     if visits == 0 {
-        return None;
+        return Ok(None);
     }
     if let Ok(rest) = at_home(&Question { number: own.as_str(), ..*question }) {
         way.attempts.extend(rest.into_attempts());
     }
-    Some(Ok(way.plan(visits)))
+    Ok(Some(way.plan(visits)))
 }
 
 /// A user of another office.
@@ -58,7 +60,7 @@ fn visitor(
     roaming: &Roaming,
     home: Option<OfficeId>,
     extension: Extension,
-) -> Option<Plan> {
+) -> Result<Option<Plan>, Cause> {
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
     let is_served = question.registrar.serves(&extension) && !question.registrar.has_account(&extension);
     let devices = if is_served { devices_of(question, &extension) } else { Vec::new() };
@@ -66,18 +68,22 @@ fn visitor(
     let place = aor.as_ref().map(|aor| roaming.locate(aor, question.now));
     let is_elsewhere =
         matches!(place, Some(Whereabouts::Visiting { .. } | Whereabouts::Home { age: Some(_), .. }));
-    let may_go_on = question.side != Side::Gateway && (is_elsewhere || devices.is_empty());
+    let may_go_on = !question.is_from_carrier() && (is_elsewhere || devices.is_empty());
     let mut way = Way::default();
-    let mut visits = 0;
+    let mut visits = Ok(0);
     if let Some(aor) = aor.filter(|aor| aor.home != roaming.own() && may_go_on) {
-        if let Some(Whereabouts::Visiting { office, .. }) = place {
-            way.by_links(question, &visited_number(office, &aor));
-        }
-        visits = way.attempts.len();
-        way.by_links(question, &home_number(&aor));
+        visits = way.leads_on(question, &aor, place);
     }
-    way.attempts.extend(devices);
-    (!way.attempts.is_empty()).then(|| way.plan(visits))
+    if devices.is_empty() {
+        let visits = visits?;
+        return Ok((!way.attempts.is_empty()).then(|| way.plan(visits)));
+    }
+    match permit(question, Destination::Roamers) {
+        Ok(()) => way.attempts.extend(devices),
+        Err(cause) if way.attempts.is_empty() => return Err(cause),
+        Err(_) => {}
+    }
+    Ok(Some(way.plan(visits.unwrap_or_default())))
 }
 
 /// Attempts as they are found.
@@ -88,11 +94,29 @@ struct Way {
 }
 
 impl Way {
-    fn by_links(&mut self, question: &Question<'_>, number: &str) {
-        if let Some(made) = links_to(question, number) {
+    fn by_links(&mut self, question: &Question<'_>, number: &str, there: Destination) -> Result<(), Cause> {
+        if let Some(made) = links_to(question, number, there)? {
             self.attempts.extend(by_link(made.choices));
             self.skipped.extend(made.skipped);
         }
+        Ok(())
+    }
+
+    /// To the office where another office's user is, then home; how many of the attempts lead to the former.
+    fn leads_on(
+        &mut self,
+        question: &Question<'_>,
+        aor: &Aor,
+        place: Option<Whereabouts>,
+    ) -> Result<usize, Cause> {
+        let mut there = Destination::Transit;
+        if let Some(Whereabouts::Visiting { office, .. }) = place {
+            there = Destination::Roamers;
+            self.by_links(question, &visited_number(office, aor), there)?;
+        }
+        let visits = self.attempts.len();
+        self.by_links(question, &home_number(aor), there)?;
+        Ok(visits)
     }
 
     fn plan(self, visits: usize) -> Plan {

@@ -40,6 +40,7 @@ impl Engine {
             }
             return;
         }
+        self.router.links.heard(flow, now);
         if let Message::Response(response) = &message {
             let status = response.status.code();
             self.out.push_back(Output::Observe(Observation::Heard { status }));
@@ -179,7 +180,12 @@ impl Engine {
         let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_ours)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
+        let office = side.office();
         if request.method == Method::Message {
+            if !self.may_write(office, &dialled) {
+                self.refused("message", "not-permitted");
+                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
+            }
             return self.message_to(now, server, &request, &caller, &dialled);
         }
         let passed = self.passed_offices(flow, &request).unwrap_or_default();

@@ -20,6 +20,8 @@ use crate::shell::store::StoreError;
 pub(super) struct Loaded {
     pub(super) accounts: Accounts,
     pub(super) bindings: Vec<Binding>,
+    /// What was used of rules' limits.
+    pub(super) tally: Vec<(String, String)>,
 }
 
 impl Loaded {
@@ -27,8 +29,9 @@ impl Loaded {
         let unread = |error| Failure::system(format!("the store: {error}; look at [paths] state-dir"));
         let accounts = accounts(daemon).await.map_err(unread)?;
         let bindings = bindings(daemon).await.map_err(unread)?;
+        let tally = daemon.store.metas(settings::TALLY).await.map_err(unread)?;
         info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
-        Ok(Self { accounts, bindings })
+        Ok(Self { accounts, bindings, tally })
     }
 
     /// The accounts as the HTTP room asks for them.

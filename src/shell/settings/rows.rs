@@ -5,12 +5,15 @@
 
 use crate::engine::Change;
 use crate::engine::flow::{Flow, Side};
+use crate::engine::policy::TallyRow;
 use crate::engine::registrar::{Account, Binding, BindingKey, DeviceKey, Reach};
 use crate::shell::store::{AccountRow, BindingRow, CallRow, FlowRow, Write};
 use crate::sip::digest::{Algorithm, Ha1, UserKeys};
 use crate::sip::{NameAddr, Text, Transport};
 use crate::time::WallTime;
 
+/// What stands before the names of rules' counts among the store's named values.
+pub const TALLY: &str = "tally/";
 /// What separates the instance from the reg-id in a stored key; neither holds one.
 const SEPARATOR: char = '\u{1f}';
 
@@ -128,6 +131,13 @@ pub fn write_of(change: Change) -> Option<Write> {
         Change::RemoveBinding(key) => {
             let (extension, key) = (key.extension.to_string(), stored_key(&key.device));
             Some(Write::RemoveBinding { extension, key })
+        }
+        Change::Tally(TallyRow { key, counts }) => {
+            let name = format!("{TALLY}{key}");
+            Some(match counts {
+                Some(value) => Write::PutMeta { name, value },
+                None => Write::RemoveMeta { name },
+            })
         }
         Change::CallRecord(record) => {
             let document = serde_json::to_string(&record).ok()?;

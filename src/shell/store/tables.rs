@@ -49,6 +49,9 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<()> {
             connection.prepare_cached(sql)?.execute(params![call.id, ended, call.document]).map(drop)
         }
         Write::PutMeta { name, value } => put_meta(connection, name, value),
+        Write::RemoveMeta { name } => {
+            connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name]).map(drop)
+        }
     }
 }
 
@@ -102,6 +105,13 @@ pub(super) fn call(connection: &Connection, id: &str) -> Result<Option<CallRow>>
 pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<String>> {
     let sql = "SELECT value FROM meta WHERE name = ?1";
     connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()
+}
+
+/// The named values whose names begin with `prefix`, by the rest of their names.
+pub(super) fn metas(connection: &Connection, prefix: &str) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT substr(name, length(?1) + 1), value FROM meta WHERE substr(name, 1, length(?1)) = ?1";
+    let rows = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    connection.prepare_cached(sql)?.query_map([prefix], rows)?.collect()
 }
 
 /// Sets a named value.

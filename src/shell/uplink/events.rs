@@ -77,6 +77,10 @@ impl EventDesk {
                 let body = json!({ "call": call, "number": number, "caller": caller, "place": place });
                 self.put(EventKind::Emergency, body);
             }
+            Observation::Roaming { change, extension, office } => {
+                let more = json!({ "extension": extension, "office": office.as_str() });
+                self.audit("roaming", change, more);
+            }
             _ => {}
         }
     }
@@ -86,7 +90,7 @@ impl EventDesk {
         Arc::clone(&self.over_links)
     }
 
-    /// Somebody or something changed what the box does: `action` (`reload`, `routes`, `command`, `start`, `stop`), its
+    /// Somebody or something changed what the box does: `action` (`reload`, `routes`, `command`, `roaming`, `call-barred`, `start`, `stop`), its
     /// outcome as a stable word, and more about it.
     pub fn audit(&self, action: &str, outcome: &str, more: Value) {
         let mut body = json!({ "action": action, "outcome": outcome });

@@ -32,6 +32,7 @@
 mod check;
 mod document;
 mod fields;
+mod policy;
 mod receive;
 
 #[cfg(test)]
