@@ -49,7 +49,8 @@ impl Wan {
             .map_err(|error| Failure::new(format!("no network namespace: {error}; run the tests as root")))?;
         for words in [
             "link set lo up",
-            "link add wan type bridge stp_state 0 forward_delay 0",
+            // An address of its own: else it has one of its hosts', and all others lose it when that host goes.
+            "link add wan address 02:81:00:00:00:01 type bridge stp_state 0 forward_delay 0",
             "address add 10.81.0.1/16 dev wan",
             "address add 10.81.0.2/16 dev wan",
             "link set wan up",
