@@ -152,8 +152,8 @@ impl Call {
             max_forwards: self.max_forwards.saturating_sub(1),
             preference: super::refresh::preference(fx),
         });
-        if let (Some(link), Some(at)) = (&link, &self.place)
-            && link.0.location == LinkLocation::PidfLo
+        if let (Some((link, _)), Some(at)) = (&link, &self.place)
+            && link.location == LinkLocation::PidfLo
         {
             location::enclose(&mut request, at, &fx.settings.realm);
         }

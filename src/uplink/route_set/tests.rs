@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::engine::policy::{Action, Destination, Per};
 use crate::engine::routing::{LinkKind, Revision, Rewrite};
 use crate::time::WallTime;
 use crate::uplink::{
@@ -39,6 +40,15 @@ fn good() -> Value {
         ],
         "emergency": ["112", "100"], "emergency-links": ["pstn"],
         "limits": { "calls": 200, "calls-per-user": 4, "calls-per-office": 30 },
+        "permissions": [
+            { "office": "PAR", "may": ["extensions", "roamers", "pstn"], "numbers": ["+33*"] },
+            { "office": "*", "visitors": ["extensions"] },
+        ],
+        "rules": [
+            { "name": "no-premium", "numbers": ["+3289*", "00*900*"], "action": "refuse" },
+            { "name": "international", "numbers": ["00*"], "from": ["1001", "office:PAR", "visitors"], "per": "office",
+              "calls-per-hour": 20, "minutes-per-day": 120, "spend-per-day": 5000, "max-duration": "1h" },
+        ],
     })
 }
 
@@ -247,6 +257,25 @@ fn every_bad_part_is_named_by_its_path() {
         ("/emergency-links", json!(["nowhere"]), "emergency-links", "nowhere"),
         ("/limits", json!([]), "limits", "an object"),
         ("/limits/calls", json!(0), "limits.calls", "from 1"),
+        ("/links/0/price", json!(-1), "links[0].price", "from 0"),
+        ("/permissions", json!({}), "permissions", "a list"),
+        ("/permissions/0/office", Value::Null, "permissions[0].office", "not there"),
+        ("/permissions/0/office", json!("par"), "permissions[0].office", ""),
+        ("/permissions/0/office", json!("BRU"), "permissions[0].office", "another office"),
+        ("/permissions/0/office", json!("*"), "permissions[1].office", "already"),
+        ("/permissions/0/may", json!(["anything"]), "permissions[0].may[0]", "extensions, roamers"),
+        ("/permissions/0/may", json!(["extensions"]), "permissions[0].numbers", "pstn"),
+        ("/permissions/0/numbers", json!(["0 1"]), "permissions[0].numbers[0]", "expected"),
+        ("/permissions/1/visitors", json!("all"), "permissions[1].visitors", "a list"),
+        ("/rules/0/name", Value::Null, "rules[0].name", "not there"),
+        ("/rules/0/name", json!("international"), "rules[1].name", "twice"),
+        ("/rules/0/action", Value::Null, "rules[0].action", "a limit"),
+        ("/rules/1/action", json!("refuse"), "rules[1].action", "no limits"),
+        ("/rules/1/from", json!(["nobody:X"]), "rules[1].from[0]", "office:ID"),
+        ("/rules/1/per", json!("user"), "rules[1].per", "caller, office or all"),
+        ("/rules/1/calls-per-hour", json!(0), "rules[1].calls-per-hour", "from 1"),
+        ("/rules/1/minutes-per-day", json!("2h"), "rules[1].minutes-per-day", "an integer"),
+        ("/rules/1/max-duration", json!("2d"), "rules[1].max-duration", "1 day"),
     ] {
         let (found, reason) = flaw(pointer, value);
         assert_eq!(found, part, "{pointer}: {reason}");
@@ -256,7 +285,29 @@ fn every_bad_part_is_named_by_its_path() {
 }
 
 #[test]
+fn permissions_and_rules_are_read() {
+    let (table, _) = check(&set(&good())).unwrap();
+    let par = &table.permissions().entries()[0];
+    assert!(par.may.has(Destination::Pstn) && !par.may.has(Destination::Transit));
+    assert!(par.visitors.has(Destination::Pstn) && par.numbers[0].matches("+33155"));
+    let others = &table.permissions().entries()[1];
+    assert!(
+        others.office.is_none() && others.may.has(Destination::Transit) && !others.may.has(Destination::Pstn)
+    );
+    assert!(!others.visitors.has(Destination::Pstn) && others.visitors.has(Destination::Emergency));
+    let rules: Vec<_> = table.rules().iter().collect();
+    assert_eq!((rules[0].name.as_str(), rules[0].action), ("no-premium", Action::Refuse));
+    assert_eq!((rules[1].per, rules[1].spend_per_day), (Per::Office, Some(5000)));
+    let mut older = good();
+    ["permissions", "rules"].iter().for_each(|key| drop(older.as_object_mut().unwrap().remove(*key)));
+    let (table, _) = check(&set(&older)).unwrap();
+    assert!(table.permissions().is_empty() && table.rules().is_empty());
+}
+
+#[test]
 fn counts_are_bounded() {
+    let rule = |place: usize| json!({ "name": format!("r{place}"), "action": "refuse" });
+    assert_eq!(flaw("/rules", json!((0..65).map(rule).collect::<Vec<_>>())).0, "rules");
     let route = json!({ "pattern": "0*", "links": ["pstn"] });
     assert_eq!(flaw("/routes", json!(vec![route; check::MOST_ROUTES + 1])).0, "routes");
     assert_eq!(flaw("/links", json!(vec![json!({}); check::MOST_LINKS + 1])).0, "links");
