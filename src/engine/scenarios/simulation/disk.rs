@@ -100,6 +100,8 @@ impl Disk {
                 self.next = self.outbox.next_sequence();
                 Some(record)
             }
+            // No rule counts anything here.
+            Change::Tally(_) => None,
         }
     }
 
