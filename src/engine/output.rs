@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::engine::call::CallRecord;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::numbering::{Extension, OfficeId};
-use crate::engine::registrar::{Binding, BindingKey};
+use crate::engine::registrar::{Availability, Binding, BindingKey};
 use crate::engine::roaming::{RoamingChange, RoamingEntry, SealedVerifier};
 use crate::engine::routing::{Dial, LinkFailure, LinkId, LinkState, Place};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
@@ -105,6 +105,13 @@ pub enum Change {
     RemoveBinding(BindingKey),
     /// A call ended.
     CallRecord(Box<CallRecord>),
+    /// One of our users says how to be reached.
+    Availability {
+        /// Who.
+        extension: Extension,
+        /// What.
+        says: Availability,
+    },
 }
 
 /// Something worth counting or telling.

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::Rng;
 use super::books::Books;
 use super::plan::AsteriskState;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
-use crate::engine::registrar::Registrar;
+use crate::engine::registrar::{BindingKey, Registrar};
 use crate::engine::roaming::Roaming;
 use crate::engine::routing::Router;
 use crate::engine::settings::Settings;
@@ -58,6 +58,8 @@ pub struct Effects<'a> {
     pub asterisk: AsteriskState,
     /// Set when a call found Asterisk silent.
     pub asterisk_silent: bool,
+    /// Devices that placed or answered a call.
+    pub used: Vec<BindingKey>,
 }
 
 impl Effects<'_> {

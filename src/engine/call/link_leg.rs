@@ -136,7 +136,7 @@ impl Call {
             Target::Link(choice) if leads_to_office(&choice.link) => routing.progress,
             Target::Link(_) => routing.progress_outside,
             Target::Asterisk { .. } if self.plan.is_emergency() => routing.progress_outside,
-            Target::Asterisk { .. } | Target::Device(_) => return,
+            Target::Asterisk { .. } | Target::Device { .. } => return,
         };
         fx.books.set(self.id, Purpose::Progress, fx.now.instant, time);
     }
@@ -256,7 +256,7 @@ impl Call {
 }
 
 /// Whom an INVITE over a link asks.
-fn target(number: &str, address: &SipAddress) -> SipUri {
+pub(super) fn target(number: &str, address: &SipAddress) -> SipUri {
     let uri = SipUri::new(Some(number), address.host.clone(), Some(address.port));
     match address.transport {
         Transport::Udp => uri,

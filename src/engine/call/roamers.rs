@@ -7,6 +7,7 @@
 //! | another office's | here | the devices here; when none can be rung, home |
 //! | another office's | in a third office | that office, then home |
 //! | another office's | at home, or nobody knows | home |
+//! | one who does not want to be disturbed, and said so here | anywhere | none; Asterisk, for one of ours |
 //!
 //! An office is asked for a roamer by its own prefix, the home office's, and the extension with its country:
 //! `PAR-BRU-32-1001`, so that whatever numbers it has itself, it knows whom we mean. Where no link leads on, the number is
@@ -27,16 +28,17 @@ pub(super) fn plan(question: &Question<'_>) -> Option<Result<Plan, Cause>> {
     let exists = |extension: &Extension| question.registrar.has_account(extension);
     match named(question.number, question.numbers, exists, roaming) {
         Named::Own(extension) => our_roamer(question, roaming, &extension),
-        Named::Visitor { home, extension } => visitor(question, roaming, home, extension).map(Ok),
+        Named::Visitor { home, extension } => visitor(question, roaming, home, extension),
         Named::Nobody => None,
     }
 }
 
 /// One of ours who is in another office.
 fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Option<Result<Plan, Cause>> {
-    let home = question.numbers.home();
-    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
-    let aor = Aor { home: roaming.own(), extension };
+    if question.registrar.is_undisturbed(own) {
+        return None;
+    }
+    let aor = aor_of_own(question, roaming, own);
     let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return None };
     let mut way = Way::default();
     way.by_links(question, &visited_number(office, &aor));
@@ -50,19 +52,29 @@ fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Op
     Some(Ok(way.plan(visits)))
 }
 
+/// One of ours, as all offices write it.
+pub(super) fn aor_of_own(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Aor {
+    let home = question.numbers.home();
+    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
+    Aor { home: roaming.own(), extension }
+}
+
 /// A user of another office.
 fn visitor(
     question: &Question<'_>,
     roaming: &Roaming,
     home: Option<OfficeId>,
     extension: Extension,
-) -> Option<Plan> {
+) -> Option<Result<Plan, Cause>> {
     let mut way = Way::default();
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
     if question.registrar.serves(&extension) && !question.registrar.has_account(&extension) {
+        if question.registrar.is_undisturbed(&extension) {
+            return Some(Err(Cause::DoNotDisturb));
+        }
         way.attempts.extend(devices_of(question, &extension));
         if !way.attempts.is_empty() {
-            return Some(way.plan(0));
+            return Some(Ok(way.plan(0)));
         }
     }
     let aor = Aor { home: home?, extension };
@@ -74,7 +86,7 @@ fn visitor(
     }
     let visits = way.attempts.len();
     way.by_links(question, &home_number(&aor));
-    (!way.attempts.is_empty()).then(|| way.plan(visits))
+    (!way.attempts.is_empty()).then(|| Ok(way.plan(visits)))
 }
 
 /// Attempts as they are found.

@@ -7,6 +7,7 @@
 
 mod asterisk;
 mod asterisk_down;
+mod best_device;
 mod caller_id;
 mod cancelling;
 mod carriers;
@@ -47,8 +48,10 @@ mod returning;
 mod ringing;
 mod roamers;
 mod roaming;
+mod roaming_messages;
 mod session_timers;
 mod simulation;
 mod through_asterisk;
 mod vanishing;
+mod visiting_pages;
 mod world;

@@ -152,6 +152,11 @@ impl Store {
         self.submit(|reply| Job::Meta(name.into(), reply))
     }
 
+    /// All named values whose name begins with `prefix`, by name.
+    pub fn metas(&self, prefix: impl Into<String>) -> Receipt<Vec<(String, String)>> {
+        self.submit(|reply| Job::Metas(prefix.into(), reply))
+    }
+
     /// Writes what is queued, closes the database and waits for it: the last act of a graceful stop.
     /// Blocks; later jobs of other handles are refused with [`StoreError::Closed`].
     pub fn close(&self) {

@@ -79,8 +79,9 @@ impl Commands {
         executing.unknown.insert(BOOT.to_owned(), self.ground.boot.clone().into());
         self.publish(kind, id, &executing);
         info!(%kind, %id, "a command of ops");
+        let is_drain = request == ControlRequest::Drain;
         let outcome = self.ask(request).await;
-        if request != ControlRequest::Drain || outcome.is_err() {
+        if !is_drain || outcome.is_err() {
             self.finish(kind, id, &executing, outcome);
         }
     }
@@ -94,7 +95,13 @@ impl Commands {
             Ok(Ok(ControlReply::Status(status))) => Ok(serde_json::to_value(status).unwrap_or_default()),
             Ok(Ok(ControlReply::Refused(words))) => Err(words),
             Ok(
-                Ok(ControlReply::Calls(_) | ControlReply::Registrations(_) | ControlReply::Links(_)) | Err(_),
+                Ok(
+                    ControlReply::Calls(_)
+                    | ControlReply::Registrations(_)
+                    | ControlReply::Links(_)
+                    | ControlReply::Resolution(_),
+                )
+                | Err(_),
             )
             | Err(_) => Err("the daemon did not answer in time".to_owned()),
         }

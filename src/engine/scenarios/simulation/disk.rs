@@ -92,6 +92,8 @@ impl Disk {
                 self.bindings.remove(&format!("{key:?}"));
                 None
             }
+            // The simulated users say nothing of themselves.
+            Change::Availability { .. } => None,
             Change::CallRecord(record) => {
                 if let Offer::Kept { sequence, displaced } = self.outbox.offer(Worth::CallRecord, 500) {
                     self.calls.insert(sequence, record.id.clone());
