@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use branchline::engine::routing::{
-    EmergencyPlan, HealthPolicy, Limits, Link, LinkState, Query, Revision, Rewrite, Route, RouteTable,
-    Standing, TableParts, plan,
+    EmergencyPlan, HealthPolicy, Limits, Link, LinkLocation, LinkState, Query, Revision, Rewrite, Route,
+    RouteTable, Standing, TableParts, plan,
 };
 
 const OFFICES: usize = 500;
@@ -34,6 +34,7 @@ fn link(number: usize) -> Link {
         priority: 0,
         weight: 10,
         max_calls: None,
+        location: LinkLocation::Headers,
         health: HealthPolicy::default(),
         disabled: false,
     }

@@ -198,6 +198,7 @@ tables! {
         priority: Key<u16>,
         weight: Key<u16>,
         max_calls: Key<u32>,
+        location: Key<String>,
         probe: Text<Time>,
     }
     /// `[[federation.route]]`

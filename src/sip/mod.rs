@@ -41,6 +41,7 @@ pub mod malformed;
 pub mod message;
 pub mod method;
 pub mod parse;
+pub mod pidf_lo;
 mod scan;
 pub mod status;
 pub mod text;

@@ -231,3 +231,26 @@ async fn what_happens_is_watched() -> Outcome {
     assert!(fleet[1]["unreadable"][0].as_str().unwrap_or_default().contains("PAR/status"), "{fleet}");
     office.close().await
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_several_brokers_the_first_that_answers_counts() -> Outcome {
+    let site = Site::new()?;
+    let broker = site.broker("one").await?;
+    let desk = OpsDesk::open(&site, &broker)?;
+    let office = Office::open(BINARY, desk.setup(&site, &broker, "BRU")?).await?;
+    let dead = ["--broker", "mqtts://127.0.0.1:1"];
+
+    desk.write("bru.json", &route_set("BRU", 1, 10))?;
+    let pushed = desk.run_signing(&[&["push", "bru.json", "--json"], &dead[..]].concat())?;
+    assert!(pushed.code == 0 && pushed.json()?[0]["outcome"] == "applied", "{pushed:?}");
+    let mut both = vec!["status"];
+    both.extend(dead);
+    both.extend(["--broker", "mqtts://127.0.0.1:2", "--ca"]);
+    let ca =
+        desk.broker.iter().skip_while(|word| *word != "--ca").nth(1).ok_or_else(|| Failure::new("no CA"))?;
+    both.push(ca);
+    let nobody = desk.type_in(&both)?;
+    assert!(nobody.code == 69, "{nobody:?}");
+    assert!(nobody.errors.contains("127.0.0.1:1") && nobody.errors.contains("127.0.0.1:2"), "{nobody:?}");
+    office.close().await
+}

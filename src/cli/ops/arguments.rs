@@ -88,9 +88,9 @@ goes out as a newer revision, signed anew.")]
 /// Where the broker is and how to show who we are.
 #[derive(Args, Clone, Debug)]
 pub struct BrokerArguments {
-    /// The broker: mqtts://HOST[:8883], or mqtt://HOST[:1883] for a lab
-    #[arg(long, value_name = "URL")]
-    pub broker: String,
+    /// The broker: mqtts://HOST[:8883], or mqtt://HOST[:1883] for a lab; may be repeated, the first that answers counts
+    #[arg(long = "broker", value_name = "URL", required = true)]
+    pub brokers: Vec<String>,
     /// The CA that the broker's certificate must come from (PEM)
     #[arg(long, value_name = "FILE")]
     pub ca: Option<PathBuf>,

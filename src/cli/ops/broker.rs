@@ -25,9 +25,13 @@ fn address(url: &str) -> Result<Broker, Failure> {
     Broker::from_url(url).ok_or_else(|| Failure::Usage(format!("--broker {url}: {expected}")))
 }
 
-/// The options of a session with this broker.
-pub(super) fn options(wish: &BrokerArguments) -> Result<MqttOptions, Failure> {
-    let address = address(&wish.broker)?;
+/// The options of a session with each broker, with its address.
+pub(super) fn options(wish: &BrokerArguments) -> Result<Vec<(String, MqttOptions)>, Failure> {
+    wish.brokers.iter().map(|url| Ok((url.clone(), options_of(url, wish)?))).collect()
+}
+
+fn options_of(url: &str, wish: &BrokerArguments) -> Result<MqttOptions, Failure> {
+    let address = address(url)?;
     let mut options = MqttOptions::new(client_id()?, address.host, address.port);
     let largest = u32::try_from(LONGEST_SET + AROUND_A_SET).unwrap_or(u32::MAX);
     options.set_keep_alive(Duration::from_secs(30)).set_max_packet_size(Some(largest));

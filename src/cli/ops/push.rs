@@ -107,7 +107,7 @@ impl Sender {
                 open.insert(set.office(), sent);
             }
             self.archive.keep(set)?;
-            self.session.publish(&Topic::RoutesDesired(set.office()), set.write())?;
+            self.session.publish(&Topic::RoutesDesired(set.office()), &set.write())?;
         }
         self.hear(open, patience, &mut done)?;
         for bad in done.iter().filter(|pushed| pushed.is_bad()) {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter as Subscription, Packet, PubAckReason, SubscribeReasonCode};
-use rumqttc::v5::{Client, Connection, ConnectionError, Event, StateError};
+use rumqttc::v5::{Client, Connection, ConnectionError, Event, MqttOptions, StateError};
 
 use super::arguments::BrokerArguments;
 use super::broker;
@@ -42,42 +42,43 @@ enum News {
     Lost(String),
 }
 
-/// A session with the broker, subscribed to what was asked for, after every reconnection again.
+/// A session with one of the brokers, subscribed to what was asked for, after every reconnection again.
 pub(super) struct Session {
-    client: Client,
-    inbox: Receiver<News>,
+    brokers: Vec<(String, MqttOptions)>,
+    /// The one of `brokers` that `line` leads to.
+    at: usize,
+    line: Line,
     filters: Vec<Subscription>,
     waiting: VecDeque<Message>,
-    broker: String,
+}
+
+/// What leads to one broker.
+struct Line {
+    client: Client,
+    inbox: Receiver<News>,
     is_closing: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Session {
-    /// Connects and subscribes.
+    /// Connects to the first broker that answers, and subscribes.
     pub(super) fn open(wish: &BrokerArguments, filters: &[Filter]) -> Result<Self, Failure> {
-        let (client, connection) = Client::new(broker::options(wish)?, 16);
-        let (outbox, inbox) = mpsc::sync_channel(MOST_WAITING);
-        let is_closing = Arc::new(AtomicBool::new(false));
-        let closing = Arc::clone(&is_closing);
-        let thread = thread::Builder::new().name("mqtt".to_owned());
-        let thread = thread.spawn(move || keep_going(connection, &outbox, &closing))?;
-        let filters = filters.iter().map(|filter| Subscription::new(filter.to_string(), QoS::AtLeastOnce));
-        let mut session = Self {
-            client,
-            inbox,
-            filters: filters.collect(),
-            waiting: VecDeque::new(),
-            broker: wish.broker.clone(),
-            is_closing,
-            thread: Some(thread),
+        let brokers = broker::options(wish)?;
+        let Some((_, first)) = brokers.first() else {
+            return Err(Failure::Usage("expected a --broker".to_owned()));
         };
-        session.wait_for(|news| matches!(news, News::Subscribed(_)), "no answer to the subscription")?;
+        let line = Line::open(first.clone())?;
+        let filters = filters.iter().map(|filter| Subscription::new(filter.to_string(), QoS::AtLeastOnce));
+        let (filters, waiting) = (filters.collect(), VecDeque::new());
+        let mut session = Self { brokers, at: 0, line, filters, waiting };
+        if let Err(failure) = session.settle() {
+            session.move_on(failure)?;
+        }
         Ok(session)
     }
 
-    /// The next message before `until`; `None` when there was none. A broker that is lost is waited for, and said so on
-    /// standard error.
+    /// The next message before `until`; `None` when there was none. When the broker is lost, the others are asked, and all
+    /// of them again until one answers; standard error says so.
     pub(super) fn next(&mut self, until: Option<Instant>) -> Result<Option<Message>, Failure> {
         if let Some(message) = self.waiting.pop_front() {
             return Ok(Some(message));
@@ -88,7 +89,16 @@ impl Session {
                 News::Connected => self.subscribe()?,
                 News::Subscribed(outcome) => outcome.map_err(|why| self.unavailable(&why))?,
                 News::Acknowledged(_) => {}
-                News::Lost(why) => say(&format!("{}: {why}; trying again", self.broker)),
+                News::Lost(why) => {
+                    say(&format!("{}: {why}; trying again", self.broker()));
+                    // A single broker is dialled again by its line.
+                    if self.brokers.len() > 1
+                        && let Err(failure) = self.move_on(self.unavailable(&why))
+                    {
+                        say(&failure.to_string());
+                        thread::sleep(BACK_OFF);
+                    }
+                }
             }
         }
         Ok(None)
@@ -102,11 +112,40 @@ impl Session {
         Ok(())
     }
 
-    /// Has the broker keep `payload` on `topic`; returns once it has it.
-    pub(super) fn publish(&mut self, topic: &Topic, payload: Vec<u8>) -> Result<(), Failure> {
-        let sent = self.client.publish(topic.to_string(), QoS::AtLeastOnce, topic.is_retained(), payload);
+    /// Has a broker keep `payload` on `topic`; returns once one has it.
+    pub(super) fn publish(&mut self, topic: &Topic, payload: &[u8]) -> Result<(), Failure> {
+        match self.publish_here(topic, payload) {
+            Err(failure @ Failure::Unavailable(_)) => {
+                self.move_on(failure)?;
+                self.publish_here(topic, payload)
+            }
+            other => other,
+        }
+    }
+
+    fn publish_here(&mut self, topic: &Topic, payload: &[u8]) -> Result<(), Failure> {
+        let (name, is_retained) = (topic.to_string(), topic.is_retained());
+        let sent = self.line.client.publish(name, QoS::AtLeastOnce, is_retained, payload.to_vec());
         sent.map_err(|error| self.unavailable(&error.to_string()))?;
         self.wait_for(|news| matches!(news, News::Acknowledged(_)), "no acknowledgement")
+    }
+
+    /// Goes to the next broker that answers; `failure` of the one before is the answer when there is no other.
+    fn move_on(&mut self, mut failure: Failure) -> Result<(), Failure> {
+        for _ in 1..self.brokers.len() {
+            self.at = (self.at + 1) % self.brokers.len();
+            let Some((_, options)) = self.brokers.get(self.at) else { break };
+            self.line = Line::open(options.clone())?;
+            match self.settle() {
+                Ok(()) => return Ok(()),
+                Err(other) => failure = Failure::Unavailable(format!("{failure}; {other}")),
+            }
+        }
+        Err(failure)
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.wait_for(|news| matches!(news, News::Subscribed(_)), "no answer to the subscription")
     }
 
     fn wait_for(&mut self, is_it: impl Fn(&News) -> bool, silence: &str) -> Result<(), Failure> {
@@ -131,9 +170,9 @@ impl Session {
 
     fn news(&self, until: Option<Instant>) -> Result<Option<News>, Failure> {
         let Some(until) = until else {
-            return self.inbox.recv().map(Some).map_err(|_| self.unavailable("the session has ended"));
+            return self.line.inbox.recv().map(Some).map_err(|_| self.unavailable("the session has ended"));
         };
-        match self.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        match self.line.inbox.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(news) => Ok(Some(news)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(self.unavailable("the session has ended")),
@@ -141,16 +180,32 @@ impl Session {
     }
 
     fn subscribe(&self) -> Result<(), Failure> {
-        let asked = self.client.subscribe_many(self.filters.clone());
+        let asked = self.line.client.subscribe_many(self.filters.clone());
         asked.map_err(|error| self.unavailable(&error.to_string()))
     }
 
+    fn broker(&self) -> &str {
+        self.brokers.get(self.at).map_or("", |(url, _)| url)
+    }
+
     fn unavailable(&self, why: &str) -> Failure {
-        Failure::Unavailable(format!("{}: {why}", self.broker))
+        Failure::Unavailable(format!("{}: {why}", self.broker()))
     }
 }
 
-impl Drop for Session {
+impl Line {
+    fn open(options: MqttOptions) -> Result<Self, Failure> {
+        let (client, connection) = Client::new(options, 16);
+        let (outbox, inbox) = mpsc::sync_channel(MOST_WAITING);
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let closing = Arc::clone(&is_closing);
+        let thread = thread::Builder::new().name("mqtt".to_owned());
+        let thread = thread.spawn(move || keep_going(connection, &outbox, &closing))?;
+        Ok(Self { client, inbox, is_closing, thread: Some(thread) })
+    }
+}
+
+impl Drop for Line {
     fn drop(&mut self) {
         self.is_closing.store(true, Ordering::Relaxed);
         let _ = self.client.disconnect();

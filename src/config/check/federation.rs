@@ -144,6 +144,7 @@ impl Checker<'_> {
                 .max_calls
                 .as_ref()
                 .map(|_| self.number(&raw.max_calls, "federation.link.max-calls", 1, 1, 10_000)),
+            location: self.parsed_if(&raw.location, "location").unwrap_or_default(),
             health: HealthPolicy {
                 probe: self.time(&raw.probe, "federation.link.probe", seconds(5), seconds(0), seconds(3600)),
                 ..HealthPolicy::default()

@@ -9,6 +9,7 @@ use super::effects::Effects;
 use super::id::{CallId, LegId};
 use super::invitation::our_contact;
 use super::leg::{Leg, LegState, Party, Wire};
+use super::location;
 use super::model::{Call, CallState, CallerOffer};
 use super::plan::{Plan, Question, plan};
 use super::session::LegSession;
@@ -70,6 +71,7 @@ impl Calls {
             dialled,
             passed,
             address: Some(flow.remote.ip()),
+            told: location::told(&request).filter(|_| matches!(flow.side, Side::Office(_))),
             max_forwards: request.max_forwards().unwrap_or(70),
             session: LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx),
             offer: caller_offer(&request, Carriage::of_flow(&flow), fx),
@@ -115,6 +117,7 @@ impl Calls {
             dialled,
             passed: Vec::new(),
             address: session.and_then(|session| self.pages.get(&session).copied()),
+            told: None,
             max_forwards: 70,
             wire: Wire::Web(Box::new(WebLeg::new(caller.clone(), session))),
             session: LegSession::new(Carriage::Browser, fx.settings.media.address, fx),
@@ -169,6 +172,8 @@ struct Setup {
     passed: Vec<OfficeId>,
     /// The caller's address, if it is a device of the site.
     address: Option<IpAddr>,
+    /// The place that another office told.
+    told: Option<Place>,
     max_forwards: u8,
     wire: Wire,
     session: LegSession,
@@ -191,11 +196,13 @@ impl Setup {
         }
     }
 
-    /// Where the caller is, when it calls for help. Of another office's caller we know nothing.
+    /// Where the caller is, when it calls for help. Of another office's caller we know what that office told.
     fn place(&self, fx: &Effects<'_>) -> Option<Box<Place>> {
-        let is_here = matches!(self.side, Side::Site | Side::Asterisk);
-        if !is_here || !fx.is_emergency(&self.dialled) {
+        if !fx.is_emergency(&self.dialled) {
             return None;
+        }
+        if !matches!(self.side, Side::Site | Side::Asterisk) {
+            return self.told.clone().map(Box::new);
         }
         let address = self.address.filter(|_| self.side == Side::Site);
         let mut place = fx.settings.routing.places.of(self.caller.number.parse().ok().as_ref(), address);

@@ -133,7 +133,10 @@ impl Call {
     pub(super) fn expect_progress(&self, target: &Target, fx: &mut Effects<'_>) {
         let routing = &fx.settings.routing;
         let time = match target {
-            Target::Link(choice) if leads_to_office(&choice.link) => routing.progress,
+            // A call for help that another office passes on rings as late as that office's carrier does.
+            Target::Link(choice) if leads_to_office(&choice.link) && !self.plan.is_emergency() => {
+                routing.progress
+            }
             Target::Link(_) => routing.progress_outside,
             Target::Asterisk { .. } if self.plan.is_emergency() => routing.progress_outside,
             Target::Asterisk { .. } | Target::Device { .. } => return,

@@ -43,6 +43,7 @@ mod invitation;
 mod keying;
 mod leg;
 mod link_leg;
+mod location;
 mod media_events;
 mod message_ways;
 mod model;

@@ -13,6 +13,7 @@
 
 use super::effects::Effects;
 use super::leg::Party;
+use super::location;
 use super::model::Call;
 use super::plan::leads_to_office;
 use crate::engine::flow::Side;
@@ -24,8 +25,6 @@ use crate::sip::{HeaderName, Host, NameAddr, Request, SipUri, Text};
 pub(super) const PATH: &str = "X-Branchline-Path";
 /// Most offices that a call may pass.
 const LONGEST_PATH: usize = 8;
-/// Where a caller for help is, for people.
-const LOCATION: &str = "X-Emergency-Location";
 
 /// What an INVITE says of the two parties.
 pub(super) struct Words {
@@ -46,7 +45,7 @@ pub(super) fn outward(call: &Call, choice: &Choice, address: &SipAddress, fx: &E
     let host = if to_office { Host::from(fx.settings.realm.as_str()) } else { address.host.clone() };
     let from = name_addr(&caller, host);
     let to = NameAddr::new(SipUri::new(Some(&choice.number), address.host.clone(), None));
-    let mut more = location(call);
+    let mut more = location::headers(call);
     if to_office {
         more.push((HeaderName::from_static(PATH), path_of(&call.passed, &fx.settings.office)));
     }
@@ -61,21 +60,7 @@ pub(super) fn caller_at_asterisk(call: &Call, choice: &Choice, fx: &Effects<'_>)
     let asserted = name_addr(&caller(call, to_office, fx), realm());
     let from = name_addr(&call.peer_of(1), realm());
     let to = NameAddr::new(SipUri::new(Some(&choice.number), realm(), None));
-    Words { from, to, asserted: Some(asserted), more: location(call) }
-}
-
-/// The headers that say where a caller for help is; none for other calls.
-pub(super) fn location(call: &Call) -> Vec<(HeaderName, Text)> {
-    let Some(place) = &call.place else { return Vec::new() };
-    let mut headers = vec![(HeaderName::from_static("Priority"), Text::from_static("emergency"))];
-    if let Some(geo) = &place.geo {
-        headers.push((HeaderName::from_static("Geolocation"), Text::from(format!("<{geo}>"))));
-        headers.push((HeaderName::from_static("Geolocation-Routing"), Text::from_static("yes")));
-    }
-    if let Some(civic) = &place.civic {
-        headers.push((HeaderName::from_static(LOCATION), Text::from(quoted(civic))));
-    }
-    headers
+    Words { from, to, asserted: Some(asserted), more: location::headers(call) }
 }
 
 /// The offices that a request has passed; an error when there are too many, or `own` is among them.
@@ -141,10 +126,4 @@ fn name_addr(party: &Party, host: Host) -> NameAddr {
         Some(name) => address.with_display(name),
         None => address,
     }
-}
-
-fn quoted(text: &str) -> String {
-    let plain: String =
-        text.chars().filter(|c| !c.is_control()).map(|c| if c == '"' { '\'' } else { c }).collect();
-    format!("\"{}\"", plain.replace('\\', "/"))
 }

@@ -6,6 +6,7 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::exchange::Outcome;
 use super::leg::LegState;
+use super::location::may_be_for_the_body;
 use super::model::Call;
 use super::sip_leg::{Exchange, Stage};
 use crate::engine::dialog::Dialog;
@@ -112,6 +113,9 @@ impl Call {
         let is_challenge =
             matches!(response.status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
         if is_challenge && self.prove_to_link(place, response, fx) {
+            return;
+        }
+        if may_be_for_the_body(response.status) && self.ask_without_location(place, fx) {
             return;
         }
         let was_cancelled = self.close_outgoing(place);

@@ -10,8 +10,9 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::invitation::{Invitation, invite, our_contact};
 use super::leg::{Leg, LegState, Party, Wire};
+use super::location;
 use super::model::{Call, CallerOffer};
-use super::outward::{Words, location};
+use super::outward::Words;
 use super::plan::Target;
 use super::session::LegSession;
 use super::sip_leg::{SipLeg, Stage};
@@ -21,7 +22,7 @@ use crate::engine::dialog::{Opening, RouteSet};
 use crate::engine::flow::{Flow, Side};
 use crate::engine::output::Observation;
 use crate::engine::registrar::{Binding, BindingKey, Reach};
-use crate::engine::routing::Link;
+use crate::engine::routing::{Link, LinkLocation};
 use crate::engine::transaction::RequestOptions;
 use crate::engine::web::{WebEvent, WebSession};
 use crate::sdp::{Codec, Direction, OfficeCodecs, codecs_for_other_leg};
@@ -140,7 +141,7 @@ impl Call {
             cseq: 1,
             contact: our_contact(&user, flow),
         };
-        let request = invite(&Invitation {
+        let mut request = invite(&Invitation {
             opening,
             asserted,
             more,
@@ -148,6 +149,11 @@ impl Call {
             max_forwards: self.max_forwards.saturating_sub(1),
             preference: super::refresh::preference(fx),
         });
+        if let (Some(link), Some(at)) = (&link, &self.place)
+            && link.location == LinkLocation::PidfLo
+        {
+            location::enclose(&mut request, at, &fx.settings.realm);
+        }
         let options = RequestOptions { first_response: patience };
         let sip = match SipLeg::outgoing(flow, request, options, fx) {
             Ok(sip) => sip,
@@ -171,7 +177,7 @@ impl Call {
     fn inward(&self, party: &Party, side: Side, fx: &Effects<'_>) -> Words {
         let from = address(&self.peer_of(1), fx);
         let asserted = (side == Side::Asterisk).then(|| from.clone());
-        let more = if side == Side::Asterisk { location(self) } else { Vec::new() };
+        let more = if side == Side::Asterisk { location::headers(self) } else { Vec::new() };
         Words { from, to: address(party, fx), asserted, more }
     }
 

@@ -184,6 +184,28 @@ fn address(host: Host, port: u16, transport: Transport, path: &str) -> Result<Si
     Ok(SipAddress { host, port, transport, path: path.into() })
 }
 
+/// How the peer of a link is told where a caller for help is (RFC 6442).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkLocation {
+    /// In headers only, which every peer takes.
+    #[default]
+    Headers,
+    /// As PIDF-LO in the body, as emergency services by SIP want it.
+    PidfLo,
+}
+
+impl FromStr for LinkLocation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "headers" => Ok(Self::Headers),
+            "pidf-lo" => Ok(Self::PidfLo),
+            _ => Err("expected headers or pidf-lo"),
+        }
+    }
+}
+
 /// How a link's health is found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HealthPolicy {
@@ -255,6 +277,8 @@ pub struct Link {
     pub weight: u16,
     /// Most calls at once; `None`: as many as there may be.
     pub max_calls: Option<u32>,
+    /// How its peer is told where a caller for help is.
+    pub location: LinkLocation,
     /// How its health is found out.
     pub health: HealthPolicy,
     /// Not used, by order of ops.

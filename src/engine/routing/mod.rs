@@ -32,7 +32,7 @@ pub use super::numbering::OfficeId;
 pub use dial::{CONNECT_BUDGET, Dial, DialFailure, DialResult, DialTicket};
 pub use emergency::{EmergencyPlan, EmergencyWay, Exits, emergency_ways};
 pub use health::{CALL_HOLD, FIRST_HOLD, Health, LONGEST_HOLD, LinkFailure, LinkState, LinkSuccess, STEADY};
-pub use link::{HealthPolicy, Link, LinkAddress, LinkKind, SipAddress, Technology};
+pub use link::{HealthPolicy, Link, LinkAddress, LinkKind, LinkLocation, SipAddress, Technology};
 pub use links::{FAST, Links};
 pub use name::{CredentialName, LinkId, PeerName};
 pub use order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach, RegisterToken};

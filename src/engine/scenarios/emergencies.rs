@@ -43,7 +43,7 @@ fn site() -> (World, Peer) {
     (w, own)
 }
 
-fn header(line: &Line, name: &'static str) -> String {
+pub(super) fn header(line: &Line, name: &'static str) -> String {
     line.invite.headers.get(&HeaderName::from_static(name)).map(ToString::to_string).unwrap_or_default()
 }
 
@@ -309,9 +309,15 @@ fn asterisks_dialplan_and_other_offices_may_call_for_help_through_us() {
     w.answers(&b, 503, "");
     w.asked(&mut b, "ACK");
     w.refused(&mut a, 503);
-    let mut a = w.calls_with(par, "112", &super::descriptions::secured(7000), "");
+    let place = "Geolocation: <geo:48.8,2.3>\r\nX-Emergency-Location: \"Rue 2\"\r\n";
+    let mut a = w.calls_with(par, "112", &super::descriptions::secured(7000), place);
     let mut b = w.rung(own);
-    assert_eq!(header(&b, "Geolocation"), "", "of another office's caller we know no place");
+    assert_eq!(
+        header(&b, "Geolocation"),
+        "<geo:48.8,2.3>",
+        "of another office's caller we know what it told"
+    );
+    assert_eq!(header(&b, "X-Emergency-Location"), "\"Rue 2\"");
     w.far_answers(&b, 200);
     w.asked(&mut b, "ACK");
     w.hears(&mut a, 200);

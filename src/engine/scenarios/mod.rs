@@ -18,6 +18,7 @@ mod digits;
 mod direct;
 mod early_media;
 mod emergencies;
+mod emergency_location;
 mod ending;
 mod failing;
 mod failover;

@@ -82,6 +82,7 @@ fn link(fields: &Fields<'_>) -> Result<Link, Refusal> {
         priority: fields.number("priority", 0..=u16::MAX)?.unwrap_or(1),
         weight: fields.number("weight", 0..=u16::MAX)?.unwrap_or(1),
         max_calls: fields.number("max-calls", 1..=u32::MAX)?,
+        location: fields.optional_parsed("location")?.unwrap_or_default(),
         health,
         disabled: fields.flag("disabled")?,
     })

@@ -3,7 +3,7 @@
 //! ```json
 //! { "v": 1, "office": "BRU", "revision": 42, "issued": "2026-11-21T09:00:00Z", "probation": "60s",
 //!   "links": [ { "id": "par-sip", "kind": "SipTrunk", "office": "PAR", "address": "sip:par.example:5061;transport=tls",
-//!                "cost": 10, "priority": 1, "weight": 50, "max-calls": 30,
+//!                "cost": 10, "priority": 1, "weight": 50, "max-calls": 30, "location": "headers",
 //!                "health": { "probe": "5s", "timeout": "1s", "fail-after": 2, "recover-after": 3 } } ],
 //!   "routes": [ { "pattern": "PAR-*", "office": "PAR", "links": ["par-sip"] } ],
 //!   "emergency": ["100"], "emergency-links": [], "limits": { "calls": 200 },

@@ -28,6 +28,7 @@ pub(crate) fn link(text: &str) -> Link {
         priority: 0,
         weight: 0,
         max_calls: None,
+        location: LinkLocation::Headers,
         health: HealthPolicy::default(),
         disabled: false,
     }

@@ -42,10 +42,10 @@ const LONGEST: Duration = Duration::from_secs(2 * 3600);
 /// Everything that was begun is over this long after the end.
 const AFTERMATH: Duration = Duration::from_secs(300);
 
-const PLAIN: &str = include_str!("../../../tests/fixtures/sdp/sipp-offer.sdp");
-const SDES: &str = include_str!("../../../tests/fixtures/sdp/baresip-sdes-offer.sdp");
-const ANSWER: &str = include_str!("../../../tests/fixtures/sdp/asterisk-dtls-answer.sdp");
-const DTLS: &str = include_str!("../../../tests/fixtures/sdp/jssip-offer.sdp");
+const PLAIN: &str = include_str!("../../../fixtures/sdp/sipp-offer.sdp");
+const SDES: &str = include_str!("../../../fixtures/sdp/baresip-sdes-offer.sdp");
+const ANSWER: &str = include_str!("../../../fixtures/sdp/asterisk-dtls-answer.sdp");
+const DTLS: &str = include_str!("../../../fixtures/sdp/jssip-offer.sdp");
 
 static SITE: LazyLock<(Settings, Accounts)> =
     LazyLock::new(|| (settings(), EXTENSIONS.iter().map(|number| account(number)).collect()));

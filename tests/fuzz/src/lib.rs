@@ -53,8 +53,8 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for (name, run) in TARGETS {
             let directories = match name {
-                "sip" | "framing" => vec![root.join("../tests/rfc4475"), root.join("seeds/sip")],
-                "sdp" => vec![root.join("../tests/fixtures/sdp"), root.join("seeds/sdp")],
+                "sip" | "framing" => vec![root.join("../rfc4475"), root.join("seeds/sip")],
+                "sdp" => vec![root.join("../fixtures/sdp"), root.join("seeds/sdp")],
                 _ => vec![root.join("seeds").join(name)],
             };
             let seeds: Vec<_> = directories.iter().flat_map(|directory| files(directory)).collect();
