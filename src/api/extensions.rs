@@ -153,10 +153,10 @@ pub(crate) async fn show(
     };
     let entries = api.directory().entries();
     let numbers = &api.settings().numbers;
-    let number = numbers.in_office(written, |number| find(&entries, number).is_some());
+    let number = numbers.in_office(written.clone(), |number| find(&entries, number).is_some());
     let Some(entry) = find(&entries, &number) else {
         let missing = || Problem::from(Reason::NoSuchExtension).detail(number.to_string());
-        return abroad(&api, &asker, number.to_string()).await?.ok_or_else(missing);
+        return abroad(&api, &asker, written.to_string()).await?.ok_or_else(missing);
     };
     let mut views = views(&api, &asker, vec![entry.clone()]).await?;
     views.pop().map(|view| fresh(Json(view))).ok_or_else(|| Reason::EngineTimeout.into())

@@ -10,7 +10,7 @@ use super::extensions::Named;
 use super::problem::{Problem, Reason};
 use super::router::Body;
 use super::state::Api;
-use crate::engine::registrar::{Availability, AvailabilityChange, DeviceId, PresenceStatus};
+use crate::engine::registrar::{Availability, AvailabilityChange, DeviceId, Preferred, PresenceStatus};
 use crate::engine::web::{WebReply, WebRequest};
 
 /// Where a call to a number would go now, and why.
@@ -45,8 +45,23 @@ pub(crate) async fn presence(State(api): State<Api>, asker: Asker) -> Result<Res
 pub(crate) struct Said {
     presence: Option<String>,
     /// `null`: no device is preferred any more.
-    #[serde(default, deserialize_with = "given")]
-    preferred: Option<Option<String>>,
+    #[serde(default)]
+    preferred: Given,
+}
+
+/// Tells a field that is `null` from one that is absent.
+#[derive(Default)]
+enum Given {
+    #[default]
+    Absent,
+    Null,
+    Text(String),
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Option::deserialize(from).map(|text| text.map_or(Self::Null, Self::Text))
+    }
 }
 
 /// The caller says something else.
@@ -56,7 +71,11 @@ pub(crate) async fn say_presence(
     Body(body, _): Body<Said>,
 ) -> Result<Response, Problem> {
     let presence = body.presence.as_deref().map(status).transpose()?;
-    let preferred = body.preferred.map(|device| device.as_deref().map(device_id).transpose()).transpose()?;
+    let preferred = match &body.preferred {
+        Given::Absent => Preferred::Unchanged,
+        Given::Null => Preferred::Nothing,
+        Given::Text(device) => Preferred::Device(device_id(device)?),
+    };
     let change = AvailabilityChange { presence, preferred };
     say(&api, &asker, WebRequest::SetAvailability(change)).await
 }
@@ -78,9 +97,4 @@ fn status(word: &str) -> Result<PresenceStatus, Problem> {
 fn device_id(text: &str) -> Result<DeviceId, Problem> {
     let words = "preferred: the id of a device, as resolve shows it, or null";
     text.parse().map_err(|_| Problem::from(Reason::BadParameter).detail(words))
-}
-
-/// Tells a field that is `null` from one that is absent.
-fn given<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(from).map(Some)
 }

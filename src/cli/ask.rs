@@ -122,7 +122,7 @@ fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
     })?;
     // Refused because of what was given, not because of how the daemon is.
     let is_input = matches!(request, ControlRequest::Reload | ControlRequest::Resolve(_));
-    match exchange(&stream, request) {
+    match exchange(&stream, &request) {
         Ok(ControlReply::Refused(why)) if is_input => Err(Failure::BadInput(why)),
         Ok(ControlReply::Refused(why)) => Err(Failure::Unavailable(why)),
         Ok(reply) => Ok(reply),
@@ -130,10 +130,10 @@ fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
     }
 }
 
-fn exchange(mut stream: &UnixStream, request: ControlRequest) -> std::io::Result<ControlReply> {
+fn exchange(mut stream: &UnixStream, request: &ControlRequest) -> std::io::Result<ControlReply> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = serde_json::to_vec(&request)?;
+    let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
     let mut reply = String::new();

@@ -77,17 +77,17 @@ struct Sent {
     letter: Letter,
     began: Instant,
     /// Over which kind of way it is now.
-    now: Leads,
+    over: Over,
     open: usize,
     refusal: Option<StatusCode>,
 }
 
 /// Where the way under way leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Leads {
-    ToDevices,
-    ToVisit,
-    ToOffice,
+enum Over {
+    Devices,
+    VisitLink,
+    Link,
 }
 
 /// The answer that the sender of a message gets.
@@ -133,8 +133,7 @@ impl Messages {
 
     /// Sends a message by the first way that there is. The answer to give at once, when there is none.
     pub fn deliver(&mut self, letter: Letter, post: &mut Post<'_>) -> Option<Verdict> {
-        let mut sent =
-            Sent { letter, began: post.now.instant, now: Leads::ToDevices, open: 0, refusal: None };
+        let mut sent = Sent { letter, began: post.now.instant, over: Over::Devices, open: 0, refusal: None };
         if sent.letter.request.body.len() > LONGEST {
             sent.refusal = Some(StatusCode::REQUEST_ENTITY_TOO_LARGE);
             return Some(verdict(sent));
@@ -166,7 +165,7 @@ impl Messages {
             sent.refusal = status;
             return Some(verdict(sent));
         }
-        let is_unknown_there = sent.now == Leads::ToOffice && status == Some(StatusCode::NOT_FOUND);
+        let is_unknown_there = sent.over == Over::Link && status == Some(StatusCode::NOT_FOUND);
         sent.refusal = status.filter(|status| is_unknown_there || is_telling(*status)).or(sent.refusal);
         if sent.open > 0 {
             self.sent.insert(number, sent);
@@ -183,11 +182,11 @@ impl Messages {
         while let Some(way) = sent.letter.ways.pop_front() {
             let clients = match way {
                 MessageWay::Devices(extension) => {
-                    sent.now = Leads::ToDevices;
+                    sent.over = Over::Devices;
                     to_devices(&sent.letter, &extension, post)
                 }
                 MessageWay::Link { choice, is_visit } => {
-                    sent.now = if is_visit { Leads::ToVisit } else { Leads::ToOffice };
+                    sent.over = if is_visit { Over::VisitLink } else { Over::Link };
                     over_link(&sent.letter, &choice, post).into_iter().collect()
                 }
             };
@@ -209,14 +208,13 @@ impl Sent {
             return false;
         }
         let code = status.map_or(0, StatusCode::code);
-        match (self.now, code) {
-            (Leads::ToVisit, 404 | 410 | 480) => {
+        match (self.over, code) {
+            (Over::VisitLink, 404 | 410 | 480) => {
                 self.letter.ways.retain(|way| !matches!(way, MessageWay::Link { is_visit: true, .. }));
                 true
             }
-            (Leads::ToVisit | Leads::ToOffice, 404 | 410 | 413 | 415 | 480 | 486 | 488 | 600..) => false,
-            (Leads::ToVisit | Leads::ToOffice, _) => true,
-            (Leads::ToDevices, _) => false,
+            (Over::Devices, _) | (_, 404 | 410 | 413 | 415 | 480 | 486 | 488 | 600..) => false,
+            (Over::VisitLink | Over::Link, _) => true,
         }
     }
 }

@@ -147,8 +147,8 @@ struct User {
 impl Calls {
     /// Where a call of a device of the site to `to` would go; `None` when that is no number.
     pub fn resolve(&self, to: &str, fx: &mut Effects<'_>) -> Option<Resolution> {
-        let is_ours = |number: &Extension| fx.registrar.has_account(number);
-        let number = super::dialled_number(to, &fx.settings.numbers, is_ours)?;
+        let is_known = |number: &Extension| fx.knows(number);
+        let number = super::dialled_number(to, &fx.settings.numbers, is_known)?;
         let question = Question {
             number: &number,
             side: Side::Site,
@@ -184,8 +184,8 @@ fn resolve(question: &Question<'_>, own: &str, settings: &CallSettings) -> Resol
     match plan(question) {
         Ok(plan) => explain(question, plan, resolution, settings),
         Err(cause) => {
-            resolution.outcome = cause.as_str().to_owned();
-            resolution.text = cause.in_words().to_owned();
+            cause.as_str().clone_into(&mut resolution.outcome);
+            cause.in_words().clone_into(&mut resolution.text);
             resolution
         }
     }

@@ -13,6 +13,7 @@ use crate::engine::message::{Letter, Messages, Post, Verdict};
 use crate::engine::numbering::{Dialled, Extension, OfficeId};
 use crate::engine::output::{Observation, Output};
 use crate::engine::registrar::Allowed;
+use crate::engine::roaming::is_known;
 use crate::engine::transaction::{ClientId, ServerId};
 use crate::sip::parse::ParseError;
 use crate::sip::{HeaderName, Message, Method, Request, Response, StatusCode, Text, check};
@@ -167,9 +168,10 @@ impl Engine {
 
     fn call_or_message(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, caller: Party) {
         let user = request.uri.user();
-        let is_ours = |number: &Extension| self.registrar.has_account(number);
+        let has_account = |number: &Extension| self.registrar.has_account(number);
         let numbers = &self.settings.numbers;
-        let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_ours)) else {
+        let is_known = |number: &Extension| is_known(number, numbers, has_account, self.roaming());
+        let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_known)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
         if request.method == Method::Message {

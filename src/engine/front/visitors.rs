@@ -92,9 +92,8 @@ impl Engine {
             return Some(page);
         }
         match self.fetch(extension.clone(), Waits::Page(page)) {
-            Ok(()) => None,
             Err(Waits::Page(page)) => Some(page),
-            Err(Waits::Register { .. } | Waits::SignIn(_)) => None,
+            Ok(()) | Err(Waits::Register { .. } | Waits::SignIn(_)) => None,
         }
     }
 

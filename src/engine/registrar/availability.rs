@@ -143,8 +143,20 @@ pub struct Availability {
 pub struct AvailabilityChange {
     /// Presence.
     pub presence: Option<PresenceStatus>,
-    /// The preferred device; `Some(None)`: none any more.
-    pub preferred: Option<Option<DeviceId>>,
+    /// The preferred device.
+    pub preferred: Preferred,
+}
+
+/// What a user changes about the preferred device.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preferred {
+    /// Nothing.
+    #[default]
+    Unchanged,
+    /// None is preferred any more.
+    Nothing,
+    /// It is this one.
+    Device(DeviceId),
 }
 
 impl Availability {
@@ -154,7 +166,11 @@ impl Availability {
         Self {
             presence,
             since: if presence == self.presence { self.since } else { now.0 },
-            preferred: change.preferred.unwrap_or(self.preferred),
+            preferred: match change.preferred {
+                Preferred::Unchanged => self.preferred,
+                Preferred::Nothing => None,
+                Preferred::Device(device) => Some(device),
+            },
         }
     }
 }
@@ -201,11 +217,12 @@ mod tests {
     #[test]
     fn what_is_not_changed_stays() {
         let device = DeviceId::of(&DeviceKey::Web("tab".to_owned()));
-        let away = AvailabilityChange { presence: Some(PresenceStatus::Away), preferred: Some(Some(device)) };
+        let away =
+            AvailabilityChange { presence: Some(PresenceStatus::Away), preferred: Preferred::Device(device) };
         let first = Availability::default().changed(away, WallTime(5));
         assert_eq!(first, Availability { presence: PresenceStatus::Away, since: 5, preferred: Some(device) });
         assert_eq!(first.changed(AvailabilityChange::default(), WallTime(9)), first);
-        let none = AvailabilityChange { presence: Some(PresenceStatus::Away), preferred: Some(None) };
+        let none = AvailabilityChange { presence: Some(PresenceStatus::Away), preferred: Preferred::Nothing };
         assert_eq!(first.changed(none, WallTime(9)), Availability { preferred: None, ..first });
         let json = r#"{"presence":"do_not_disturb","since":7}"#;
         let read: Availability = serde_json::from_str(json).unwrap();

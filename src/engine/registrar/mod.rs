@@ -48,7 +48,7 @@ use serde::Serialize;
 
 pub use account::{Account, Accounts};
 pub use authenticate::Allowed;
-pub use availability::{Availability, AvailabilityChange, DeviceId, PresenceStatus};
+pub use availability::{Availability, AvailabilityChange, DeviceId, Preferred, PresenceStatus};
 pub use best::{DeviceKind, LeftOut, Ranked, RingOrder, Why};
 pub use binding::{Binding, BindingKey, DeviceKey, Reach};
 pub use register::{PendingRegistration, Registered};

@@ -3,14 +3,14 @@
 use super::descriptions::audio;
 use super::world::{ASTERISK, Peer, World, seconds};
 use crate::engine::call::Resolution;
-use crate::engine::registrar::{Availability, AvailabilityChange, DeviceId, PresenceStatus};
+use crate::engine::registrar::{Availability, AvailabilityChange, DeviceId, Preferred, PresenceStatus};
 use crate::engine::web::{WebReply, WebRequest};
 use crate::engine::{Change, Input};
 use crate::sip::Transport;
 
 impl World {
     fn says(&mut self, number: &str, presence: PresenceStatus) -> Availability {
-        self.changes(number, AvailabilityChange { presence: Some(presence), preferred: None })
+        self.changes(number, AvailabilityChange { presence: Some(presence), ..AvailabilityChange::default() })
     }
 
     fn changes(&mut self, number: &str, change: AvailabilityChange) -> Availability {
@@ -53,7 +53,9 @@ fn away_from_the_desk_the_device_used_last_rings_and_the_desk_phone_is_the_last_
     let mut w = World::alone();
     let ann = w.udp_phone("1001");
     let desk = w.udp_phone("1002");
-    let (soft, other) = (w.registered("1002", Transport::Wss), w.registered("1002", Transport::Wss));
+    let soft = w.registered("1002", Transport::Wss);
+    w.wait(seconds(1));
+    let other = w.registered("1002", Transport::Wss);
     w.says("1002", PresenceStatus::Away);
     let order = [["soft-phone:used-last"], ["soft-phone:by-q"], ["desk-phone:desk-phone-fallback"]];
     assert_eq!(w.order("1002"), order);
@@ -63,6 +65,8 @@ fn away_from_the_desk_the_device_used_last_rings_and_the_desk_phone_is_the_last_
     w.answers(&first, 486, "");
     w.asked(&mut first, "ACK");
     let mut second = w.rung(soft);
+    w.answers(&second, 180, "");
+    w.hears(&mut a, 180);
     w.wait(seconds(20));
     w.is_cancelled(&mut second);
     let mut last = w.rung(desk);
@@ -138,11 +142,13 @@ fn asterisk_is_asked_all_the_same_and_told_busy() {
 fn the_preferred_device_rings_first_and_alone() {
     let mut w = World::alone();
     let (ann, one, two) = (w.udp_phone("1001"), w.udp_phone("1002"), w.udp_phone("1002"));
-    let change = AvailabilityChange { presence: None, preferred: Some(Some(w.device_id(one))) };
+    let change = AvailabilityChange { presence: None, preferred: Preferred::Device(w.device_id(one)) };
     w.changes("1002", change);
     assert_eq!(w.order("1002"), [["desk-phone:preferred"], ["desk-phone:by-q"]]);
     let mut a = w.calls(ann, "1002", &audio(4000));
     let mut first = w.rung(one);
+    w.answers(&first, 180, "");
+    w.hears(&mut a, 180);
     assert!(!w.rings_now(two));
     w.wait(seconds(20));
     w.is_cancelled(&mut first);

@@ -46,6 +46,22 @@ fn a_call_for_a_user_of_a_third_office_goes_where_the_user_is_and_then_home() {
 }
 
 #[test]
+fn a_user_of_another_office_in_the_same_country_is_found_by_the_number_with_the_country() {
+    let mut world = World::with(paris());
+    world.roams(Vec::new());
+    let (_, nyc) = linked(&mut world);
+    let leo = Aor { home: "LYS".parse().unwrap(), extension: "33-2001".parse().unwrap() };
+    world.told_of(RoamingInput::Entry(entry(&leo, 2, "NYC", world.second())));
+    let bob = world.udp_phone("1002");
+    let mut a = world.calls(bob, "33-2001", &audio(4000));
+    let (b, number) = rung_as(&mut world, nyc);
+    assert_eq!(number, "NYC-LYS-33-2001");
+    world.far_answers(&b, 486);
+    world.refused(&mut a, 486);
+    assert_eq!(world.resolves("33-1002").user.unwrap().extension, "33-1002", "ours stay ours");
+}
+
+#[test]
 fn resolve_says_where_a_roamer_is_and_how_old_that_knowledge_is() {
     let mut world = World::with(paris());
     world.roams(Vec::new());

@@ -99,7 +99,8 @@ fn who_does_not_want_calls_gets_messages() {
     use crate::engine::web::WebRequest;
     let mut w = World::alone();
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
-    let change = AvailabilityChange { presence: Some(PresenceStatus::DoNotDisturb), preferred: None };
+    let change =
+        AvailabilityChange { presence: Some(PresenceStatus::DoNotDisturb), ..AvailabilityChange::default() };
     w.asks_as("1002", None, WebRequest::SetAvailability(change));
     let mut sent = writes(&mut w, ann, "1002", "hello");
     takes(&mut w, bob, 200);
