@@ -27,7 +27,8 @@
 //! | `sip_socket` | `/sip`: RFC 7118, handed to the SIP transport |
 //! | `pages` | the phone page, with caching |
 //! | `status`, `metrics` | health, status, Prometheus |
-//! | `problem` | every refusal, as RFC 9457 |
+//! | `problem` | why a box refuses |
+//! | `refusal` | the shape of every refusal, as RFC 9457 |
 
 pub mod auth;
 mod calls;
@@ -44,6 +45,7 @@ mod problem;
 mod rate;
 mod reach;
 mod records;
+mod refusal;
 mod router;
 mod session;
 mod signaling;
@@ -66,6 +68,7 @@ pub use peer::{Peer, Source};
 pub use problem::{Problem, Reason};
 pub use rate::RateRule;
 pub use records::{FoundRecord, Records};
+pub use refusal::{ProblemOf, Why};
 pub use router::{metrics_router, router};
 pub use sip_socket::{SipFrame, SipSocket, SipSocketError};
 pub use state::{Api, IceMode, IceServer, Limits, Parts, SessionKey, Settings};
@@ -77,4 +80,5 @@ pub(crate) use {
     paging::{Page, Paging},
     rate::Rates,
     router::{declared_length, is_json, protect},
+    sip_socket::{limited, offers_sip},
 };

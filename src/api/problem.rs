@@ -1,11 +1,8 @@
-//! Refusals as problem documents (RFC 9457), each with a stable reason.
+//! Why a box refuses what is asked over REST.
 
-use std::time::Duration;
+use axum::http::StatusCode;
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-
+use super::refusal::{ProblemOf, Why};
 use crate::engine::web::WebRefusal;
 
 /// Why a request was refused.
@@ -165,74 +162,25 @@ impl Reason {
     }
 }
 
-/// A refusal on its way to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Why.
-    pub reason: Reason,
-    /// What exactly, for a developer. Never a secret, never an echo of credentials.
-    pub detail: Option<String>,
-    /// When trying again makes sense.
-    pub retry_after: Option<Duration>,
-}
-
-impl Problem {
-    /// With more words.
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
+impl Why for Reason {
+    fn as_str(&self) -> &'static str {
+        Self::as_str(*self)
     }
 
-    /// With a time to wait.
-    pub fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
-        self
+    fn status(&self) -> StatusCode {
+        Self::status(*self)
+    }
+
+    fn title(&self) -> &'static str {
+        Self::title(*self)
     }
 }
 
-impl From<Reason> for Problem {
-    fn from(reason: Reason) -> Self {
-        Self { reason, detail: None, retry_after: None }
-    }
-}
+/// A refusal of the box, on its way to the client.
+pub type Problem = ProblemOf<Reason>;
 
 impl From<WebRefusal> for Problem {
     fn from(refusal: WebRefusal) -> Self {
         Reason::Engine(refusal).into()
-    }
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = self.reason.status();
-        let document = Document {
-            r#type: format!("urn:branchline:problem:{}", self.reason.as_str()),
-            title: self.reason.title(),
-            status: status.as_u16(),
-            reason: self.reason.as_str(),
-            detail: self.detail.as_deref(),
-        };
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = (status, body).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-        }
-        response.extensions_mut().insert(self.reason);
-        response
     }
 }

@@ -51,6 +51,12 @@ pub enum SipSocketError {
 }
 
 impl SipSocket {
+    /// A WebSocket that was upgraded for SIP, and whose it is.
+    #[cfg(feature = "controller")]
+    pub(crate) fn new(peer: Peer, socket: WebSocket) -> Self {
+        Self { peer, socket }
+    }
+
     /// The next frame. Cancel-safe.
     pub async fn recv(&mut self) -> Result<SipFrame, SipSocketError> {
         match self.socket.recv().await {
@@ -102,13 +108,24 @@ impl FromRequestParts<Api> for Upgrade {
 impl Upgrade {
     /// The handshake with this room's limits.
     pub(crate) fn limited(self, message: usize) -> WebSocketUpgrade {
-        self.0
-            .max_message_size(message)
-            .max_frame_size(message)
-            .read_buffer_size(READ_BUFFER)
-            .max_write_buffer_size(WRITE_BUFFER)
-            .write_buffer_size(0)
+        limited(self.0, message)
     }
+}
+
+/// A handshake with this room's limits.
+pub(crate) fn limited(upgrade: WebSocketUpgrade, message: usize) -> WebSocketUpgrade {
+    upgrade
+        .max_message_size(message)
+        .max_frame_size(message)
+        .read_buffer_size(READ_BUFFER)
+        .max_write_buffer_size(WRITE_BUFFER)
+        .write_buffer_size(0)
+}
+
+/// Whether a handshake offers SIP (RFC 7118 §4.1).
+pub(crate) fn offers_sip(headers: &HeaderMap) -> bool {
+    let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
+    offered.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case(SUBPROTOCOL))
 }
 
 pub(crate) async fn upgrade(
@@ -118,8 +135,7 @@ pub(crate) async fn upgrade(
     upgrade: Upgrade,
 ) -> Result<Response, Problem> {
     origin::check(&headers, &peer, &api.settings().origins)?;
-    let offered = headers.get_all("sec-websocket-protocol").iter().filter_map(|value| value.to_str().ok());
-    if !offered.flat_map(|value| value.split(',')).any(|name| name.trim().eq_ignore_ascii_case(SUBPROTOCOL)) {
+    if !offers_sip(&headers) {
         return Err(Reason::SubprotocolRequired.into());
     }
     let sender = api.sip().ok_or(Reason::SipDisabled)?.clone();

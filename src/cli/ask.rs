@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// `branchline status`
 pub(super) fn status(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Status(status) = ask(socket, ControlRequest::Status)? else { return Err(unexpected()) };
+    let ControlReply::Status(status) = ask(socket, &ControlRequest::Status)? else {
+        return Err(unexpected());
+    };
     if json {
         return table::print_json(out, &status);
     }
@@ -27,7 +29,7 @@ pub(super) fn status(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(
 
 /// `branchline calls`
 pub(super) fn calls(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Calls(calls) = ask(socket, ControlRequest::Calls)? else { return Err(unexpected()) };
+    let ControlReply::Calls(calls) = ask(socket, &ControlRequest::Calls)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &calls);
     }
@@ -38,7 +40,7 @@ pub(super) fn calls(socket: &Path, json: bool, out: &mut dyn Write) -> Result<()
 
 /// `branchline registrations`
 pub(super) fn registrations(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Registrations(all) = ask(socket, ControlRequest::Registrations)? else {
+    let ControlReply::Registrations(all) = ask(socket, &ControlRequest::Registrations)? else {
         return Err(unexpected());
     };
     if json {
@@ -65,7 +67,7 @@ pub(super) fn registrations(socket: &Path, json: bool, out: &mut dyn Write) -> R
 
 /// `branchline links`
 pub(super) fn links(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Links(all) = ask(socket, ControlRequest::Links)? else { return Err(unexpected()) };
+    let ControlReply::Links(all) = ask(socket, &ControlRequest::Links)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &all);
     }
@@ -83,7 +85,7 @@ pub(super) fn links(socket: &Path, json: bool, out: &mut dyn Write) -> Result<()
 /// `branchline resolve`
 pub(super) fn resolve(socket: &Path, number: &str, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
     let request = ControlRequest::Resolve(number.to_owned());
-    let ControlReply::Resolution(found) = ask(socket, request)? else { return Err(unexpected()) };
+    let ControlReply::Resolution(found) = ask(socket, &request)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &found);
     }
@@ -94,7 +96,7 @@ pub(super) fn resolve(socket: &Path, number: &str, json: bool, out: &mut dyn Wri
 
 /// `branchline reload`
 pub(super) fn reload(socket: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Done(what) = ask(socket, ControlRequest::Reload)? else { return Err(unexpected()) };
+    let ControlReply::Done(what) = ask(socket, &ControlRequest::Reload)? else { return Err(unexpected()) };
     writeln!(out, "{what}")?;
     Ok(())
 }
@@ -105,12 +107,12 @@ pub(super) fn tell_accounts_changed(config: &Config) {
     if !socket.exists() {
         return;
     }
-    if let Err(failure) = ask(&socket, ControlRequest::ReloadAccounts) {
+    if let Err(failure) = ask(&socket, &ControlRequest::ReloadAccounts) {
         let _ = writeln!(std::io::stderr(), "branchline: stored, but the daemon was not told: {failure}");
     }
 }
 
-fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
+fn ask(path: &Path, request: &ControlRequest) -> Result<ControlReply, Failure> {
     let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             Failure::Unavailable(format!("the daemon does not run: nobody answers at {}", path.display()))
@@ -122,7 +124,7 @@ fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
     })?;
     // Refused because of what was given, not because of how the daemon is.
     let is_input = matches!(request, ControlRequest::Reload | ControlRequest::Resolve(_));
-    match exchange(&stream, &request) {
+    match exchange(&stream, request) {
         Ok(ControlReply::Refused(why)) if is_input => Err(Failure::BadInput(why)),
         Ok(ControlReply::Refused(why)) => Err(Failure::Unavailable(why)),
         Ok(reply) => Ok(reply),

@@ -40,6 +40,24 @@ A configuration file has the same words; a flag wins over it. Without --config n
   broker-certificate = \"/etc/branchline/ops.pem\"
   broker-key = \"/etc/branchline/ops.key\"
   signing-key = \"/etc/branchline/ops-2026.key\"
+  [gateway]                          # offices call each other through it: SIP over secure WebSocket; off without this
+  listen = \"0.0.0.0:443\"                             # the default
+  host = \"gateway.example\"                           # as in the offices' links: wss://gateway.example
+  certificate = \"/etc/branchline/gateway.pem\"        # of the federation's CA, names the host
+  key = \"/etc/branchline/gateway.key\"
+  ca = \"/etc/branchline/federation-ca.pem\"           # who signs the offices' certificates
+  crl = \"/etc/branchline/federation.crl\"
+
+An office connects with its certificate and a token, and may call all others unless told otherwise:
+  api tokens -d '{\"office\":\"BRU\",\"name\":\"its box\",\"permissions\":[\"connect\"],\"life\":\"90d\"}'
+  api offices/BRU/permissions -X PUT -d '{\"may-call\":[\"PAR\"]}'
+  api gateway                                          who is connected, what was refused
+
+Several controllers side by side share a PostgreSQL and a signing key, each with a client-id of its own:
+  database = \"postgres://branchline@db.example/federation\"
+  database-password = \"credential:database-password\"  # or a file of its own; never in the address
+  database-ca = \"/etc/branchline/database-ca.pem\"    # unless the server is on this machine
+  client-id = \"controller-1\"
 
 SIGHUP reads certificates again. SIGTERM stops; nothing that was answered is lost.")]
     Run(Box<Run>),
@@ -54,9 +72,9 @@ pub struct Run {
     /// The address of REST and page [default: 127.0.0.1:9443]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<SocketAddr>,
-    /// The database; made if it is not there
-    #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    /// Where everything is kept
+    #[command(flatten)]
+    pub place: Place,
     /// Our certificate for HTTPS (PEM)
     #[arg(long, value_name = "FILE")]
     pub certificate: Option<PathBuf>,
@@ -78,7 +96,7 @@ pub struct Run {
     /// Its key
     #[arg(long, value_name = "FILE")]
     pub broker_key: Option<PathBuf>,
-    /// Our name at the brokers, another one for each controller [default: branchline-controller]
+    /// Our name at the brokers, another one for each controller [default: branchline-controller-HOSTNAME]
     #[arg(long, value_name = "NAME")]
     pub client_id: Option<String>,
     /// The key that signs route sets, of `branchline ops keygen`
@@ -95,7 +113,7 @@ pub enum Key {
     /// Make an API key and print it, this once; only its hash is stored
     Add(KeyName),
     /// The names of all API keys
-    List(Database),
+    List(Place),
     /// Take an API key out of use
     Remove(KeyName),
 }
@@ -107,15 +125,21 @@ pub struct KeyName {
     pub name: String,
     /// Where it is kept.
     #[command(flatten)]
-    pub database: Database,
+    pub place: Place,
 }
 
 /// The controller's database.
 #[derive(Args, Debug)]
-pub struct Database {
-    /// The controller's database [default: that of --config]
+pub struct Place {
+    /// A file, made if it is not there, or postgres://USER@HOST[:PORT]/NAME [default: that of --config]
+    #[arg(long, value_name = "FILE|URL")]
+    pub database: Option<String>,
+    /// The file with the password of a postgres:// database, or credential:NAME
     #[arg(long, value_name = "FILE")]
-    pub database: Option<PathBuf>,
+    pub database_password: Option<String>,
+    /// The CA of that server's certificate; needed unless it is on this machine
+    #[arg(long, value_name = "FILE")]
+    pub database_ca: Option<PathBuf>,
 }
 
 /// Longest name of a key.
@@ -149,10 +173,9 @@ fn key(
     json: bool,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let (Key::Add(KeyName { database, .. }) | Key::Remove(KeyName { database, .. }) | Key::List(database)) =
-        wish;
-    let flags = Flags { database: database.database.clone(), ..Flags::default() }.or(file);
-    let store = Store::open(&flags.database().map_err(|words| refused(config, words))?);
+    let (Key::Add(KeyName { place, .. }) | Key::Remove(KeyName { place, .. }) | Key::List(place)) = wish;
+    let flags = place.flags().or(file);
+    let store = Store::open(flags.database().map_err(|words| refused(config, words))?);
     let store = store.map_err(Failed::from)?;
     match wish {
         Key::Add(KeyName { name, .. }) => {
@@ -185,7 +208,6 @@ impl Run {
     fn flags(&self) -> Flags {
         Flags {
             listen: self.listen,
-            database: self.database.clone(),
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             client_ca: self.client_ca.clone(),
@@ -196,6 +218,18 @@ impl Run {
             client_id: self.client_id.clone(),
             signing_key: self.signing_key.clone(),
             kid: self.kid.clone(),
+            ..self.place.flags()
+        }
+    }
+}
+
+impl Place {
+    fn flags(&self) -> Flags {
+        Flags {
+            database: self.database.clone(),
+            database_password: self.database_password.clone(),
+            database_ca: self.database_ca.clone(),
+            ..Flags::default()
         }
     }
 }

@@ -39,7 +39,7 @@ impl Environment {
     }
 
     /// The path meant by `written`: an absolute path, or `credential:NAME`.
-    pub(super) fn resolve(&self, written: &str) -> Result<PathBuf, String> {
+    pub(crate) fn resolve(&self, written: &str) -> Result<PathBuf, String> {
         let expected = || format!("expected an absolute path or \"credential:NAME\", found \"{written}\"");
         match written.strip_prefix("credential:") {
             Some(name) => {

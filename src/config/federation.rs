@@ -23,6 +23,8 @@ pub struct Federation {
     pub site: Option<Arc<RouteTable>>,
     /// With what we answer challenges of links' peers.
     pub credentials: Vec<LinkPassword>,
+    /// What we show the federation's gateway.
+    pub tokens: Vec<LinkToken>,
     /// Where the site's devices are.
     pub places: Places,
 }
@@ -40,7 +42,16 @@ pub struct FederationTls {
     pub crl: Option<PathBuf>,
 }
 
-/// `[[federation.credential]]`
+/// `[[federation.credential]]` with `token-file`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkToken {
+    /// Its name in routes.
+    pub name: CredentialName,
+    /// The file that holds the token.
+    pub token: PathBuf,
+}
+
+/// `[[federation.credential]]` with `username` and `password-file`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkPassword {
     /// Its name in routes.
@@ -97,6 +108,14 @@ prefix = "+32"
 name = "carrier"
 username = "bru"
 password-file = "/secret"
+[[federation.link]]
+id = "gateway"
+kind = "ApiGateway"
+address = "wss://gateway.example"
+credentials = "gateway"
+[[federation.credential]]
+name = "gateway"
+token-file = "/token"
 [[federation.place]]
 networks = ["10.1.0.0/16"]
 extensions = ["1001"]
@@ -108,11 +127,12 @@ callback = "+3225551077"
     fn everything_is_read() {
         let federation = load(ALL).unwrap().federation;
         assert_eq!(federation.address.map(|address| address.port()), Some(5062));
-        assert_eq!(federation.links.len(), 2);
+        assert_eq!(federation.links.len(), 3);
         let site = federation.site.unwrap();
         let sent: Vec<_> = site.find("025551234").map(|route| route.rewrite.apply("025551234")).collect();
         assert_eq!(sent, [Some("+3225551234".to_owned())]);
         assert_eq!(federation.credentials[0].name.as_str(), "carrier");
+        assert_eq!(federation.tokens[0].token, Path::new("/token"));
         let place = federation.places.of(None, "10.1.2.3".parse().ok());
         assert_eq!(
             (place.civic.as_deref(), place.geo.as_deref()),
@@ -136,6 +156,16 @@ callback = "+3225551077"
                 "credentials = \"carrier\"",
                 "credentials = \"x\"",
                 "no [[federation.credential]] is called \"x\"",
+            ),
+            (
+                "wss://gateway.example\"\ncredentials = \"gateway\"",
+                "wss://gateway.example\"\ncredentials = \"carrier\"",
+                "the federation's gateway wants a token: a credential with `token-file`",
+            ),
+            (
+                "token-file = \"/token\"",
+                "token-file = \"/token\"\nusername = \"bru\"",
+                "expected `token-file` alone",
             ),
             ("id = \"carrier\"", "id = \"par\"", "two links are called \"par\""),
             ("links = [\"carrier\"]", "links = [\"far\"]", "`far` is no link of this set"),

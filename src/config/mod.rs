@@ -33,7 +33,7 @@ mod tests;
 use std::path::Path;
 
 pub use environment::Environment;
-pub use federation::{Federation, FederationTls, LinkPassword};
+pub use federation::{Federation, FederationTls, LinkPassword, LinkToken};
 pub use problem::{ConfigError, Problem};
 pub use secret::{SecretError, read_key, read_public};
 pub use sections::{

@@ -213,6 +213,7 @@ tables! {
         name: Key<String>,
         username: Key<String>,
         password_file: Key<String>,
+        token_file: Key<String>,
     }
     /// `[[federation.place]]`
     FederationPlace {

@@ -8,6 +8,7 @@
 //! Certificates come before both: with `client-ca` in the configuration, nobody without one gets as far as here.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -16,7 +17,7 @@ use super::problem::{Problem, Reason};
 use super::rest::Desk;
 use super::secret;
 use super::store::keys::TokenRow;
-use super::store::{keys, now};
+use super::store::{Store, keys, now};
 use crate::api::bearer;
 use crate::uplink::OfficeId;
 
@@ -29,6 +30,8 @@ pub(super) enum Permission {
     Read,
     /// To publish the office's links and routes as they are.
     Publish,
+    /// To connect to the gateway.
+    Connect,
 }
 
 impl Permission {
@@ -36,6 +39,7 @@ impl Permission {
         match self {
             Self::Read => "read",
             Self::Publish => "publish",
+            Self::Connect => "connect",
         }
     }
 }
@@ -47,7 +51,8 @@ impl FromStr for Permission {
         match text {
             "read" => Ok(Self::Read),
             "publish" => Ok(Self::Publish),
-            _ => Err("expected read or publish"),
+            "connect" => Ok(Self::Connect),
+            _ => Err("expected read, publish or connect"),
         }
     }
 }
@@ -62,6 +67,27 @@ pub(super) enum Caller {
 }
 
 impl Caller {
+    /// Whose key or token `shown` is. `named` is the office that a token's bearer claims to be of. May be called from any
+    /// asynchronous code.
+    pub(super) async fn identify(
+        store: &Arc<Store>,
+        shown: Option<&str>,
+        named: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let hash = shown.and_then(secret::hash_of).ok_or(Reason::Unauthorized)?;
+        let named = named.map(str::to_owned);
+        let found = store.run(move |rows| {
+            if keys::key_of(rows, &hash)?.is_some() {
+                return Ok(Ok(Self::Ops));
+            }
+            Ok::<_, Problem>(match keys::token_of(rows, &hash)? {
+                Some(token) => Self::of_token(&token, named.as_deref()),
+                None => Err(Reason::Unauthorized.into()),
+            })
+        });
+        found.await?
+    }
+
     /// Only with an API key.
     pub(super) fn ops(&self) -> Result<(), Problem> {
         match self {
@@ -79,6 +105,16 @@ impl Caller {
             Self::Office { .. } => {
                 let detail = format!("it was not issued for {}", permission.as_str());
                 Err(Problem::from(Reason::Forbidden).detail(detail))
+            }
+        }
+    }
+
+    /// What is in this office, or perhaps nowhere.
+    pub(super) fn may_see(&self, in_office: Option<OfficeId>) -> Result<(), Problem> {
+        match (self, in_office) {
+            (Self::Ops, _) => Ok(()),
+            (Self::Office { office, .. }, in_office) => {
+                self.may(Permission::Read, in_office.unwrap_or(*office))
             }
         }
     }
@@ -102,17 +138,7 @@ impl FromRequestParts<Desk> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Problem> {
-        let hash = bearer(parts).and_then(secret::hash_of).ok_or(Reason::Unauthorized)?;
-        let named = parts.headers.get(OFFICE_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let found = desk.store().run(move |rows| {
-            if keys::key_of(rows, &hash)?.is_some() {
-                return Ok(Ok(Self::Ops));
-            }
-            Ok::<_, Problem>(match keys::token_of(rows, &hash)? {
-                Some(token) => Self::of_token(&token, named.as_deref()),
-                None => Err(Reason::Unauthorized.into()),
-            })
-        });
-        found.await?
+        let named = parts.headers.get(OFFICE_HEADER).and_then(|value| value.to_str().ok());
+        Self::identify(desk.store(), bearer(parts), named).await
     }
 }

@@ -3,26 +3,38 @@
 use tracing::warn;
 
 use super::store::observed::{self, Kind};
-use super::store::{StoreError, desired, now};
+use super::store::{Rows, StoreError, desired, now};
 use crate::uplink::route_set::RouteSet;
 use crate::uplink::{
     Document, Event, HealthReport, LONGEST_DOCUMENT, Moment, OfficeId, Outcome, Presence, Reported, Revision,
     Status, Topic, TrustedKeys,
 };
 
-/// Takes a message into the database. Returns whose set it was, and which revision, where it was one that we signed.
+/// Longest name of a stream of events, in bytes; boxes use 16.
+const LONGEST_STREAM: usize = 64;
+
+/// What the broker keeps for an office on `routes/desired`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// A set of this revision that we signed.
+    Set(OfficeId, Revision),
+    /// Nothing any more.
+    Nothing(OfficeId),
+}
+
+/// Takes a message into the database. Returns what the broker keeps now, where the message says so.
 pub(super) fn keep(
-    rows: &rusqlite::Connection,
+    rows: &Rows<'_>,
     topic: &Topic,
     payload: &[u8],
     retained: bool,
     trusted: &TrustedKeys,
-) -> Result<Option<(OfficeId, Revision)>, StoreError> {
+) -> Result<Option<Kept>, StoreError> {
     if payload.len() > LONGEST_DOCUMENT && !matches!(topic, Topic::RoutesDesired(_)) {
         warn!(reason = "document-too-long", "{topic}: {} bytes were dropped", payload.len());
         return Ok(None);
     }
-    let mut held = None;
+    let mut kept = None;
     // A retained message may be old: then its own date says more than its arrival.
     let heard = |at: Option<Moment>| at.filter(|_| retained).map_or_else(now, |at| at.0.min(now()));
     let room = match topic {
@@ -46,19 +58,24 @@ pub(super) fn keep(
             let at = reported.map(|one| one.at);
             observed::keep(rows, *office, Kind::Reported, payload, heard(at))?
         }
+        Topic::RoutesDesired(office) if payload.is_empty() => {
+            kept = Some(Kept::Nothing(*office));
+            true
+        }
         Topic::RoutesDesired(office) => {
             // Another controller or `branchline ops` may use the same key: its revisions are spent too.
             let set = RouteSet::read(payload).ok().filter(|set| set.office() == *office);
             if let Some(set) = set.filter(|set| set.verify(trusted).is_ok()) {
                 desired::saw_revision(rows, *office, set.revision())?;
-                held = Some((*office, set.revision()));
+                kept = Some(Kept::Set(*office, set.revision()));
             }
             true
         }
         Topic::Events(office) => {
             if let Some(event) = Event::read(payload).ok().filter(|event| event.office == *office) {
                 let stream = event.unknown.get("stream").and_then(serde_json::Value::as_str);
-                observed::count(rows, &event, stream.unwrap_or_default(), payload)?;
+                let stream = stream.filter(|stream| stream.len() <= LONGEST_STREAM).unwrap_or_default();
+                observed::count(rows, &event, stream, payload, now())?;
             }
             true
         }
@@ -67,7 +84,7 @@ pub(super) fn keep(
     if !room {
         warn!(reason = "offices-full", "more offices than are kept: {topic} was dropped");
     }
-    Ok(held)
+    Ok(kept)
 }
 
 /// The highest revision that a box says was ever in force: a set that was refused never was, and its revision may be
@@ -94,7 +111,7 @@ mod tests {
         all.to_string().into_bytes()
     }
 
-    fn hear(store: &Store, topic: &str, text: &[u8], retained: bool) -> Option<(OfficeId, Revision)> {
+    fn hear(store: &Store, topic: &str, text: &[u8], retained: bool) -> Option<Kept> {
         let topic = format!("branchline/v1/{topic}").parse().unwrap();
         let heard: Result<_, StoreError> =
             store.write(|rows| keep(rows, &topic, text, retained, &TrustedKeys::new()));
@@ -152,8 +169,10 @@ mod tests {
         let topic = "branchline/v1/BRU/routes/desired".parse().unwrap();
         let held: Result<_, StoreError> =
             store.write(|rows| keep(rows, &topic, &set.write(), true, &trusted));
-        assert_eq!(held.unwrap(), Some(("BRU".parse().unwrap(), Revision(30))));
+        assert_eq!(held.unwrap(), Some(Kept::Set("BRU".parse().unwrap(), Revision(30))));
         assert_eq!(next(&store), Revision(31));
+        let cleared = hear(&store, "BRU/routes/desired", b"", false);
+        assert_eq!(cleared, Some(Kept::Nothing("BRU".parse().unwrap())));
         let foreign = "branchline/v1/PAR/routes/desired".parse().unwrap();
         let held: Result<_, StoreError> =
             store.write(|rows| keep(rows, &foreign, &set.write(), true, &trusted));

@@ -3,12 +3,11 @@
 //! Every change of a link, a route or an office is tried in its transaction: if the office's set would not pass a box's
 //! check, the change is refused with the part and the reason. So what is in the database can always be published.
 
-use rusqlite::Connection;
 use serde_json::{Map, Value};
 
 use super::store::desired::{self, DesiredRow};
 use super::store::offices::{self, OfficeRow};
-use super::store::{StoreError, parts};
+use super::store::{Rows, StoreError, parts};
 use crate::time::WallTime;
 use crate::uplink::route_set::{RouteSet, check};
 use crate::uplink::{Digest, LAST_REVISION, Moment, OfficeId, Refusal, Revision, SigningKey, canonical};
@@ -45,7 +44,7 @@ impl From<Refusal> for Objection {
 
 /// The set that an office's rows make, not signed.
 pub(super) fn draft(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
     revision: Revision,
     issued: WallTime,
@@ -59,19 +58,19 @@ pub(super) fn draft(
 }
 
 /// Whether an office's set would pass; to be asked after each change, in its transaction. Notes what the rows say now.
-pub(super) fn try_out(rows: &Connection, office: OfficeId, now: WallTime) -> Result<(), Objection> {
+pub(super) fn try_out(rows: &Rows<'_>, office: OfficeId, now: WallTime) -> Result<(), Objection> {
     let content = content(&draft(rows, office, Revision(1), now)?)?;
     Ok(offices::set_content(rows, office, &content)?)
 }
 
-/// Makes an office's rows its desired set: the next revision, signed and stored. To be published.
+/// Makes an office's rows, locked until the end of the transaction, its desired set: the next revision, signed and stored. To be published.
 pub(super) fn issue(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
     key: &SigningKey,
     now: WallTime,
 ) -> Result<DesiredRow, Objection> {
-    if offices::get(rows, office)?.is_none() {
+    if offices::lock(rows, office)?.is_none() {
         return Err(Objection::NoOffice);
     }
     let revision = desired::next_revision(rows, office)?;
@@ -140,7 +139,7 @@ mod tests {
         }
     }
 
-    fn written(work: impl FnOnce(&Connection, OfficeId)) {
+    fn written(work: impl FnOnce(&Rows<'_>, OfficeId)) {
         let done: Result<(), StoreError> = Store::in_memory().write(|rows| {
             let id: OfficeId = "BRU".parse().unwrap();
             let settings = body(json!({ "probation": "5s", "limits": { "calls": 20 } }));

@@ -5,7 +5,7 @@
 //! and published on `routes/desired`. What the boxes say is collected beside it.
 //!
 //! ```text
-//!  REST, page ──► rest ──► store (SQLite) ◄── uplink ◄── broker ◄── boxes
+//!  REST, page ──► rest ──► store (database) ◄── uplink ◄── broker ◄── boxes
 //!                    │        ▲   │ desired sets that no broker has acknowledged
 //!                    └─ compose   └──────────► uplink ──► broker ──► boxes
 //! ```
@@ -23,6 +23,7 @@
 //! | `diagnosis` | what is wrong with an office, in words |
 //! | `uplink` | the sessions with brokers |
 //! | `collect` | what came from there → the database |
+//! | `gateway` | SIP between offices that cannot reach each other, by secure WebSocket |
 //! | `access` | who is asking: API keys, federation tokens |
 //! | `rest` | every path of REST |
 //! | `pages` | the page in the binary |
@@ -32,6 +33,7 @@ mod access;
 mod collect;
 mod compose;
 mod diagnosis;
+mod gateway;
 mod pages;
 mod problem;
 mod rest;
@@ -43,5 +45,5 @@ mod uplink;
 
 pub use run::{Failed, run};
 pub use secret::Secret;
-pub use settings::{BrokerSettings, Flags, Settings};
-pub use store::{Store, StoreError};
+pub use settings::{BrokerSettings, Flags, GatewayFlags, GatewaySettings, Settings};
+pub use store::{Address, Database, Store, StoreError};

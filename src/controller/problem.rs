@@ -1,14 +1,16 @@
-//! Refusals as problem documents (RFC 9457), each with a stable reason; in the manner of `api::problem`.
+//! Why the controller refuses what is asked over REST.
 
 use std::time::Duration;
 
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use axum::http::StatusCode;
 
 use super::compose::Objection;
 use super::store::StoreError;
+use crate::api::{ProblemOf, Why};
 use crate::uplink::Refusal;
+
+/// When a database that is away may be back.
+const BACK_SOON: Duration = Duration::from_secs(2);
 
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,13 +53,16 @@ pub(super) enum Reason {
     BadPart,
     /// As many as there may be.
     Full,
+    /// The database is away or busy: nothing was done.
+    StoreAway,
+    /// The database went away in the middle: perhaps it was done.
+    StoreUncertain,
     /// The database does not work.
     Store,
 }
 
-impl Reason {
-    /// The stable word in documents, metrics and logs.
-    pub(super) const fn as_str(self) -> &'static str {
+impl Why for Reason {
+    fn as_str(&self) -> &'static str {
         match self {
             Self::Unauthorized => "unauthorized",
             Self::TokenExpired => "token-expired",
@@ -78,11 +83,13 @@ impl Reason {
             Self::Exists => "exists",
             Self::BadPart => "bad-part",
             Self::Full => "full",
+            Self::StoreAway => "store-away",
+            Self::StoreUncertain => "store-uncertain",
             Self::Store => "store-failed",
         }
     }
 
-    const fn status(self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         match self {
             Self::Unauthorized | Self::TokenExpired | Self::TokenRevoked => StatusCode::UNAUTHORIZED,
             Self::FederationOffice | Self::Forbidden => StatusCode::FORBIDDEN,
@@ -98,11 +105,12 @@ impl Reason {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Exists | Self::Full => StatusCode::CONFLICT,
             Self::BadPart => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::StoreAway | Self::StoreUncertain => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    const fn title(self) -> &'static str {
+    fn title(&self) -> &'static str {
         match self {
             Self::Unauthorized => "A key or token is needed: Authorization: Bearer …",
             Self::TokenExpired => "The token is past its date.",
@@ -123,37 +131,15 @@ impl Reason {
             Self::Exists => "There is one of this name already.",
             Self::BadPart => "The office's box would refuse that.",
             Self::Full => "There are as many as there may be.",
+            Self::StoreAway => "The database is away or busy: nothing was done. Try again.",
+            Self::StoreUncertain => "The database went away: look whether it was done, then try again.",
             Self::Store => "The database does not work.",
         }
     }
 }
 
-/// A refusal on its way to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Problem {
-    pub(super) reason: Reason,
-    /// What exactly; never a secret.
-    detail: Option<String>,
-    retry_after: Option<Duration>,
-}
-
-impl Problem {
-    pub(super) fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
-        self
-    }
-
-    pub(super) fn retry_after(mut self, wait: Duration) -> Self {
-        self.retry_after = Some(wait);
-        self
-    }
-}
-
-impl From<Reason> for Problem {
-    fn from(reason: Reason) -> Self {
-        Self { reason, detail: None, retry_after: None }
-    }
-}
+/// A refusal of the controller, on its way to the client.
+pub(super) type Problem = ProblemOf<Reason>;
 
 impl From<crate::api::Problem> for Problem {
     /// Only of what the two have in common: the paging of lists.
@@ -164,8 +150,14 @@ impl From<crate::api::Problem> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(reason = "store-failed", "{error}");
-        Reason::Store.into()
+        let reason = match error {
+            StoreError::Away(_) | StoreError::Busy(_) => Reason::StoreAway,
+            StoreError::Uncertain(_) => Reason::StoreUncertain,
+            StoreError::Newer { .. } | StoreError::Failed(_) => Reason::Store,
+        };
+        tracing::error!(reason = reason.as_str(), "{error}");
+        let problem = Self::from(reason);
+        if reason == Reason::Store { problem } else { problem.retry_after(BACK_SOON) }
     }
 }
 
@@ -185,38 +177,5 @@ impl From<Objection> for Problem {
             }
             Objection::Store(error) => error.into(),
         }
-    }
-}
-
-#[derive(Serialize)]
-struct Document<'a> {
-    r#type: String,
-    title: &'a str,
-    status: u16,
-    reason: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
-}
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let status = self.reason.status();
-        let document = Document {
-            r#type: format!("urn:branchline:problem:{}", self.reason.as_str()),
-            title: self.reason.title(),
-            status: status.as_u16(),
-            reason: self.reason.as_str(),
-            detail: self.detail.as_deref(),
-        };
-        let mut response = (status, serde_json::to_vec(&document).unwrap_or_default()).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if let Some(wait) = self.retry_after {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-        }
-        response
     }
 }

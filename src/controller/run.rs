@@ -8,9 +8,10 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
+use super::gateway::{Figures, Gateway};
 use super::rest::{Desk, DeskParts, router};
 use super::settings::Settings;
-use super::store::{Store, StoreError};
+use super::store::{Store, StoreError, keys};
 use super::uplink::{LinkState, Uplink};
 use crate::api::ApiMetrics;
 use crate::config::{JournalChoice, Log, LogFormat, LogLevel};
@@ -50,9 +51,14 @@ pub fn run(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Resu
 }
 
 async fn live(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> Result<(), Failed> {
-    let store = Arc::new(Store::open(&settings.database)?);
-    if store.key_names()?.is_empty() {
-        warn!("there is no API key yet: `branchline controller key add NAME` makes one");
+    let store = Arc::new(Store::open(settings.database)?);
+    match store.run(keys::key_names).await {
+        Ok(names) if names.is_empty() => {
+            warn!("there is no API key yet: `branchline controller key add NAME` makes one");
+        }
+        // It may come later than we do.
+        Err(error @ StoreError::Away(_)) => warn!(reason = "store-away", "{error}"),
+        known => drop(known?),
     }
     let mut endpoint = settings.tls.map(TlsEndpoint::open).transpose()?;
     let security = endpoint.as_ref().map_or(Security::Clear, |endpoint| Security::Tls(endpoint.subscribe()));
@@ -63,14 +69,24 @@ async fn live(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> R
     let (wake, key) = (Arc::new(Notify::new()), Arc::new(settings.key));
     let uplink = Uplink::new(settings.brokers, Arc::clone(&store), &key, link, Arc::clone(&wake));
     let uplink = tokio::spawn(uplink.run(stopping.clone()));
-    let metrics = ApiMetrics::default();
-    let desk = Desk::new(DeskParts { store, key, link: link_seen, wake, metrics: metrics.clone() });
+    let (metrics, figures) = (ApiMetrics::default(), Figures::default());
+    let mut gateway = match settings.gateway {
+        Some(wanted) => {
+            Some(Gateway::open(wanted, Arc::clone(&store), figures.clone(), stopping.clone()).await?)
+        }
+        None => None,
+    };
+    let parts = DeskParts { store, key, link: link_seen, wake, metrics: metrics.clone(), gateway: figures };
+    let desk = Desk::new(parts);
     let address = listener.local_addr()?;
     let web =
         tokio::spawn(serve(listener, security, router(desk), HttpsLimits::default(), metrics, stopping));
     info!(%address, "serving");
     ready(address);
     while signals.next().await == Wish::Reload {
+        if let Some(gateway) = &mut gateway {
+            gateway.reload();
+        }
         if let Some(endpoint) = &mut endpoint {
             let files = endpoint.files().clone();
             match endpoint.reload(files) {
@@ -81,6 +97,9 @@ async fn live(settings: Settings, ready: impl FnOnce(std::net::SocketAddr)) -> R
     }
     info!("stopping");
     stop.send_replace(true);
+    if let Some(gateway) = gateway {
+        gateway.ended().await;
+    }
     for task in [web, uplink] {
         if tokio::time::timeout(FAREWELL, task).await.is_err() {
             warn!("a task did not end in time");

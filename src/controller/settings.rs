@@ -1,18 +1,21 @@
 //! The configuration file, the flags, and what they mean together. A flag wins over the file.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::config::{Broker, ClientCertificates, UplinkTls, read_key};
+use super::store::{Address, Database};
+use crate::config::{Broker, ClientCertificates, Environment, UplinkTls, read_key};
 use crate::shell::pki::TlsFiles;
+use crate::sip::{Host, Text};
 use crate::uplink::{KeyId, SigningKey};
 
 /// Longest configuration file, in bytes.
 const LONGEST: u64 = 64 << 10;
 const DEFAULT_LISTEN: &str = "127.0.0.1:9443";
+const DEFAULT_GATEWAY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 443);
 /// Longest client id that every broker takes (MQTT 5 §3.1.3.1 promises 23).
 const LONGEST_CLIENT_ID: usize = 64;
 
@@ -22,8 +25,12 @@ const LONGEST_CLIENT_ID: usize = 64;
 pub struct Flags {
     /// The address of REST and page.
     pub listen: Option<SocketAddr>,
-    /// The database file.
-    pub database: Option<PathBuf>,
+    /// The database: a file, or `postgres://USER@HOST[:PORT]/NAME`.
+    pub database: Option<String>,
+    /// The file with the password there: an absolute path, or `credential:NAME`.
+    pub database_password: Option<String>,
+    /// Who signs that server's certificate.
+    pub database_ca: Option<PathBuf>,
     /// Our certificate for HTTPS.
     pub certificate: Option<PathBuf>,
     /// Its key.
@@ -44,6 +51,37 @@ pub struct Flags {
     pub signing_key: Option<PathBuf>,
     /// Its name; the file's name without extension unless set.
     pub kid: Option<String>,
+    /// The gateway between offices; in the file only.
+    pub gateway: Option<GatewayFlags>,
+}
+
+/// `[gateway]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct GatewayFlags {
+    /// The address; port 443 of all interfaces unless set.
+    pub listen: Option<SocketAddr>,
+    /// The gateway's name, which its certificate has and offices' links name.
+    pub host: Option<String>,
+    /// Its certificate.
+    pub certificate: Option<PathBuf>,
+    /// Its key.
+    pub key: Option<PathBuf>,
+    /// Who signs the offices' certificates.
+    pub ca: Option<PathBuf>,
+    /// What of these was revoked.
+    pub crl: Option<PathBuf>,
+}
+
+/// What a gateway needs to run.
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    /// Where offices connect.
+    pub listen: SocketAddr,
+    /// Its name in SIP.
+    pub host: Host,
+    /// TLS, with client certificates.
+    pub tls: TlsFiles,
 }
 
 /// What a controller needs to run.
@@ -51,14 +89,16 @@ pub struct Flags {
 pub struct Settings {
     /// The address of REST and page.
     pub listen: SocketAddr,
-    /// The database file.
-    pub database: PathBuf,
+    /// Where everything is kept.
+    pub database: Database,
     /// HTTPS; without it plain HTTP, on loopback only.
     pub tls: Option<TlsFiles>,
     /// MQTT.
     pub brokers: BrokerSettings,
     /// What signs route sets.
     pub key: SigningKey,
+    /// The gateway, if there shall be one.
+    pub gateway: Option<GatewaySettings>,
 }
 
 /// How brokers are reached.
@@ -88,6 +128,8 @@ impl Flags {
         Self {
             listen: self.listen.or(other.listen),
             database: self.database.or(other.database),
+            database_password: self.database_password.or(other.database_password),
+            database_ca: self.database_ca.or(other.database_ca),
             certificate: self.certificate.or(other.certificate),
             key: self.key.or(other.key),
             client_ca: self.client_ca.or(other.client_ca),
@@ -98,14 +140,25 @@ impl Flags {
             client_id: self.client_id.or(other.client_id),
             signing_key: self.signing_key.or(other.signing_key),
             kid: self.kid.or(other.kid),
+            gateway: self.gateway.or(other.gateway),
         }
     }
 
-    /// The database file.
-    pub fn database(&self) -> Result<PathBuf, String> {
-        self.database
-            .clone()
-            .ok_or_else(|| "expected database, a file that is made if it is not there".to_owned())
+    /// Where everything is kept.
+    pub fn database(&self) -> Result<Database, String> {
+        let missing =
+            "expected database, a file that is made if it is not there, or postgres://USER@HOST/NAME";
+        let written = self.database.as_deref().ok_or_else(|| missing.to_owned())?;
+        if !Address::is_meant(written) {
+            let is_plain = self.database_password.is_none() && self.database_ca.is_none();
+            return is_plain.then(|| Database::File(written.into())).ok_or_else(|| {
+                "database-password and database-ca are for a postgres:// database".to_owned()
+            });
+        }
+        let password = self.database_password.as_deref();
+        let password = password.map(|written| Environment::of_process().resolve(written)).transpose();
+        let password = password.map_err(|words| format!("database-password: {words}"))?;
+        Ok(Database::Server(Address::new(written, password, self.database_ca.clone())?))
     }
 
     /// What a controller needs; reads the signing key. The error says what is missing or wrong.
@@ -120,7 +173,8 @@ impl Flags {
             return Err(format!("listen {listen}: {words}"));
         }
         let (brokers, key) = (self.broker_settings()?, self.signing_key()?);
-        Ok(Settings { listen, database: self.database()?, tls, brokers, key })
+        let gateway = self.gateway.as_ref().map(GatewayFlags::settings).transpose()?;
+        Ok(Settings { listen, database: self.database()?, tls, brokers, key, gateway })
     }
 
     fn https(&self) -> Result<Option<TlsFiles>, String> {
@@ -149,7 +203,7 @@ impl Flags {
         if tls.is_none() && brokers.iter().any(|broker| broker.tls) {
             return Err("mqtts:// needs broker-ca, who signs the broker's certificate".to_owned());
         }
-        let client_id = self.client_id.clone().unwrap_or_else(|| "branchline-controller".to_owned());
+        let client_id = self.client_id.clone().unwrap_or_else(usual_client_id);
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if !(1..=LONGEST_CLIENT_ID).contains(&client_id.len()) || !client_id.chars().all(allowed) {
             return Err(
@@ -167,6 +221,37 @@ impl Flags {
         let id: KeyId = self.kid.as_deref().unwrap_or(stem).parse().map_err(|error| at(&error))?;
         let pem = read_key(file).map_err(|error| error.to_string())?;
         SigningKey::from_pem(id, &pem).map_err(|error| at(&error))
+    }
+}
+
+/// The machine's name is in it, so that controllers of several machines differ.
+fn usual_client_id() -> String {
+    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let machine: String = machine.unwrap_or_default().chars().filter(allowed).collect();
+    let id = format!("branchline-controller-{machine}");
+    id.chars().take(LONGEST_CLIENT_ID).collect()
+}
+
+impl GatewayFlags {
+    fn settings(&self) -> Result<GatewaySettings, String> {
+        let expected =
+            "[gateway]: expected host, certificate, key and ca, who signs the offices' certificates";
+        let file = |file: &Option<PathBuf>| file.clone().ok_or_else(|| expected.to_owned());
+        let host = self.host.as_deref().ok_or_else(|| expected.to_owned())?;
+        let host = Host::parse(&Text::from(host)).map_err(|_| {
+            format!("[gateway] host: expected a name as in \"gateway.example\", found \"{host}\"")
+        })?;
+        let tls = TlsFiles {
+            certificate: file(&self.certificate)?,
+            key: file(&self.key)?,
+            clients: ClientCertificates::Required,
+            ca: file(&self.ca)?,
+            crl: self.crl.clone(),
+            alpn: vec![b"http/1.1".to_vec()],
+        };
+        let listen = self.listen.unwrap_or(DEFAULT_GATEWAY);
+        Ok(GatewaySettings { listen, host, tls })
     }
 }
 
@@ -195,6 +280,42 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_example_says_every_word() {
+        let text = include_str!("../../config/controller/controller.toml");
+        let flags = read(text).unwrap();
+        assert!(matches!(flags.database().unwrap(), Database::Server(_)));
+        let unset = format!("{flags:?}").matches("None").count();
+        assert_eq!(unset, 0, "{flags:?}");
+        flags.https().unwrap();
+        assert_eq!(flags.broker_settings().unwrap().client_id, "controller-1");
+    }
+
+    #[test]
+    fn a_database_is_a_file_or_a_server() {
+        let of = |text: &str| read(text).unwrap().database();
+        assert_eq!(of("database = \"fed.db\"").unwrap(), Database::File("fed.db".into()));
+        assert!(of("").unwrap_err().contains("postgres://"));
+        assert!(of("database = \"fed.db\"\ndatabase-ca = \"ca.pem\"").unwrap_err().contains("database-ca"));
+        let server = "database = \"postgres://b@localhost/fed\"\ndatabase-password = \"relative\"";
+        assert!(of(server).unwrap_err().contains("absolute"));
+    }
+
+    #[test]
+    fn a_gateway_is_off_unless_it_is_there_and_listens_on_443() {
+        let all = "[gateway]\nhost = \"gw.example\"\ncertificate = \"c\"\nkey = \"k\"\nca = \"ca\"";
+        let settings = |text: &str| read(text).unwrap().gateway.unwrap().settings();
+        assert_eq!(read("").unwrap().gateway, None);
+        let found = settings(all).unwrap();
+        assert_eq!(
+            (found.listen, found.host.to_string()),
+            ("0.0.0.0:443".parse().unwrap(), "gw.example".into())
+        );
+        assert_eq!(found.tls.clients, ClientCertificates::Required);
+        assert!(settings(&all.replace("ca = \"ca\"", "")).unwrap_err().contains("who signs the offices'"));
+        assert!(settings(&all.replace("gw.example", "a b")).unwrap_err().contains("expected a name"));
+    }
+
+    #[test]
     fn what_is_missing_is_said() {
         let of = |text: &str| read(text).unwrap().settings().unwrap_err();
         assert!(of("").contains("expected a broker"));
@@ -203,6 +324,7 @@ mod tests {
         assert!(of("brokers = [\"mqtt://b\"]").contains("keygen"));
         assert!(of("listen = \"0.0.0.0:80\"").contains("loopback"));
         assert!(of("client-ca = \"x\"").contains("needs both"));
+        assert!(read("[gateway]\nhots = \"x\"").unwrap_err().to_string().contains("hots"));
         assert!(of("brokers = [\"mqtt://b\"]\nclient-id = \"a b\"").contains("client-id"));
     }
 }

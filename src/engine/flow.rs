@@ -19,7 +19,7 @@ pub enum Side {
     /// Another office's Branchline, which proved by its certificate to be that office: trusted for its own callers.
     Office(OfficeId),
     /// A gateway, to which a federation link of ours leads: a carrier, or the federation's own. Trusted for no identity of
-    /// our users.
+    /// our users; the federation's own says for which office it passes a request on.
     Gateway,
 }
 
@@ -62,6 +62,8 @@ pub enum FlowFailure {
     Idle,
     /// The peer's certificate expired or was revoked while connected.
     Certificate,
+    /// The peer's token expired or was revoked while connected.
+    Token,
     /// The stream is not SIP.
     Garbage,
     /// The connection is not (or no longer) known, as after a restart.
@@ -77,6 +79,7 @@ impl FlowFailure {
             Self::Slow => "slow-peer",
             Self::Idle => "idle",
             Self::Certificate => "certificate",
+            Self::Token => "token",
             Self::Garbage => "garbage",
             Self::Unknown => "unknown-connection",
         }

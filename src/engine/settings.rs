@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::NumberPlan;
-use crate::engine::routing::{CredentialName, Link, Places, RouteTable};
+use crate::engine::routing::{CredentialName, FederationToken, Link, Places, RouteTable};
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 use crate::sip::Transport;
@@ -55,6 +55,8 @@ pub struct RoutingSettings {
     pub progress_outside: Duration,
     /// With what we answer challenges of links' peers.
     pub credentials: HashMap<CredentialName, LinkCredentials>,
+    /// What we show the federation's gateway.
+    pub tokens: HashMap<CredentialName, FederationToken>,
     /// The number that called parties outside see and can call back; without one, the caller's own.
     pub main_number: Option<String>,
     /// Where the site's devices are, for emergency calls.
@@ -70,6 +72,7 @@ impl Default for RoutingSettings {
             progress: Duration::from_secs(4),
             progress_outside: Duration::from_secs(10),
             credentials: HashMap::new(),
+            tokens: HashMap::new(),
             main_number: None,
             places: Places::default(),
         }

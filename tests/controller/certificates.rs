@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::desk::{Desk, Told, told};
+use crate::desk::{Desk, Plan, Told, told};
 use crate::sites::Site;
 
 /// Asks over TLS, with this certificate or none.
@@ -39,7 +39,7 @@ async fn without_a_certificate_no_key_is_looked_at() -> Outcome {
         web.key,
         site.authority.certificate()
     );
-    let desk = Desk::open_with(&site, &[&broker], &lines).await?;
+    let desk = Desk::planned(&site, &[&broker], Plan { lines: &lines, ..Plan::default() }).await?;
     assert!(ask(&site, &desk, None, &desk.key).await.is_err(), "a key alone does not do");
     assert_eq!(ask(&site, &desk, Some(&person), "blk_guess").await?.status, 401, "nor a certificate alone");
     assert_eq!(ask(&site, &desk, Some(&person), &desk.key).await?.status, 200);

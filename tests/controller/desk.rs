@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use peers::broker::Broker;
 use peers::office::{Office, Setup};
+use peers::postgres::Postgres;
 use peers::process::{Process, dying_with_us};
 use peers::{Failure, Outcome};
 use serde_json::{Value, json};
@@ -29,6 +30,19 @@ pub(crate) struct Desk {
     pub(crate) address: String,
 }
 
+/// How a controller is set up.
+#[derive(Default)]
+pub(crate) struct Plan<'a> {
+    /// A name of its own below the site, where there are several.
+    pub(crate) name: &'a str,
+    /// On a server, not in a file.
+    pub(crate) database: Option<&'a Postgres>,
+    /// Further lines of its configuration.
+    pub(crate) lines: &'a str,
+    /// Whose keys it shares; it has keys of its own otherwise.
+    pub(crate) beside: Option<&'a Desk>,
+}
+
 /// An answer of REST.
 #[derive(Debug)]
 pub(crate) struct Told {
@@ -39,36 +53,44 @@ pub(crate) struct Told {
 impl Desk {
     /// Makes keys and a configuration file, and starts the controller.
     pub(crate) async fn open(site: &Site, brokers: &[&Broker]) -> Outcome<Self> {
-        Self::open_with(site, brokers, "").await
+        Self::planned(site, brokers, Plan::default()).await
     }
 
-    /// The same, with these lines in its configuration.
-    pub(crate) async fn open_with(site: &Site, brokers: &[&Broker], lines: &str) -> Outcome<Self> {
-        let directory = site.scratch.join("controller");
+    /// The same as planned.
+    pub(crate) async fn planned(site: &Site, brokers: &[&Broker], plan: Plan<'_>) -> Outcome<Self> {
+        let directory = site.scratch.join(&format!("controller{}", plan.name));
         std::fs::create_dir_all(&directory)?;
-        let made = branchline(&directory, &["ops", "keygen", "ops-2026", "--json"])?;
-        let made: Value = serde_json::from_str(&made)?;
-        let own = site.authority.issue("controller", &["controller"])?;
-        std::fs::set_permissions(&own.key, std::fs::Permissions::from_mode(0o600))?;
-        let file = |path: &Path| format!("{:?}", path.display().to_string());
-        let text = format!(
-            "listen = \"127.0.0.1:0\"\ndatabase = {}\nbrokers = {:?}\nbroker-ca = {}\nbroker-certificate = {}\n\
-             broker-key = {}\nsigning-key = {}\n{lines}\n",
-            file(&directory.join("federation.db")),
-            brokers.iter().map(|broker| broker.url()).collect::<Vec<_>>(),
-            file(site.authority.certificate()),
-            file(&own.certificate),
-            file(&own.key),
-            file(&directory.join("ops-2026.key")),
-        );
-        std::fs::write(directory.join("controller.toml"), text)?;
+        let route_key = match plan.beside {
+            Some(other) => {
+                std::fs::copy(other.directory.join("ops-2026.key"), directory.join("ops-2026.key"))?;
+                other.route_key.clone()
+            }
+            None => {
+                let made = branchline(&directory, &["ops", "keygen", "ops-2026", "--json"])?;
+                let made: Value = serde_json::from_str(&made)?;
+                format!("ops-2026 = {}", made["route-key"])
+            }
+        };
+        configure(site, brokers, &plan, &directory)?;
         let add = ["controller", "key", "add", "test", "--config", "controller.toml"];
-        let key = branchline(&directory, &add)?.trim().to_owned();
+        let key = match plan.beside {
+            Some(other) => other.key.clone(),
+            None => branchline(&directory, &add)?.trim().to_owned(),
+        };
         let process = start(&directory, 0)?;
-        let route_key = format!("ops-2026 = {}", made["route-key"]);
         let mut desk = Self { directory, route_key, key, process, starts: 0, address: String::new() };
         desk.serving().await?;
         Ok(desk)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.process.log()
     }
 
     /// `kill -9`, and up again.
@@ -195,6 +217,33 @@ pub(crate) async fn told(mut stream: impl AsyncRead + AsyncWrite + Unpin, reques
     let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
     let status = status.ok_or_else(|| Failure::new(format!("no answer: {answer}")))?;
     Ok(Told { status, body: serde_json::from_str(body).unwrap_or(Value::Null) })
+}
+
+fn configure(site: &Site, brokers: &[&Broker], plan: &Plan<'_>, directory: &Path) -> Outcome {
+    let own = site.authority.issue(&format!("controller{}", plan.name), &["controller"])?;
+    std::fs::set_permissions(&own.key, std::fs::Permissions::from_mode(0o600))?;
+    let file = |path: &Path| format!("{:?}", path.display().to_string());
+    let database = match plan.database {
+        None => file(&directory.join("federation.db")),
+        Some(server) => format!(
+            "{:?}\ndatabase-password = {}\ndatabase-ca = {}",
+            server.url(),
+            file(&server.password()),
+            file(site.authority.certificate())
+        ),
+    };
+    let text = format!(
+        "listen = \"127.0.0.1:0\"\ndatabase = {database}\nbrokers = {:?}\nbroker-ca = {}\n\
+         broker-certificate = {}\nbroker-key = {}\nsigning-key = {}\nclient-id = {:?}\n{}\n",
+        brokers.iter().map(|broker| broker.url()).collect::<Vec<_>>(),
+        file(site.authority.certificate()),
+        file(&own.certificate),
+        file(&own.key),
+        file(&directory.join("ops-2026.key")),
+        format!("controller{}", plan.name),
+        plan.lines,
+    );
+    Ok(std::fs::write(directory.join("controller.toml"), text)?)
 }
 
 fn start(directory: &Path, number: u32) -> Outcome<Process> {

@@ -1,12 +1,15 @@
 //! From REST to the box and back.
 
 use peers::Outcome;
+use peers::broker::Broker;
+use peers::postgres::Postgres;
 use serde_json::{Value, json};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Plan};
 use crate::sites::Site;
 
-fn is_in_force(revision: u64) -> impl Fn(&Value) -> bool {
+/// The box has what is desired, of this revision.
+pub(crate) fn is_in_force(revision: u64) -> impl Fn(&Value) -> bool {
     move |told| told["is-in-force"] == true && told["desired-revision"] == revision
 }
 
@@ -14,9 +17,20 @@ fn is_in_force(revision: u64) -> impl Fn(&Value) -> bool {
 async fn links_and_routes_become_what_the_box_has_in_force() -> Outcome {
     let site = Site::new()?;
     let broker = site.broker("one").await?;
-    let desk = Desk::open(&site, &[&broker]).await?;
-    let office = desk.office(&site, &broker, "BRU").await?;
+    from_rest_to_the_box(&site, &broker, &Desk::open(&site, &[&broker]).await?).await
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_and_routes_are_the_same_on_a_server() -> Outcome {
+    let site = Site::new()?;
+    let broker = site.broker("one").await?;
+    let server = Postgres::start(&site.scratch, &site.authority).await?;
+    let plan = Plan { database: Some(&server), ..Plan::default() };
+    from_rest_to_the_box(&site, &broker, &Desk::planned(&site, &[&broker], plan).await?).await
+}
+
+async fn from_rest_to_the_box(site: &Site, broker: &Broker, desk: &Desk) -> Outcome {
+    let office = desk.office(site, broker, "BRU").await?;
     desk.furnish("BRU").await?;
     let twice = desk.expect(409, "POST", "offices", json!({ "id": "BRU" })).await?;
     assert_eq!(twice["reason"], "exists");
@@ -63,6 +77,13 @@ async fn links_and_routes_become_what_the_box_has_in_force() -> Outcome {
     desk.until("overview", |all| all["offices"][0]["glance"] == "away").await?;
     desk.expect(204, "DELETE", "offices/BRU", Value::Null).await?;
     assert_eq!(desk.get("offices").await?["items"], json!([]));
+    // A text that only one of the two databases could keep is no error of either.
+    let odd = desk.expect(201, "POST", "offices", json!({ "id": "BRU", "name": "B\u{0}" })).await?;
+    assert_eq!(odd["id"], "BRU");
+    desk.expect(404, "GET", "links/BRU/a%00b", Value::Null).await?;
+    desk.expect(200, "PUT", "offices/BRU", json!({ "name": "Brussels" })).await?;
+    let again = desk.expect(200, "POST", "offices/BRU/desired", Value::Null).await?;
+    assert_eq!(again["revision"], 3, "a revision never comes again");
     Ok(())
 }
 

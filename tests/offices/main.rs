@@ -5,6 +5,8 @@
 
 mod failing;
 mod federation;
+#[cfg(feature = "controller")]
+mod gateway;
 mod over_links;
 mod roaming;
 mod surviving;

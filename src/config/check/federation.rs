@@ -6,18 +6,20 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use super::{Checker, days, plain, seconds};
-use crate::config::federation::{Federation, FederationTls, LinkPassword};
+use crate::config::federation::{Federation, FederationTls, LinkPassword, LinkToken};
 use crate::config::raw::{self, Key};
 use crate::config::sections::{Office, Sip};
 use crate::engine::routing::{
-    EmergencyPlan, HealthPolicy, Limits, Link, LinkKind, MOST_PLACES, OfficeId, Place, Places, Revision,
-    Rewrite, Route, RouteTable, Subnet, TableParts,
+    CredentialName, EmergencyPlan, HealthPolicy, Limits, Link, LinkAddress, LinkKind, MOST_PLACES, OfficeId,
+    Place, Places, Revision, Rewrite, Route, RouteTable, Subnet, TableParts,
 };
+use crate::sip::Transport;
 
 /// Links of the site's own at most; ops push the others.
 const MOST_LINKS: usize = 64;
 /// Credentials at most.
 const MOST_CREDENTIALS: usize = 64;
+const CREDENTIAL: &str = "expected `name`, and `username` with `password-file`, or `token-file`";
 /// Longest civic location, in characters.
 const LONGEST_CIVIC: usize = 200;
 
@@ -35,9 +37,9 @@ impl Checker<'_> {
             let message = format!("{address} is already taken by a SIP listener");
             self.refuse(super::place(&raw.address), "federation.address", message);
         }
-        let credentials = self.credentials(&raw.credential);
+        let (credentials, tokens) = self.credentials(&raw.credential);
         let refused = self.problems.len();
-        let links = self.links(&raw.link, &credentials);
+        let links = self.links(&raw.link, &credentials, &tokens);
         let are_sound = self.problems.len() == refused;
         Federation {
             address: tls.is_some().then_some(address),
@@ -47,6 +49,7 @@ impl Checker<'_> {
             site: if are_sound { self.site_table(&raw.route, &links, office) } else { None },
             links,
             credentials,
+            tokens,
             places: self.places(raw),
         }
     }
@@ -68,42 +71,75 @@ impl Checker<'_> {
         Some(FederationTls { certificate: certificate?, key: key?, ca: ca?, crl })
     }
 
-    fn credentials(&mut self, raw: &[Spanned<raw::FederationCredential>]) -> Vec<LinkPassword> {
+    fn credentials(
+        &mut self,
+        raw: &[Spanned<raw::FederationCredential>],
+    ) -> (Vec<LinkPassword>, Vec<LinkToken>) {
         let name = "federation.credential";
         if let Some(one) = raw.get(MOST_CREDENTIALS) {
             self.refuse(Some(one.span()), name, format!("expected at most {MOST_CREDENTIALS}"));
         }
-        let mut all = Vec::new();
+        let (mut passwords, mut tokens) = (Vec::new(), Vec::new());
         for one in raw.iter().take(MOST_CREDENTIALS) {
-            let entry = one.get_ref();
-            let (Some(id), Some(username)) = (&entry.name, &entry.username) else {
-                if self.complete {
-                    self.refuse(Some(one.span()), name, "expected `name`, `username` and `password-file`");
-                }
-                continue;
-            };
-            let Some(password) = self.file(&entry.password_file, "federation.credential.password-file")
-            else {
-                if self.complete && entry.password_file.is_none() {
-                    self.refuse(Some(one.span()), name, "expected `name`, `username` and `password-file`");
-                }
-                continue;
-            };
-            match id.get_ref().parse() {
-                Ok(name) => {
-                    let username = username.get_ref().clone();
-                    all.push(LinkPassword { name, username, password });
-                }
-                Err(expected) => self.refuse(Some(id.span()), "federation.credential.name", expected),
+            if one.get_ref().token_file.is_some() {
+                tokens.extend(self.link_token(one));
+            } else {
+                passwords.extend(self.link_password(one));
             }
         }
-        all
+        (passwords, tokens)
+    }
+
+    fn link_token(&mut self, one: &Spanned<raw::FederationCredential>) -> Option<LinkToken> {
+        let entry = one.get_ref();
+        if entry.username.is_some() || entry.password_file.is_some() {
+            let message = "expected `token-file` alone, or `username` and `password-file`";
+            self.refuse(Some(one.span()), "federation.credential", message);
+        }
+        let name = self.credential_name(entry, one)?;
+        let token = self.file(&entry.token_file, "federation.credential.token-file")?;
+        Some(LinkToken { name, token })
+    }
+
+    fn link_password(&mut self, one: &Spanned<raw::FederationCredential>) -> Option<LinkPassword> {
+        let entry = one.get_ref();
+        if entry.username.is_none() || entry.password_file.is_none() {
+            if self.complete {
+                self.refuse(Some(one.span()), "federation.credential", CREDENTIAL);
+            }
+            return None;
+        }
+        let name = self.credential_name(entry, one)?;
+        let username = entry.username.as_ref()?.get_ref().clone();
+        let password = self.file(&entry.password_file, "federation.credential.password-file")?;
+        Some(LinkPassword { name, username, password })
+    }
+
+    fn credential_name(
+        &mut self,
+        entry: &raw::FederationCredential,
+        one: &Spanned<raw::FederationCredential>,
+    ) -> Option<CredentialName> {
+        let Some(name) = &entry.name else {
+            if self.complete {
+                self.refuse(Some(one.span()), "federation.credential", CREDENTIAL);
+            }
+            return None;
+        };
+        match name.get_ref().parse() {
+            Ok(name) => Some(name),
+            Err(expected) => {
+                self.refuse(Some(name.span()), "federation.credential.name", expected);
+                None
+            }
+        }
     }
 
     fn links(
         &mut self,
         raw: &[Spanned<raw::FederationLink>],
-        credentials: &[LinkPassword],
+        passwords: &[LinkPassword],
+        tokens: &[LinkToken],
     ) -> Vec<Arc<Link>> {
         if let Some(one) = raw.get(MOST_LINKS) {
             self.refuse(Some(one.span()), "federation.link", format!("expected at most {MOST_LINKS}"));
@@ -115,11 +151,24 @@ impl Checker<'_> {
                 let message = format!("two links are called \"{}\"", link.id);
                 self.refuse(Some(one.span()), "federation.link.id", message);
             }
-            let unknown =
-                link.credentials.as_ref().filter(|name| credentials.iter().all(|known| known.name != **name));
-            if let Some(unknown) = unknown {
-                let message = format!("no [[federation.credential]] is called \"{unknown}\"");
-                self.refuse(Some(one.span()), "federation.link.credentials", message);
+            if let Some(wanted) = &link.credentials {
+                let is_password = passwords.iter().any(|known| known.name == *wanted);
+                let is_token = tokens.iter().any(|known| known.name == *wanted);
+                let message = if !is_password && !is_token {
+                    Some(format!("no [[federation.credential]] is called \"{wanted}\""))
+                } else if wants_token(&link) && !is_token {
+                    Some("the federation's gateway wants a token: a credential with `token-file`".to_owned())
+                } else if !wants_token(&link) && !is_password {
+                    Some(
+                        "only the federation's gateway takes a token; expected one with a password"
+                            .to_owned(),
+                    )
+                } else {
+                    None
+                };
+                if let Some(message) = message {
+                    self.refuse(Some(one.span()), "federation.link.credentials", message);
+                }
             }
             links.push(Arc::new(link));
         }
@@ -307,6 +356,11 @@ impl Checker<'_> {
         }
         Some(text.clone())
     }
+}
+
+/// The federation's gateway, reached by WebSocket, is shown a token; all others ask for a password.
+fn wants_token(link: &Link) -> bool {
+    matches!(&link.address, LinkAddress::Sip(address) if address.transport == Transport::Wss)
 }
 
 fn route(raw: &raw::FederationRoute) -> Result<Route, String> {

@@ -72,6 +72,15 @@ impl Fields {
         texts.collect()
     }
 
+    /// A list of texts, or null, one of which must be there.
+    pub(super) fn nullable_texts(&mut self, key: &str) -> Result<Option<Vec<String>>, Problem> {
+        if self.0.get(key) == Some(&Value::Null) {
+            self.0.remove(key);
+            return Ok(None);
+        }
+        self.texts(key).map(Some)
+    }
+
     /// What is left, of which every key must be one of `known`.
     pub(super) fn rest(self, known: &[&str]) -> Result<Map<String, Value>, Problem> {
         match self.0.keys().find(|key| !known.contains(&key.as_str())) {

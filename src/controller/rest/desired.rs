@@ -19,6 +19,8 @@ use crate::uplink::{Moment, OfficeId, Revision};
 
 /// How long the answer to a publication waits for the broker.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it looks.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// The newest set, and whether links and routes have changed since.
 pub(super) async fn show(
@@ -64,8 +66,12 @@ pub(super) async fn publish(
             let is_settled = newest
                 .as_ref()
                 .is_some_and(|newest| newest.revision != revision || newest.acknowledged.is_some());
-            if is_settled || link.changed().await.is_err() {
+            if is_settled {
                 return Ok::<_, Problem>(newest);
+            }
+            // Another controller may be quicker to publish it, which only the database tells.
+            if let Ok(Err(_)) = timeout(LOOK, link.changed()).await {
+                return Ok(newest);
             }
         }
     };

@@ -4,14 +4,18 @@
 //! | --- | --- | --- |
 //! | `/offices` | GET, POST | API key |
 //! | `/offices/{office}` | GET; PUT, DELETE | token `read`; API key |
+//! | `/offices/{office}/permissions` | GET; PUT | token `read`; API key |
 //! | `/offices/{office}/desired` | GET, POST (publish) | token `read`, `publish` |
 //! | `/offices/{office}/reported` | GET | token `read` |
 //! | `/links?at=OFFICE` | GET, POST | token `read`; API key |
-//! | `/links/{office}/{id}` | PUT, DELETE | API key |
+//! | `/links/{office}/{id}` | GET; PUT, DELETE | token `read`; API key |
 //! | `/routes?at=OFFICE` | GET, POST | token `read`; API key |
-//! | `/routes/{id}` | PUT, DELETE | API key |
-//! | `/tokens`, `/tokens/{id}` | GET, POST; DELETE (revoke) | API key |
+//! | `/routes/{id}` | GET; PUT, DELETE | token `read`; API key |
+//! | `/tokens` | GET, POST | API key |
+//! | `/tokens/{id}` | GET, DELETE (revoke) | API key |
+//! | `/offices/{office}/tokens` | GET, DELETE (revoke all) | API key |
 //! | `/overview` | GET | API key |
+//! | `/gateway` | GET | API key |
 //!
 //! And `/api/v1/voip/health` for monitors, without a key. Lists come in pages, as in `api::paging`.
 
@@ -20,6 +24,7 @@ mod desired;
 mod offices;
 mod overview;
 mod parts;
+mod permissions;
 mod tokens;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,11 +34,12 @@ use axum::extract::{Path, Request, State};
 use axum::http::header;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, put};
+use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
 use tokio::sync::{Notify, watch};
 
+use super::gateway::Figures;
 use super::pages;
 use super::problem::{Problem, Reason};
 use super::store::Store;
@@ -56,6 +62,7 @@ pub(super) struct DeskParts {
     /// Tells the uplink that something is to be published.
     pub(super) wake: Arc<Notify>,
     pub(super) metrics: ApiMetrics,
+    pub(super) gateway: Figures,
 }
 
 struct Shared {
@@ -80,6 +87,10 @@ impl Desk {
         self.0.parts.link.clone()
     }
 
+    fn gateway(&self) -> &Figures {
+        &self.0.parts.gateway
+    }
+
     fn wake(&self) {
         self.0.parts.wake.notify_one();
     }
@@ -95,15 +106,21 @@ pub(super) fn router(desk: Desk) -> Router {
     let federation = Router::new()
         .route("/offices", get(offices::list).post(offices::create))
         .route("/offices/{office}", get(offices::show).put(offices::change).delete(offices::remove))
+        .route("/offices/{office}/permissions", get(permissions::show).put(permissions::change))
         .route("/offices/{office}/desired", get(desired::show).post(desired::publish))
         .route("/offices/{office}/reported", get(desired::reported))
         .route("/links", get(parts::links).post(parts::create_link))
-        .route("/links/{office}/{id}", put(parts::change_link).delete(parts::remove_link))
+        .route(
+            "/links/{office}/{id}",
+            get(parts::show_link).put(parts::change_link).delete(parts::remove_link),
+        )
         .route("/routes", get(parts::routes).post(parts::create_route))
-        .route("/routes/{id}", put(parts::change_route).delete(parts::remove_route))
+        .route("/routes/{id}", get(parts::show_route).put(parts::change_route).delete(parts::remove_route))
         .route("/tokens", get(tokens::list).post(tokens::issue))
-        .route("/tokens/{id}", delete(tokens::revoke))
-        .route("/overview", get(overview::overview));
+        .route("/tokens/{id}", get(tokens::show).delete(tokens::revoke))
+        .route("/offices/{office}/tokens", get(tokens::of_office).delete(tokens::revoke_all))
+        .route("/overview", get(overview::overview))
+        .route("/gateway", get(overview::gateway));
     Router::new()
         .nest("/api/v1/voip/federation", federation)
         .route("/api/v1/voip/health", get(health))

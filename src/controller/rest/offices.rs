@@ -76,7 +76,7 @@ pub(super) async fn change(
     let name = fields.optional_text("name", LONGEST_NAME)?;
     let settings: Map<String, Value> = fields.rest(&SETTINGS)?;
     let changed = desk.store().run(move |rows| {
-        let before = offices::get(rows, id)?.ok_or(Reason::NoSuchOffice)?;
+        let before = offices::lock(rows, id)?.ok_or(Reason::NoSuchOffice)?;
         let row = OfficeRow { name: name.unwrap_or(before.name), settings, ..before };
         offices::update(rows, &row)?;
         compose::try_out(rows, id, now())?;
@@ -85,7 +85,8 @@ pub(super) async fn change(
     Ok(Json(changed.await?))
 }
 
-/// Removes an office with everything of it. Its box keeps the set that it has, and the broker what was published.
+/// Removes an office with everything of it; brokers stop keeping its set. Its box goes on with the set that it has: an
+/// empty message on `routes/desired` changes nothing in force.
 pub(super) async fn remove(
     State(desk): State<Desk>,
     caller: Caller,
@@ -93,7 +94,9 @@ pub(super) async fn remove(
 ) -> Result<StatusCode, Problem> {
     caller.ops()?;
     let office = office(&path)?;
-    let removed = desk.store().run(move |rows| offices::delete(rows, office).map_err(Problem::from)).await?;
+    let removed =
+        desk.store().run(move |rows| offices::delete(rows, office, now()).map_err(Problem::from)).await?;
+    desk.wake();
     if removed { Ok(StatusCode::NO_CONTENT) } else { Err(Reason::NoSuchOffice.into()) }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::Desk;
@@ -14,7 +13,7 @@ use crate::controller::diagnosis::{Heard, examine};
 use crate::controller::problem::Problem;
 use crate::controller::store::observed::{EventCount, ObservedRow};
 use crate::controller::store::offices::OfficeRow;
-use crate::controller::store::{StoreError, desired, now, observed, offices};
+use crate::controller::store::{Rows, StoreError, desired, now, observed, offices};
 use crate::time::WallTime;
 use crate::uplink::{Moment, OfficeId, Reported};
 
@@ -32,7 +31,13 @@ pub(super) async fn overview(State(desk): State<Desk>, caller: Caller) -> Result
     })))
 }
 
-fn all(rows: &Connection, now: WallTime) -> Result<Vec<Value>, Problem> {
+/// Who is connected to the gateway, and what was counted there since it started.
+pub(super) async fn gateway(State(desk): State<Desk>, caller: Caller) -> Result<Json<Value>, Problem> {
+    caller.ops()?;
+    Ok(Json(desk.gateway().view()))
+}
+
+fn all(rows: &Rows<'_>, now: WallTime) -> Result<Vec<Value>, Problem> {
     let mut observed = observed::all(rows)?;
     let mut views = Vec::new();
     for office in offices::all(rows)? {
@@ -44,7 +49,7 @@ fn all(rows: &Connection, now: WallTime) -> Result<Vec<Value>, Problem> {
 }
 
 fn view(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: &OfficeRow,
     row: Option<&ObservedRow>,
     now: WallTime,
@@ -80,7 +85,7 @@ fn strangers(observed: &BTreeMap<OfficeId, ObservedRow>) -> Vec<Value> {
     strangers.collect()
 }
 
-fn events(rows: &Connection, office: OfficeId) -> Result<Vec<Value>, StoreError> {
+fn events(rows: &Rows<'_>, office: OfficeId) -> Result<Vec<Value>, StoreError> {
     let view = |one: EventCount| {
         let last: Option<Value> = serde_json::from_slice(&one.last_document).ok();
         json!({ "kind": one.kind, "count": one.count, "last-at": Moment(one.last_at), "last": last })

@@ -13,7 +13,7 @@ use crate::controller::access::{Caller, Permission};
 use crate::controller::compose;
 use crate::controller::problem::{Problem, Reason};
 use crate::controller::store::parts::{self, Body};
-use crate::controller::store::{now, offices};
+use crate::controller::store::{Rows, now, offices};
 use crate::uplink::OfficeId;
 
 /// Of which office.
@@ -47,6 +47,17 @@ pub(super) async fn links(
     Ok(Json(Page { items, next: page.next }))
 }
 
+pub(super) async fn show_link(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Path((at, id)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let at: OfficeId = at.parse().map_err(|_| Reason::NoSuchOffice)?;
+    caller.may(Permission::Read, at)?;
+    let body = desk.store().run(move |rows| parts::link(rows, at, &id).map_err(Problem::from)).await?;
+    Ok(Json(link_view(at, body.ok_or(Reason::NoSuchLink)?)))
+}
+
 pub(super) async fn create_link(
     State(desk): State<Desk>,
     caller: Caller,
@@ -56,7 +67,7 @@ pub(super) async fn create_link(
     let at: OfficeId = fields.parsed("at")?;
     let body = fields.all();
     let made = desk.store().run(move |rows| {
-        offices::get(rows, at)?.ok_or(Reason::NoSuchOffice)?;
+        offices::lock(rows, at)?.ok_or(Reason::NoSuchOffice)?;
         if !parts::insert_link(rows, at, id_of(&body), &body)? {
             return Err(Reason::Exists.into());
         }
@@ -79,6 +90,7 @@ pub(super) async fn change_link(
     body.remove("at");
     body.insert("id".to_owned(), id.into());
     let changed = desk.store().run(move |rows| {
+        offices::lock(rows, at)?.ok_or(Reason::NoSuchOffice)?;
         if !parts::update_link(rows, at, id_of(&body), &body)? {
             return Err(Reason::NoSuchLink.into());
         }
@@ -96,6 +108,7 @@ pub(super) async fn remove_link(
     caller.ops()?;
     let at: OfficeId = at.parse().map_err(|_| Reason::NoSuchOffice)?;
     let removed = desk.store().run(move |rows| {
+        offices::lock(rows, at)?.ok_or(Reason::NoSuchOffice)?;
         if !parts::delete_link(rows, at, &id)? {
             return Err(Reason::NoSuchLink.into());
         }
@@ -118,6 +131,20 @@ pub(super) async fn routes(
     Ok(Json(Page { items, next: page.next }))
 }
 
+pub(super) async fn show_route(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id = route_id(&id)?;
+    let found = desk.store().run(move |rows| parts::route(rows, id).map_err(Problem::from)).await?;
+    // Whoever may not see all offices learns of no route outside of their own.
+    let at = found.as_ref().map(|(_, at, _)| *at);
+    caller.may_see(at)?;
+    let (id, at, body) = found.ok_or(Reason::NoSuchRoute)?;
+    Ok(Json(route_view(id, at, body)))
+}
+
 pub(super) async fn create_route(
     State(desk): State<Desk>,
     caller: Caller,
@@ -127,7 +154,7 @@ pub(super) async fn create_route(
     let at: OfficeId = fields.parsed("at")?;
     let body = without_id(fields.all());
     let made = desk.store().run(move |rows| {
-        offices::get(rows, at)?.ok_or(Reason::NoSuchOffice)?;
+        offices::lock(rows, at)?.ok_or(Reason::NoSuchOffice)?;
         let id = parts::insert_route(rows, at, &body)?;
         compose::try_out(rows, at, now())?;
         Ok::<_, Problem>(route_view(id, at, body))
@@ -147,8 +174,10 @@ pub(super) async fn change_route(
     let mut body = without_id(fields.all());
     body.remove("at");
     let changed = desk.store().run(move |rows| {
-        let at = parts::office_of_route(rows, id)?.ok_or(Reason::NoSuchRoute)?;
-        parts::update_route(rows, id, &body)?;
+        let at = office_of(rows, id)?;
+        if !parts::update_route(rows, id, &body)? {
+            return Err(Reason::NoSuchRoute.into());
+        }
         compose::try_out(rows, at, now())?;
         Ok::<_, Problem>(route_view(id, at, body))
     });
@@ -163,8 +192,10 @@ pub(super) async fn remove_route(
     caller.ops()?;
     let id = route_id(&id)?;
     let removed = desk.store().run(move |rows| {
-        let at = parts::office_of_route(rows, id)?.ok_or(Reason::NoSuchRoute)?;
-        parts::delete_route(rows, id)?;
+        let at = office_of(rows, id)?;
+        if !parts::delete_route(rows, id)? {
+            return Err(Reason::NoSuchRoute.into());
+        }
         Ok::<_, Problem>(compose::try_out(rows, at, now())?)
     });
     removed.await.map(|()| StatusCode::NO_CONTENT)
@@ -172,6 +203,13 @@ pub(super) async fn remove_route(
 
 fn route_id(text: &str) -> Result<i64, Problem> {
     text.parse().map_err(|_| Reason::NoSuchRoute.into())
+}
+
+/// The office of a route, locked until the end of the transaction.
+fn office_of(rows: &Rows<'_>, id: i64) -> Result<OfficeId, Problem> {
+    let (_, at, _) = parts::route(rows, id)?.ok_or(Reason::NoSuchRoute)?;
+    offices::lock(rows, at)?.ok_or(Reason::NoSuchRoute)?;
+    Ok(at)
 }
 
 /// A route's number is the controller's; no box knows of it.

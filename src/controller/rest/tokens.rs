@@ -8,8 +8,8 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use super::Desk;
 use super::body::Fields;
+use super::{Desk, office};
 use crate::api::{Page, Paging};
 use crate::config::parse_time;
 use crate::controller::access::{Caller, Permission};
@@ -29,10 +29,29 @@ pub(super) async fn list(
     paging: Paging,
 ) -> Result<Json<Page<Value>>, Problem> {
     caller.ops()?;
-    let after = paging.after(|text| text.parse::<i64>().ok())?;
-    let all = desk.store().run(|rows| keys::tokens(rows).map_err(Problem::from)).await?;
-    let Page { items, next } = paging.page(all.into_iter(), |row| row.id, after.as_ref());
-    Ok(Json(Page { items: items.iter().map(view).collect(), next }))
+    page(&desk, &paging, None).await
+}
+
+/// Those of one office.
+pub(super) async fn of_office(
+    State(desk): State<Desk>,
+    caller: Caller,
+    path: Path<String>,
+    paging: Paging,
+) -> Result<Json<Page<Value>>, Problem> {
+    caller.ops()?;
+    page(&desk, &paging, Some(office(&path)?)).await
+}
+
+pub(super) async fn show(
+    State(desk): State<Desk>,
+    caller: Caller,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    caller.ops()?;
+    let id: i64 = id.parse().map_err(|_| Reason::NoSuchToken)?;
+    let found = desk.store().run(move |rows| keys::token(rows, id).map_err(Problem::from)).await?;
+    Ok(Json(view(&found.ok_or(Reason::NoSuchToken)?)))
 }
 
 /// The answer is the only place where the token ever stands.
@@ -57,7 +76,7 @@ pub(super) async fn issue(
     let secret = Secret::make(TOKEN).ok_or_else(|| StoreError::Failed("no random numbers".to_owned()))?;
     let hash = secret.hash();
     let row = desk.store().run(move |rows| {
-        offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
+        offices::lock(rows, office)?.ok_or(Reason::NoSuchOffice)?;
         if keys::token_count(rows)? >= MOST {
             return Err(Problem::from(Reason::Full));
         }
@@ -82,11 +101,38 @@ pub(super) async fn revoke(
     if revoked.await? { Ok(StatusCode::NO_CONTENT) } else { Err(Reason::NoSuchToken.into()) }
 }
 
+/// All of an office, as when one of its machines was lost.
+pub(super) async fn revoke_all(
+    State(desk): State<Desk>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<StatusCode, Problem> {
+    caller.ops()?;
+    let office = office(&path)?;
+    let revoked = desk.store().run(move |rows| {
+        offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
+        Ok::<_, Problem>(keys::revoke_tokens_of(rows, office, now())?)
+    });
+    revoked.await.map(|()| StatusCode::NO_CONTENT)
+}
+
+async fn page(desk: &Desk, paging: &Paging, office: Option<OfficeId>) -> Result<Json<Page<Value>>, Problem> {
+    let after = paging.after(|text| text.parse::<i64>().ok())?;
+    let all = desk.store().run(move |rows| {
+        if let Some(office) = office {
+            offices::get(rows, office)?.ok_or(Reason::NoSuchOffice)?;
+        }
+        Ok::<_, Problem>(keys::tokens(rows, office)?)
+    });
+    let Page { items, next } = paging.page(all.await?.into_iter(), |row| row.id, after.as_ref());
+    Ok(Json(Page { items: items.iter().map(view).collect(), next }))
+}
+
 /// Each at most once, at least one.
 fn permissions(words: &[String]) -> Result<String, Problem> {
     let known = words.iter().map(|word| word.parse::<Permission>()).collect::<Result<BTreeSet<_>, _>>();
     let known = known.ok().filter(|known| !known.is_empty()).ok_or_else(|| {
-        Problem::from(Reason::BadBody).detail("permissions: expected a list of read and publish")
+        Problem::from(Reason::BadBody).detail("permissions: expected a list of read, publish and connect")
     })?;
     Ok(known.into_iter().map(Permission::as_str).collect::<Vec<_>>().join(" "))
 }
@@ -100,6 +146,6 @@ fn view(row: &TokenRow) -> Value {
     json!({
         "id": row.id, "name": row.name, "office": row.office.as_str(),
         "permissions": row.permissions.split(' ').collect::<Vec<_>>(), "created": Moment(row.created),
-        "expires": Moment(row.expires), "state": state,
+        "expires": Moment(row.expires), "revoked": row.revoked.map(Moment), "state": state,
     })
 }

@@ -1,8 +1,7 @@
 //! Route sets that boxes should have, their revisions, and whether a broker has them.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
-use super::{StoreError, column, signed, unsigned};
+use super::StoreError;
+use super::rows::{Row, Rows};
 use crate::time::WallTime;
 use crate::uplink::{OfficeId, Revision};
 
@@ -28,58 +27,62 @@ const COLUMNS: &str = "office, revision, digest, document, created, acknowledged
 
 /// A revision that the office never had: given out once, by the database.
 pub(in crate::controller) fn next_revision(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
 ) -> Result<Revision, StoreError> {
-    let next = rows.query_row(
+    let next = rows.number(
         "INSERT INTO revision (office, highest) VALUES (?1, 1) \
-         ON CONFLICT (office) DO UPDATE SET highest = highest + 1 RETURNING highest",
-        [office.as_str()],
-        |row| row.get(0),
+         ON CONFLICT (office) DO UPDATE SET highest = revision.highest + 1 RETURNING highest",
+        &[(&office).into()],
     )?;
-    Ok(Revision(unsigned(next)))
+    Ok(Revision(u64::try_from(next).unwrap_or(0)))
 }
 
 /// The office had this revision, from us or from somebody else who signs.
 pub(in crate::controller) fn saw_revision(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
     seen: Revision,
 ) -> Result<(), StoreError> {
-    rows.execute(
-        "INSERT INTO revision (office, highest) VALUES (?1, ?2) \
-         ON CONFLICT (office) DO UPDATE SET highest = max(highest, excluded.highest)",
-        params![office.as_str(), signed(seen.0)],
+    rows.change(
+        "INSERT INTO revision (office, highest) VALUES (?1, ?2) ON CONFLICT (office) \
+         DO UPDATE SET highest = excluded.highest WHERE revision.highest < excluded.highest",
+        &[(&office).into(), seen.into()],
     )?;
     Ok(())
 }
 
 /// Keeps a set, and forgets those of long ago.
-pub(in crate::controller) fn insert(rows: &Connection, row: &DesiredRow) -> Result<(), StoreError> {
-    rows.execute(
+pub(in crate::controller) fn insert(rows: &Rows<'_>, row: &DesiredRow) -> Result<(), StoreError> {
+    rows.change(
         "INSERT INTO desired (office, revision, digest, document, created, content) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![row.office.as_str(), signed(row.revision.0), row.digest, row.document, signed(row.created.0), row.content],
+        &[
+            (&row.office).into(),
+            row.revision.into(),
+            (&row.digest).into(),
+            row.document.as_slice().into(),
+            row.created.into(),
+            (&row.content).into(),
+        ],
     )?;
-    rows.execute(
+    rows.change(
         "DELETE FROM desired WHERE office = ?1 AND revision <= ?2",
-        params![row.office.as_str(), signed(row.revision.0.saturating_sub(KEPT))],
+        &[(&row.office).into(), row.revision.0.saturating_sub(KEPT).into()],
     )?;
     Ok(())
 }
 
 /// The newest set of an office.
 pub(in crate::controller) fn newest(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
 ) -> Result<Option<DesiredRow>, StoreError> {
-    let mut query = rows.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM desired WHERE office = ?1 ORDER BY revision DESC LIMIT 1"
-    ))?;
-    Ok(query.query_row([office.as_str()], read).optional()?)
+    let sql = format!("SELECT {COLUMNS} FROM desired WHERE office = ?1 ORDER BY revision DESC LIMIT 1");
+    rows.find(&sql, &[(&office).into()], read)
 }
 
 /// The newest set of every office where no broker has acknowledged it: office and revision.
-pub(in crate::controller) fn waiting(rows: &Connection) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+pub(in crate::controller) fn waiting(rows: &Rows<'_>) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
     names(
         rows,
         "SELECT office, revision FROM desired AS one WHERE acknowledged IS NULL AND revision = \
@@ -88,7 +91,7 @@ pub(in crate::controller) fn waiting(rows: &Connection) -> Result<Vec<(OfficeId,
 }
 
 /// The newest set of every office where a broker had it and nobody has issued a newer one: office and revision.
-pub(in crate::controller) fn published(rows: &Connection) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+pub(in crate::controller) fn published(rows: &Rows<'_>) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
     names(
         rows,
         "SELECT one.office, one.revision FROM desired AS one JOIN revision ON revision.office = one.office \
@@ -98,34 +101,30 @@ pub(in crate::controller) fn published(rows: &Connection) -> Result<Vec<(OfficeI
 
 /// A broker has the set.
 pub(in crate::controller) fn acknowledge(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
     revision: Revision,
     now: WallTime,
 ) -> Result<(), StoreError> {
-    rows.execute(
+    rows.change(
         "UPDATE desired SET acknowledged = ?3 WHERE office = ?1 AND revision = ?2",
-        params![office.as_str(), signed(revision.0), signed(now.0)],
+        &[(&office).into(), revision.into(), now.into()],
     )?;
     Ok(())
 }
 
-fn names(rows: &Connection, sql: &str) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
-    let mut query = rows.prepare_cached(sql)?;
-    let found = query.query_map([], |row| {
-        Ok((column(row.get::<_, String>(0)?.parse())?, Revision(unsigned(row.get(1)?))))
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+fn names(rows: &Rows<'_>, sql: &str) -> Result<Vec<(OfficeId, Revision)>, StoreError> {
+    rows.list(sql, &[], |row| Ok((row.parsed(0)?, row.revision(1)?)))
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<DesiredRow> {
+fn read(row: &mut Row) -> Result<DesiredRow, StoreError> {
     Ok(DesiredRow {
-        office: column(row.get::<_, String>(0)?.parse())?,
-        revision: Revision(unsigned(row.get(1)?)),
-        digest: row.get(2)?,
-        document: row.get(3)?,
-        created: WallTime(unsigned(row.get(4)?)),
-        acknowledged: row.get::<_, Option<i64>>(5)?.map(|at| WallTime(unsigned(at))),
-        content: row.get(6)?,
+        office: row.parsed(0)?,
+        revision: row.revision(1)?,
+        digest: row.text(2)?,
+        document: row.bytes(3)?,
+        created: row.time(4)?,
+        acknowledged: row.time_if_any(5)?,
+        content: row.text(6)?,
     })
 }

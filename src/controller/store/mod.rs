@@ -1,38 +1,63 @@
-//! The database: SQLite in one file, every change a transaction that is on disk before it is answered.
+//! The database: SQLite in one file, or PostgreSQL for several controllers side by side.
 //!
-//! A transaction takes the write lock at its beginning (`BEGIN IMMEDIATE`), so what it reads is still so when it writes,
-//! also beside the command line or another process on the same file. The SQL keeps to what PostgreSQL knows too
-//! (`ON CONFLICT`, `RETURNING`); docs/decisions/0008 says what is missing for that.
+//! Every change is a transaction that is on disk before it is answered. Its statements are written once ([`Rows`]), in
+//! short functions that do not know which database it is.
 //!
 //! | file | what is there |
 //! | --- | --- |
-//! | `schema` | tables, and opening a file |
-//! | `offices` | offices |
+//! | `rows` | a transaction, values, rows of either database |
+//! | `embedded`, `postgres` | the two databases |
+//! | `schema` | tables, from version to version |
+//! | `offices` | offices, and those that were removed |
 //! | `parts` | links and routes of offices |
 //! | `keys` | API keys and federation tokens, as hashes |
+//! | `permissions` | which offices an office may call through the gateway |
 //! | `desired` | route sets, their revisions, what a broker has acknowledged |
 //! | `observed` | what boxes said, and counts of what happened there |
 
 pub(super) mod desired;
+mod embedded;
 pub(super) mod keys;
 pub(super) mod observed;
 pub(super) mod offices;
 pub(super) mod parts;
+pub(super) mod permissions;
+mod postgres;
+mod rows;
 mod schema;
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use embedded::Embedded;
+use postgres::Postgres;
+
+pub use postgres::Address;
+pub(super) use rows::Rows;
 
 use super::secret::{KEY, Secret};
 use crate::time::WallTime;
 
+/// Which database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// SQLite in this file, for one controller.
+    File(PathBuf),
+    /// PostgreSQL, for any number of them.
+    Server(Address),
+}
+
 /// An open database.
 #[derive(Debug)]
 pub struct Store {
-    connection: Mutex<Connection>,
+    backend: Backend,
+}
+
+#[derive(Debug)]
+enum Backend {
+    Embedded(Embedded),
+    Postgres(Box<Postgres>),
 }
 
 /// Why the database did not do what was asked.
@@ -46,26 +71,43 @@ pub enum StoreError {
         /// What we know.
         known: i64,
     },
-    /// Anything else.
+    /// The server cannot be reached, or serves nobody at present. Nothing was done.
+    #[error("the database is away: {0}")]
+    Away(String),
+    /// Somebody else was in the way for too long. Nothing was done.
+    #[error("the database is busy: {0}")]
+    Busy(String),
+    /// The server went away while it was to keep what was done: perhaps it did.
+    #[error("the database went away, and perhaps kept what was done: {0}")]
+    Uncertain(String),
+    /// Anything else. Nothing was done.
     #[error("the database: {0}")]
     Failed(String),
 }
 
-impl From<rusqlite::Error> for StoreError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.to_string())
+impl StoreError {
+    /// What it was, for an error that says itself whose it is.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Away(words) | Self::Busy(words) | Self::Uncertain(words) | Self::Failed(words) => words,
+            newer @ Self::Newer { .. } => newer.to_string(),
+        }
     }
 }
 
 impl Store {
-    /// Opens the file, or makes it, readable by its owner alone.
-    pub fn open(file: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: Mutex::new(schema::open(file)?) })
+    /// Opens a file, or makes it; a server need not be there yet.
+    pub fn open(database: Database) -> Result<Self, StoreError> {
+        let backend = match database {
+            Database::File(file) => Backend::Embedded(Embedded::open(&file)?),
+            Database::Server(address) => Backend::Postgres(Box::new(Postgres::new(address)?)),
+        };
+        Ok(Self { backend })
     }
 
     #[cfg(test)]
     pub(super) fn in_memory() -> Self {
-        Self { connection: Mutex::new(schema::in_memory().expect("SQLite opens in memory")) }
+        Self { backend: Backend::Embedded(Embedded::in_memory().expect("SQLite opens in memory")) }
     }
 
     /// A new API key of this name; its text is nowhere else. `None` when the name is taken.
@@ -77,7 +119,7 @@ impl Store {
 
     /// The names of all API keys.
     pub fn key_names(&self) -> Result<Vec<String>, StoreError> {
-        self.write(|rows| keys::key_names(rows))
+        self.write(keys::key_names)
     }
 
     /// Takes an API key out of use; false when there is none of this name.
@@ -85,25 +127,22 @@ impl Store {
         self.write(|rows| keys::remove_key(rows, name))
     }
 
-    /// Carries `work` out in one transaction: on disk when this returns `Ok`, nothing of it done otherwise. Waits for the
-    /// disk: not for the runtime's threads.
+    /// Carries `work` out in one transaction: on disk when this returns `Ok`, nothing of it done otherwise, but for
+    /// [`StoreError::Uncertain`]. Waits for disk and network: not for the runtime's threads.
     pub(super) fn write<T, E: From<StoreError>>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+        work: impl FnOnce(&Rows<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        // A panic in a transaction rolled it back when it was dropped: the connection is good.
-        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let rows =
-            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(StoreError::from)?;
-        let done = work(&rows)?;
-        rows.commit().map_err(StoreError::from)?;
-        Ok(done)
+        match &self.backend {
+            Backend::Embedded(embedded) => embedded.transact(work),
+            Backend::Postgres(postgres) => postgres.transact(work),
+        }
     }
 
     /// The same, off the runtime's threads.
     pub(super) async fn run<T, E>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+        work: impl FnOnce(&Rows<'_>) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
         T: Send + 'static,
@@ -119,23 +158,6 @@ impl Store {
 pub(super) fn now() -> WallTime {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     WallTime(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Times and revisions are below 2^63; SQLite has no larger integers.
-fn signed(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn unsigned(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or(0)
-}
-
-/// What stands in a column that only we write, read back; a row that somebody else changed is an error, not a panic.
-fn column<T, E: std::fmt::Display>(read: Result<T, E>) -> rusqlite::Result<T> {
-    read.map_err(|error| {
-        let error = Box::<dyn std::error::Error + Send + Sync>::from(error.to_string());
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error)
-    })
 }
 
 #[cfg(test)]

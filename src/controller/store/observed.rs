@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
-
-use super::{StoreError, column, signed, unsigned};
+use super::StoreError;
+use super::rows::{Cell, Rows};
 use crate::time::WallTime;
 use crate::uplink::{Event, OfficeId};
 
 /// Offices whose documents are kept, known to us or not; further ones are dropped.
 pub(in crate::controller) const MOST_OFFICES: u64 = 1000;
+/// Streams of an office whose marks are kept, the latest. A box begins another one when it lost its flash, and a controller
+/// that was away may hear the former one again.
+const STREAMS: u64 = 8;
 
 /// A document that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,111 +53,130 @@ pub(in crate::controller) struct EventCount {
 /// Keeps a document; an empty one clears. The time changes only with the content. False when there is no room for another
 /// office.
 pub(in crate::controller) fn keep(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
     kind: Kind,
     document: &[u8],
     now: WallTime,
 ) -> Result<bool, StoreError> {
+    let cells = [(&office).into(), kind.as_str().into(), document.into(), now.into()];
     if document.is_empty() {
-        rows.execute(
-            "DELETE FROM observed WHERE office = ?1 AND kind = ?2",
-            params![office.as_str(), kind.as_str()],
-        )?;
+        let [office, kind, ..] = cells;
+        rows.change("DELETE FROM observed WHERE office = ?1 AND kind = ?2", &[office, kind])?;
         return Ok(true);
     }
     if !has_room(rows, "observed", office)? {
         return Ok(false);
     }
-    rows.execute(
-        "INSERT INTO observed (office, kind, document, heard) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (office, kind) \
-         DO UPDATE SET document = excluded.document, heard = excluded.heard WHERE document <> excluded.document",
-        params![office.as_str(), kind.as_str(), document, signed(now.0)],
+    rows.change(
+        "INSERT INTO observed (office, kind, document, heard) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (office, kind) DO UPDATE SET document = excluded.document, heard = excluded.heard \
+         WHERE observed.document <> excluded.document",
+        &cells,
     )?;
     Ok(true)
 }
 
 /// Everything that is kept, by office.
-pub(in crate::controller) fn all(rows: &Connection) -> Result<BTreeMap<OfficeId, ObservedRow>, StoreError> {
-    let mut query = rows.prepare_cached("SELECT office, kind, document, heard FROM observed")?;
+pub(in crate::controller) fn all(rows: &Rows<'_>) -> Result<BTreeMap<OfficeId, ObservedRow>, StoreError> {
     let mut found = BTreeMap::<OfficeId, ObservedRow>::new();
-    let mut cursor = query.query([])?;
-    while let Some(row) = cursor.next()? {
-        let office: OfficeId = column(row.get::<_, String>(0)?.parse())?;
-        let observed = found.entry(office).or_default();
-        let (kind, document): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-        observed.heard = observed.heard.max(Some(WallTime(unsigned(row.get(3)?))));
-        match kind.as_str() {
-            "status" => observed.status = Some(document),
-            "health" => observed.health = Some(document),
-            _ => observed.reported = Some(document),
-        }
+    for (office, one) in documents(rows, None)? {
+        found.entry(office).or_default().take(one);
     }
     Ok(found)
 }
 
 /// What an office said.
 pub(in crate::controller) fn of(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
 ) -> Result<Option<ObservedRow>, StoreError> {
-    Ok(all(rows)?.remove(&office))
+    let found = documents(rows, Some(office))?.into_iter().map(|(_, one)| one);
+    Ok(found.fold(None, |row, one| {
+        let mut row = row.unwrap_or_else(ObservedRow::default);
+        row.take(one);
+        Some(row)
+    }))
 }
 
-/// Counts an event once, however often the broker repeats it; events of an office come in order. False when it was counted
-/// before, or there is no room for another office.
+/// Counts an event once, however often brokers repeat it and however many controllers hear it. Those of a stream come in
+/// order to each controller. False when it was counted before, or there is no room for another office.
 pub(in crate::controller) fn count(
-    rows: &Connection,
+    rows: &Rows<'_>,
     event: &Event,
     stream: &str,
     document: &[u8],
+    now: WallTime,
 ) -> Result<bool, StoreError> {
-    let (office, seq) = (event.office.as_str(), signed(event.seq.0));
-    if !has_room(rows, "event_mark", event.office)? {
+    let office = (&event.office).into();
+    if !has_room(rows, "event_seen", event.office)? {
         return Ok(false);
     }
-    let is_new = rows.execute(
-        "INSERT INTO event_mark (office, stream, seq) VALUES (?1, ?2, ?3) ON CONFLICT (office) DO UPDATE \
-         SET stream = excluded.stream, seq = excluded.seq WHERE stream <> excluded.stream OR seq < excluded.seq",
-        params![office, stream, seq],
+    let is_new = rows.change(
+        "INSERT INTO event_seen (office, stream, seq, touched) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (office, stream) DO UPDATE SET seq = excluded.seq, touched = excluded.touched \
+         WHERE event_seen.seq < excluded.seq",
+        &[office, stream.into(), event.seq.0.into(), now.into()],
     )?;
     if is_new == 0 {
         return Ok(false);
     }
-    rows.execute(
+    rows.change(
+        "DELETE FROM event_seen WHERE office = ?1 AND stream NOT IN \
+         (SELECT stream FROM event_seen WHERE office = ?1 ORDER BY touched DESC, stream LIMIT ?2)",
+        &[office, STREAMS.into()],
+    )?;
+    rows.change(
         "INSERT INTO event_count (office, kind, count, last_at, last_document) VALUES (?1, ?2, 1, ?3, ?4) \
-         ON CONFLICT (office, kind) DO UPDATE SET count = count + 1, last_at = excluded.last_at, \
+         ON CONFLICT (office, kind) DO UPDATE SET count = event_count.count + 1, last_at = excluded.last_at, \
          last_document = excluded.last_document",
-        params![office, event.kind.as_str(), signed(event.at.0.0), document],
+        &[office, event.kind.as_str().into(), event.at.0.into(), document.into()],
     )?;
     Ok(true)
 }
 
 /// What happened at an office, by kind.
 pub(in crate::controller) fn counts(
-    rows: &Connection,
+    rows: &Rows<'_>,
     office: OfficeId,
 ) -> Result<Vec<EventCount>, StoreError> {
-    let mut query = rows.prepare_cached(
+    rows.list(
         "SELECT kind, count, last_at, last_document FROM event_count WHERE office = ?1 ORDER BY kind",
-    )?;
-    let found = query.query_map([office.as_str()], |row| {
-        Ok(EventCount {
-            kind: row.get(0)?,
-            count: unsigned(row.get(1)?),
-            last_at: WallTime(unsigned(row.get(2)?)),
-            last_document: row.get(3)?,
-        })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
+        &[(&office).into()],
+        |row| {
+            let (kind, count) = (row.text(0)?, row.count(1)?);
+            Ok(EventCount { kind, count, last_at: row.time(2)?, last_document: row.bytes(3)? })
+        },
+    )
 }
 
-/// Whether the office has rows of this table, or may have some.
-fn has_room(rows: &Connection, table: &'static str, office: OfficeId) -> Result<bool, StoreError> {
+/// A document, and when it was heard.
+type Told = (String, Vec<u8>, WallTime);
+
+impl ObservedRow {
+    fn take(&mut self, (kind, document, heard): Told) {
+        self.heard = self.heard.max(Some(heard));
+        match kind.as_str() {
+            "status" => self.status = Some(document),
+            "health" => self.health = Some(document),
+            _ => self.reported = Some(document),
+        }
+    }
+}
+
+fn documents(rows: &Rows<'_>, office: Option<OfficeId>) -> Result<Vec<(OfficeId, Told)>, StoreError> {
+    rows.list(
+        "SELECT office, kind, document, heard FROM observed WHERE ?1 IS NULL OR office = ?1",
+        &[office.as_ref().map_or(Cell::Nothing, Cell::from)],
+        |row| Ok((row.parsed(0)?, (row.text(1)?, row.bytes(2)?, row.time(3)?))),
+    )
+}
+
+/// Whether the office has rows of this table, or may have some. Two offices that come at once may both find the last place.
+fn has_room(rows: &Rows<'_>, table: &'static str, office: OfficeId) -> Result<bool, StoreError> {
     let sql = format!(
-        "SELECT EXISTS (SELECT 1 FROM {table} WHERE office = ?1) \
-         OR (SELECT count(DISTINCT office) FROM {table}) < ?2"
+        "SELECT count(DISTINCT office) FROM {table} \
+         WHERE NOT EXISTS (SELECT 1 FROM {table} WHERE office = ?1)"
     );
-    let mut query = rows.prepare_cached(&sql)?;
-    Ok(query.query_row(params![office.as_str(), signed(MOST_OFFICES)], |row| row.get(0))?)
+    Ok(rows.number(&sql, &[(&office).into()])? < i64::try_from(MOST_OFFICES).unwrap_or(i64::MAX))
 }

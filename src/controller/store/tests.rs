@@ -1,6 +1,5 @@
 //! What is in the database stays there, once.
 
-use rusqlite::Connection;
 use serde_json::{Map, json};
 
 use super::desired::{self, DesiredRow};
@@ -14,7 +13,7 @@ fn bru() -> OfficeId {
     "BRU".parse().unwrap()
 }
 
-fn office(rows: &Connection) {
+fn office(rows: &Rows<'_>) {
     let row = OfficeRow {
         id: bru(),
         name: "Brussels".into(),
@@ -27,7 +26,7 @@ fn office(rows: &Connection) {
     assert_eq!(offices::get(rows, bru()).unwrap(), Some(row));
 }
 
-fn written(work: impl FnOnce(&Transaction<'_>)) {
+fn written(work: impl FnOnce(&Rows<'_>)) {
     let done: Result<(), StoreError> = Store::in_memory().write(|rows| {
         work(rows);
         Ok(())
@@ -43,7 +42,7 @@ fn a_transaction_that_errs_leaves_nothing() {
         Err(StoreError::Failed("on purpose".into()))
     });
     assert!(failed.is_err());
-    assert_eq!(store.write(|rows| offices::count(rows)).unwrap(), 0);
+    assert_eq!(store.write(offices::count).unwrap(), 0);
 }
 
 #[test]
@@ -51,8 +50,8 @@ fn a_file_keeps_everything_and_is_for_its_owner_alone() {
     use std::os::unix::fs::MetadataExt as _;
     let directory = std::env::temp_dir().join(format!("branchline-controller-{}", std::process::id()));
     let file = directory.join("fed.db");
-    let key = Store::open(&file).unwrap().add_key("me").unwrap().unwrap();
-    let again = Store::open(&file).unwrap();
+    let key = Store::open(Database::File(file.clone())).unwrap().add_key("me").unwrap().unwrap();
+    let again = Store::open(Database::File(file.clone())).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
     assert_eq!(again.key_names().unwrap(), ["me"]);
     assert!(again.add_key("me").unwrap().is_none(), "the name is taken");
@@ -64,6 +63,26 @@ fn a_file_keeps_everything_and_is_for_its_owner_alone() {
 }
 
 #[test]
+fn a_file_of_the_first_version_is_taken_along() {
+    let directory = std::env::temp_dir().join(format!("branchline-schema-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let file = directory.join("fed.db");
+    let old = rusqlite::Connection::open(&file).unwrap();
+    old.execute_batch(&schema::steps(0, &schema::EMBEDDED_WORDS).unwrap()[0]).unwrap();
+    old.execute_batch("PRAGMA user_version = 1; INSERT INTO event_mark VALUES ('BRU', 's', 7);").unwrap();
+    drop(old);
+    let store = Store::open(Database::File(file.clone())).unwrap();
+    let seq = store.write(|rows| rows.number("SELECT seq FROM event_seen WHERE stream = 's'", &[]));
+    assert_eq!(seq, Ok(7));
+    drop(store);
+    let newer = rusqlite::Connection::open(&file).unwrap();
+    newer.execute_batch("PRAGMA user_version = 99;").unwrap();
+    let refused = Store::open(Database::File(file)).unwrap_err();
+    assert_eq!(refused, StoreError::Newer { found: 99, known: schema::VERSION });
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
 fn revisions_are_given_out_once_and_outlive_their_office() {
     written(|rows| {
         office(rows);
@@ -71,7 +90,10 @@ fn revisions_are_given_out_once_and_outlive_their_office() {
         assert_eq!(desired::next_revision(rows, bru()).unwrap(), Revision(2));
         desired::saw_revision(rows, bru(), Revision(40)).unwrap();
         desired::saw_revision(rows, bru(), Revision(3)).unwrap();
-        assert!(offices::delete(rows, bru()).unwrap() && !offices::delete(rows, bru()).unwrap());
+        assert!(
+            offices::delete(rows, bru(), WallTime(9)).unwrap()
+                && !offices::delete(rows, bru(), WallTime(9)).unwrap()
+        );
         assert_eq!(desired::next_revision(rows, bru()).unwrap(), Revision(41));
     });
 }
@@ -104,8 +126,7 @@ fn only_the_newest_set_waits_and_few_are_kept() {
         desired::saw_revision(rows, bru(), Revision(61)).unwrap();
         assert!(desired::published(rows).unwrap().is_empty(), "somebody has issued a newer one");
         assert_eq!(desired::newest(rows, bru()).unwrap().unwrap().acknowledged, Some(WallTime(99)));
-        let kept: i64 = rows.query_row("SELECT count(*) FROM desired", [], |row| row.get(0)).unwrap();
-        assert_eq!(kept, 50);
+        assert_eq!(rows.number("SELECT count(*) FROM desired", &[]).unwrap(), 50);
     });
 }
 
@@ -127,7 +148,7 @@ fn a_token_is_found_by_its_hash_and_dies_with_its_office() {
         assert!(keys::revoke_token(rows, id, WallTime(5)).unwrap());
         assert!(keys::revoke_token(rows, id, WallTime(6)).unwrap());
         assert_eq!(keys::token_of(rows, &[7; 32]).unwrap().unwrap().revoked, Some(WallTime(5)));
-        offices::delete(rows, bru()).unwrap();
+        offices::delete(rows, bru(), WallTime(9)).unwrap();
         assert_eq!(keys::token_of(rows, &[7; 32]).unwrap(), None);
     });
 }
@@ -167,11 +188,15 @@ fn an_event_counts_once_however_often_it_comes() {
         Event::read(text.to_string().as_bytes()).unwrap()
     };
     written(|rows| {
-        let count = |event: &Event, stream| observed::count(rows, event, stream, b"{}").unwrap();
+        let count = |event: &Event, stream| observed::count(rows, event, stream, b"{}", now()).unwrap();
         assert!(count(&event(1, "call"), "s") && count(&event(2, "call"), "s"));
         assert!(!count(&event(1, "call"), "s") && !count(&event(2, "call"), "s"), "repeated");
         assert!(count(&event(3, "emergency"), "s"));
         assert!(count(&event(1, "call"), "another"), "the box lost its flash and began anew");
+        assert!(
+            !count(&event(3, "emergency"), "s"),
+            "a controller that was away hears the former stream again"
+        );
         let counts = observed::counts(rows, bru()).unwrap();
         let told: Vec<_> = counts.iter().map(|one| (one.kind.as_str(), one.count)).collect();
         assert_eq!(told, [("call", 3), ("emergency", 1)]);

@@ -33,6 +33,8 @@ pub struct Admitted {
     pub server: ServerId,
     /// Where the caller is.
     pub flow: Flow,
+    /// From which side: the flow's, or the office's for which the federation's gateway vouches.
+    pub side: Side,
     /// The INVITE.
     pub request: Request,
     /// Who calls, as authenticated or as Asterisk vouches.
@@ -46,7 +48,7 @@ pub struct Admitted {
 impl Calls {
     /// A phone or Asterisk calls.
     pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
-        let Admitted { server, flow, request, caller, dialled, passed } = admitted;
+        let Admitted { server, flow, side, request, caller, dialled, passed } = admitted;
         let tag = fx.layer.fresh_tag();
         let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
             Ok(dialog) => dialog,
@@ -65,13 +67,13 @@ impl Calls {
         let device = caller.number.parse().ok().and_then(|number| fx.registrar.device_on(&number, flow));
         let dialog_id = dialog.id().clone();
         let setup = Setup {
-            side: flow.side,
+            side,
             caller,
-            device: device.filter(|_| flow.side == Side::Site),
+            device: device.filter(|_| side == Side::Site),
             dialled,
             passed,
             address: Some(flow.remote.ip()),
-            told: location::told(&request).filter(|_| matches!(flow.side, Side::Office(_))),
+            told: location::told(&request).filter(|_| matches!(side, Side::Office(_))),
             max_forwards: request.max_forwards().unwrap_or(70),
             session: LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx),
             offer: caller_offer(&request, Carriage::of_flow(&flow), fx),
@@ -226,6 +228,7 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         device: setup.device,
         state: LegState::Trying,
         link: None,
+        office: None,
         wire: setup.wire,
         session: setup.session,
         wants,

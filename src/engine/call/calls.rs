@@ -92,11 +92,12 @@ impl Calls {
         }
     }
 
-    /// Another office has a new connection with us: dialogs with it go on there, for the old one may be gone.
-    pub fn office_moved(&mut self, flow: Flow) {
+    /// Another office or a gateway has a new connection with us: dialogs with it go on there, for the old one may be gone.
+    pub fn peer_moved(&mut self, flow: Flow) {
         for leg in self.table.values_mut().flat_map(|call| call.legs.iter_mut()) {
             if let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut())
                 && dialog.flow().side == flow.side
+                && dialog.flow().transport == flow.transport
                 && dialog.flow().remote.ip() == flow.remote.ip()
             {
                 dialog.set_flow(flow);

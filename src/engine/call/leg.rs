@@ -15,6 +15,7 @@ use super::session::LegSession;
 use super::sip_leg::SipLeg;
 use super::web_leg::WebLeg;
 use crate::engine::flow::{Flow, Side};
+use crate::engine::numbering::OfficeId;
 use crate::engine::registrar::BindingKey;
 use crate::engine::routing::Link;
 use crate::engine::web::QualityView;
@@ -72,6 +73,8 @@ pub struct Leg {
     pub state: LegState,
     /// The link over which we called it.
     pub link: Option<Arc<Link>>,
+    /// The office that the link led to.
+    pub office: Option<OfficeId>,
     /// How it is signalled.
     pub wire: Wire,
     /// Its media.

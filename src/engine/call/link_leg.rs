@@ -226,10 +226,11 @@ impl Call {
         let called = Called {
             party: Party { number: choice.number.clone(), name: None },
             device: None,
-            target: target(&choice.number, address).into(),
+            target: target(choice, address).into(),
             flow,
             path: &[],
             link: Some(choice.link.clone()),
+            office: choice.office,
             words: Some(words),
             patience: Some(patience),
         };
@@ -251,6 +252,7 @@ impl Call {
             flow: asterisk.flow(),
             path: &[],
             link: Some(choice.link.clone()),
+            office: choice.office,
             words: Some(words),
             patience: Some(asterisk.first_response),
         };
@@ -258,9 +260,15 @@ impl Call {
     }
 }
 
-/// Whom an INVITE over a link asks.
-pub(super) fn target(number: &str, address: &SipAddress) -> SipUri {
-    let uri = SipUri::new(Some(number), address.host.clone(), Some(address.port));
+/// Whom an INVITE over a link asks. Of the federation's gateway: the office that the host names.
+pub(super) fn target(choice: &Choice, address: &SipAddress) -> SipUri {
+    if let Some(office) = choice.behind_gateway() {
+        return on(SipUri::new(Some(&choice.number), office.as_str().into(), None), address);
+    }
+    on(SipUri::new(Some(&choice.number), address.host.clone(), Some(address.port)), address)
+}
+
+fn on(uri: SipUri, address: &SipAddress) -> SipUri {
     match address.transport {
         Transport::Udp => uri,
         other => uri.with_param("transport", Some(other.uri_token())),

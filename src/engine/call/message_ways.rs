@@ -3,8 +3,8 @@
 //! | plan | ways |
 //! | --- | --- |
 //! | devices, in whatever order they ring | all of them at once, whatever their user's presence: a message disturbs nobody |
-//! | links to offices by SIP | one after another |
-//! | Asterisk, links through it, carriers | none |
+//! | links to other offices' Branchlines | one after another |
+//! | Asterisk, links through it, the federation's gateway, carriers | none |
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use std::sync::Arc;
 use super::leg::Party;
 use super::link_leg::target;
 use super::outward::{PATH, extension_of_office, path_of};
-use super::plan::{Question, Target, leads_to_office, plan};
+use super::plan::{Question, Target, plan};
 use crate::engine::numbering::{Extension, OfficeId};
-use crate::engine::routing::{Choice, Link, LinkAddress};
+use crate::engine::routing::{Choice, Link, LinkAddress, LinkKind};
 use crate::engine::settings::Settings;
 use crate::sip::{HeaderName, Host, NameAddr, SipUri, Text, Uri};
 
@@ -78,7 +78,7 @@ pub(in crate::engine) fn message_words(
     let number = extension_of_office(&from.number, &settings.office);
     let writer = NameAddr::new(SipUri::new(Some(&number), Host::from(settings.realm.as_str()), None));
     Some(MessageWords {
-        target: target(&choice.number, address).into(),
+        target: target(choice, address).into(),
         from: from.name.iter().fold(writer, |writer, name| writer.with_display(name)),
         to: NameAddr::new(SipUri::new(Some(&choice.number), address.host.clone(), None)),
         path: (HeaderName::from_static(PATH), path_of(passed, &settings.office)),
@@ -86,5 +86,5 @@ pub(in crate::engine) fn message_words(
 }
 
 fn takes_messages(link: &Arc<Link>) -> bool {
-    leads_to_office(link) && matches!(link.address, LinkAddress::Sip(_))
+    link.kind == LinkKind::SipTrunk && matches!(link.address, LinkAddress::Sip(_))
 }

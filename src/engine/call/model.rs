@@ -17,7 +17,7 @@ use super::leg::{Leg, LegState, Party};
 use super::plan::Plan;
 use crate::engine::flow::Side;
 use crate::engine::numbering::OfficeId;
-use crate::engine::routing::{Choice, Link, Place, Revision};
+use crate::engine::routing::{Choice, Place, Revision};
 use crate::sdp::{Codec, Direction, SessionDescription};
 use crate::time::{Now, WallTime};
 
@@ -158,12 +158,11 @@ impl Call {
 
     /// Whether it is with a party of this office.
     pub fn is_with(&self, office: OfficeId) -> bool {
-        self.side == Side::Office(office) || self.live_links().any(|link| link.office == Some(office))
+        self.side == Side::Office(office) || self.live_links().any(|leg| leg.office == Some(office))
     }
 
-    fn live_links(&self) -> impl Iterator<Item = &Link> {
-        let live = self.legs.iter().filter(|leg| leg.state.is_live());
-        live.filter_map(|leg| leg.link.as_deref())
+    fn live_links(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter().filter(|leg| leg.state.is_live() && leg.link.is_some())
     }
 
     /// Notes why a leg failed: the reason that says most about the called party wins (RFC 3261 §16.7 step 6).

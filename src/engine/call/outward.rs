@@ -44,7 +44,8 @@ pub(super) fn outward(call: &Call, choice: &Choice, address: &SipAddress, fx: &E
     let caller = caller(call, to_office, fx);
     let host = if to_office { Host::from(fx.settings.realm.as_str()) } else { address.host.clone() };
     let from = name_addr(&caller, host);
-    let to = NameAddr::new(SipUri::new(Some(&choice.number), address.host.clone(), None));
+    let there = choice.behind_gateway().map_or_else(|| address.host.clone(), |office| office.as_str().into());
+    let to = NameAddr::new(SipUri::new(Some(&choice.number), there, None));
     let mut more = location::headers(call);
     if to_office {
         more.push((HeaderName::from_static(PATH), path_of(&call.passed, &fx.settings.office)));

@@ -143,17 +143,17 @@ impl Plan {
 
     /// Whether the first attempt goes over a link.
     pub fn begins_with_link(&self) -> bool {
-        self.first_link().is_some()
+        self.first_choice().is_some()
     }
 
     /// The office that the first attempt leads to.
     pub fn first_office(&self) -> Option<OfficeId> {
-        self.first_link().and_then(|link| link.office)
+        self.first_choice().and_then(|choice| choice.office)
     }
 
-    fn first_link(&self) -> Option<&Link> {
+    fn first_choice(&self) -> Option<&Choice> {
         match self.attempts.front()?.first()? {
-            Target::Link(choice) => Some(&choice.link),
+            Target::Link(choice) => Some(choice),
             Target::Asterisk { .. } | Target::Device { .. } => None,
         }
     }
@@ -325,7 +325,10 @@ fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
     let ways = question.router.emergency_ways(asterisk, question.origin());
     let target = |way| match way {
         EmergencyWay::Asterisk => Target::Asterisk { number: number.to_owned() },
-        EmergencyWay::Link(link) => Target::Link(Box::new(Choice { link, number: number.to_owned() })),
+        EmergencyWay::Link(link) => {
+            let office = link.office;
+            Target::Link(Box::new(Choice { link, number: number.to_owned(), office }))
+        }
     };
     let attempts: VecDeque<Attempt> = ways.into_iter().map(|way| vec![target(way)]).collect();
     if attempts.is_empty() {

@@ -263,7 +263,7 @@ fn why_link(plan: &Plan, choice: &Choice, user: Option<&UserView>) -> (&'static 
             let age = user.age.map_or_else(String::new, |age| format!(", known {age} s ago"));
             ("visiting", format!("They are visiting {}{age}.", user.office))
         }
-        Some(user) if choice.link.office.is_some() => ("home", format!("Their home office {}.", user.home)),
+        Some(user) if choice.office.is_some() => ("home", format!("Their home office {}.", user.home)),
         _ => ("route", "A route answers this number.".to_owned()),
     }
 }
@@ -335,7 +335,7 @@ fn way_view(question: &Question<'_>, choice: &Choice) -> WayView {
     WayView {
         id: link.id.to_string(),
         kind: link.kind.as_str().to_owned(),
-        office: link.office.map(|office| office.to_string()),
+        office: choice.office.map(|office| office.to_string()),
         state: question.router.links.standing(link, answers).state.as_str().to_owned(),
         failure: seen.and_then(|one| one.failure).map(|failure| failure.as_str().to_owned()),
         number: choice.number.clone(),

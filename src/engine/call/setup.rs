@@ -20,6 +20,7 @@ use super::timer::Purpose;
 use super::web_leg::WebLeg;
 use crate::engine::dialog::{Opening, RouteSet};
 use crate::engine::flow::{Flow, Side};
+use crate::engine::numbering::OfficeId;
 use crate::engine::output::Observation;
 use crate::engine::registrar::{Binding, BindingKey, Reach};
 use crate::engine::routing::{Link, LinkLocation};
@@ -91,6 +92,7 @@ impl Call {
             flow: asterisk.flow(),
             path: &[],
             link: None,
+            office: None,
             words: None,
             patience: Some(asterisk.first_response),
         };
@@ -115,6 +117,7 @@ impl Call {
             flow,
             path,
             link: None,
+            office: None,
             words: None,
             patience: None,
         };
@@ -123,7 +126,7 @@ impl Call {
 
     pub(super) fn ring_sip(&mut self, called: Called<'_>, fx: &mut Effects<'_>) -> Result<(), Cause> {
         let place = self.next_place()?;
-        let Called { party, device, target, flow, path, link, words, patience } = called;
+        let Called { party, device, target, flow, path, link, office, words, patience } = called;
         let mut session = LegSession::new(Carriage::of_flow(&flow), flow.local.ip(), fx);
         if self.plan.is_emergency() {
             session.make_urgent();
@@ -169,6 +172,7 @@ impl Call {
         if let (Some(link), Some(leg)) = (link, self.leg(place)) {
             fx.router.links.take(&link.id);
             leg.link = Some(link);
+            leg.office = office;
         }
         Ok(())
     }
@@ -213,6 +217,7 @@ impl Call {
             device,
             state: LegState::Trying,
             link: None,
+            office: None,
             wire,
             session,
             wants: Direction::SendRecv,
@@ -283,6 +288,8 @@ pub(super) struct Called<'a> {
     pub(super) path: &'a [NameAddr],
     /// The link, if it is reached over one.
     pub(super) link: Option<Arc<Link>>,
+    /// The office that the link leads to.
+    pub(super) office: Option<OfficeId>,
     /// What it is told, when that is not what devices are.
     pub(super) words: Option<Words>,
     /// How long the first response may take.

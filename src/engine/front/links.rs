@@ -1,16 +1,22 @@
 //! Links: what they want done goes out, what comes of it goes back, and calls that wait for a way go on.
 
+use std::sync::Arc;
+
 use super::Engine;
 use crate::engine::call::our_contact;
 use crate::engine::dialog::{Opening, RouteSet};
-use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::flow::{Flow, FlowFailure, Side};
+use crate::engine::numbering::OfficeId;
 use crate::engine::output::{Observation, Output};
 use crate::engine::routing::{
-    DialFailure, DialResult, DialTicket, Link, LinkAddress, LinkId, LinkOrder, ProbeToken, Router,
+    DialFailure, DialResult, DialTicket, Link, LinkAddress, LinkId, LinkKind, LinkOrder, ProbeToken, Router,
 };
 use crate::engine::transaction::{ClientId, RequestOptions};
-use crate::sip::{Method, NameAddr, Request, SipUri};
+use crate::sip::{HeaderName, Method, NameAddr, Request, SipUri};
 use crate::time::Now;
+
+/// Names the office that sent a request through the federation's gateway, as the gateway found it proven.
+const VOUCHED: &str = "X-Federation-Office";
 
 impl Engine {
     /// Links, routes and how they are.
@@ -18,7 +24,28 @@ impl Engine {
         &self.router
     }
 
+    /// From which side a request that opens something comes: the flow's, but behind the federation's gateway the office for
+    /// which it vouches. Nothing when the gateway names none, or this one. Nobody else may vouch.
+    pub(super) fn side_of(&self, flow: Flow, request: &Request) -> Option<Side> {
+        let is_gateway = |link: &Arc<Link>| link.kind == LinkKind::ApiGateway;
+        let opens = matches!(request.method, Method::Invite | Method::Message);
+        if flow.side != Side::Gateway || !opens || !self.router.links.on_flow(flow).is_some_and(is_gateway) {
+            return Some(flow.side);
+        }
+        let name = HeaderName::from_static(VOUCHED);
+        let mut named = request.headers.get_all(&name);
+        let office: OfficeId = named.next()?.parse().ok()?;
+        let is_one = named.next().is_none() && office.as_str() != self.settings.office;
+        is_one.then_some(Side::Office(office))
+    }
+
     pub(super) fn dialled(&mut self, now: Now, ticket: DialTicket, result: DialResult) {
+        if let DialResult::Open { flow, .. } = &result
+            && flow.side == Side::Gateway
+            && flow.connection.is_some()
+        {
+            self.calls.peer_moved(*flow);
+        }
         if let Some((link, result)) = self.router.links.dialled(ticket, result, now) {
             self.calls_go_on(now, &link, result);
         }
@@ -36,7 +63,11 @@ impl Engine {
         while let Some(order) = self.router.links.poll_order() {
             moved = true;
             match order {
-                LinkOrder::Dial(dial) => self.out.push_back(Output::Dial(dial)),
+                LinkOrder::Dial(mut dial) => {
+                    let known = &self.settings.routing.tokens;
+                    dial.token = dial.credentials.as_ref().and_then(|name| known.get(name)).cloned();
+                    self.out.push_back(Output::Dial(dial));
+                }
                 LinkOrder::Close(flow) => {
                     self.out.push_back(Output::Close { flow, reason: FlowFailure::Closed });
                 }

@@ -90,7 +90,11 @@ impl Engine {
         if forwards && request.max_forwards() == Some(0) {
             return self.answer(now, server, &request, StatusCode::TOO_MANY_HOPS);
         }
-        match (&request.method, flow.side) {
+        let Some(side) = self.side_of(flow, &request) else {
+            self.refused("call", "no-office-vouched-for");
+            return self.answer(now, server, &request, StatusCode::FORBIDDEN);
+        };
+        match (&request.method, side) {
             (Method::Options, Side::Office(_) | Side::Gateway) => {
                 self.answer(now, server, &request, StatusCode::OK);
             }
@@ -99,7 +103,7 @@ impl Engine {
             }
             (Method::Invite, Side::Gateway) => {
                 let caller = self.outsider(&request);
-                self.call_or_message(now, server, flow, request, caller);
+                self.call_or_message(now, server, (flow, side), request, caller);
             }
             (Method::Register, Side::Site) => self.register(now, server, flow, request),
             (Method::Options, Side::Site) => self.answer(now, server, &request, StatusCode::OK),
@@ -109,17 +113,17 @@ impl Engine {
             }
             (Method::Invite, Side::Site) if self.calls_for_help(flow, &request) => {
                 let caller = asserted_party(&request);
-                self.call_or_message(now, server, flow, request, caller);
+                self.call_or_message(now, server, (flow, side), request, caller);
             }
             (Method::Invite | Method::Message, Side::Site) => {
                 let Some(extension) = self.authenticated(now, server, flow, &request) else { return };
                 let name = self.registrar.display_name(&extension);
                 let caller = Party { number: extension.to_string(), name };
-                self.call_or_message(now, server, flow, request, caller);
+                self.call_or_message(now, server, (flow, side), request, caller);
             }
             (Method::Invite | Method::Message, Side::Asterisk) => {
                 let caller = asserted_party(&request);
-                self.call_or_message(now, server, flow, request, caller);
+                self.call_or_message(now, server, (flow, side), request, caller);
             }
             (Method::Subscribe | Method::Publish, _) => {
                 self.answer(now, server, &request, StatusCode::BAD_EVENT);
@@ -166,7 +170,14 @@ impl Engine {
         None
     }
 
-    fn call_or_message(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, caller: Party) {
+    fn call_or_message(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        (flow, side): (Flow, Side),
+        request: Request,
+        caller: Party,
+    ) {
         let user = request.uri.user();
         let has_account = |number: &Extension| self.registrar.has_account(number);
         let numbers = &self.settings.numbers;
@@ -178,7 +189,7 @@ impl Engine {
             return self.message_to(now, server, flow, request, (caller, dialled));
         }
         let passed = self.passed_offices(flow, &request).unwrap_or_default();
-        let admitted = Admitted { server, flow, request, caller, dialled, passed };
+        let admitted = Admitted { server, flow, side, request, caller, dialled, passed };
         self.with_calls(now, |calls, fx| calls.invited(admitted, fx));
     }
 
@@ -217,7 +228,8 @@ impl Engine {
         }
     }
 
-    /// Another office calls or writes. Who it is, its certificate said; its own users it may name.
+    /// Another office calls or writes. Who it is, its certificate or the federation's gateway said; its own users it may
+    /// name.
     fn office_asks(&mut self, now: Now, server: ServerId, flow: Flow, request: Request, office: OfficeId) {
         let Some(passed) = self.passed_offices(flow, &request) else {
             self.refused("call", "loop");
@@ -226,7 +238,7 @@ impl Engine {
         drop(passed);
         let own = self.settings.office.parse().unwrap_or(office);
         let caller = call::caller_from(office, own, asserted_party(&request));
-        self.call_or_message(now, server, flow, request, caller);
+        self.call_or_message(now, server, (flow, Side::Office(office)), request, caller);
     }
 
     /// The offices that a request has passed; nothing when it goes round in a circle.

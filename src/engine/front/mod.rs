@@ -147,7 +147,7 @@ impl Engine {
         match input {
             Input::Sip { flow, message } => self.message(now, flow, message),
             Input::FlowOpened { flow, .. } if matches!(flow.side, Side::Office(_)) => {
-                self.calls.office_moved(flow);
+                self.calls.peer_moved(flow);
             }
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
             Input::FlowFailed { flow, reason } => {

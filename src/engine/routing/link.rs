@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `SipTrunk` | another office's Branchline | `sip:HOST[:5061];transport=tls` or `sips:HOST`: always TLS, the office is known by its certificate |
 //! | `IaxTrunk` | another office, through both Asterisks | `iax2:PEER`: a peer of the site's Asterisk |
-//! | `ApiGateway` | the federation's gateway | `wss://HOST[:443][/PATH]`, or SIP over TLS as above |
+//! | `ApiGateway` | the federation's gateway, behind which all offices lie; `credentials` name the token that it wants | `wss://HOST[:443][/PATH]`, or SIP over TLS as above |
 //! | `PstnGateway` | a carrier | `sip:HOST[:PORT][;transport=udp|tcp|tls]`, or `pjsip:PEER`: a trunk of the site's Asterisk |
 
 use std::fmt;
@@ -265,7 +265,7 @@ pub struct Link {
     pub office: Option<OfficeId>,
     /// Where its other end is.
     pub address: LinkAddress,
-    /// With what we answer a challenge (401, 407) of the other end.
+    /// With what we answer a challenge (401, 407) of the other end; the token that the federation's gateway wants to see.
     pub credentials: Option<CredentialName>,
     /// How long a registration with a carrier is asked for; `None`: known there by address.
     pub registration: Option<Duration>,

@@ -29,7 +29,7 @@ mod table;
 pub(crate) mod tests;
 
 pub use super::numbering::OfficeId;
-pub use dial::{CONNECT_BUDGET, Dial, DialFailure, DialResult, DialTicket};
+pub use dial::{CONNECT_BUDGET, Dial, DialFailure, DialResult, DialTicket, FederationToken};
 pub use emergency::{EmergencyPlan, EmergencyWay, Exits, emergency_ways};
 pub use health::{CALL_HOLD, FIRST_HOLD, Health, LONGEST_HOLD, LinkFailure, LinkState, LinkSuccess, STEADY};
 pub use link::{HealthPolicy, Link, LinkAddress, LinkKind, LinkLocation, SipAddress, Technology};

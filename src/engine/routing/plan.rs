@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use super::health::LinkState;
-use super::link::Link;
+use super::link::{Link, LinkKind};
 use super::name::LinkId;
 use super::route::Route;
 use super::table::{Revision, RouteTable};
@@ -39,6 +39,15 @@ pub struct Choice {
     pub link: Arc<Link>,
     /// What is dialled there.
     pub number: String,
+    /// The office that is reached by it; none for carriers.
+    pub office: Option<OfficeId>,
+}
+
+impl Choice {
+    /// The office that the federation's gateway is asked for, if the link leads to the gateway.
+    pub fn behind_gateway(&self) -> Option<OfficeId> {
+        self.office.filter(|_| self.link.kind == LinkKind::ApiGateway)
+    }
 }
 
 /// Why a link is not tried.
@@ -141,11 +150,23 @@ pub fn plan(table: &RouteTable, query: Query<'_>, standing: impl Fn(&Link) -> St
     is_routed.then_some(made)
 }
 
-/// Whether a link may carry a call that came from `origin`, by order of ops and its own limit.
-fn allowed(link: &Link, origin: Option<OfficeId>, now: Standing) -> Result<(), SkipReason> {
+/// The office to which a link leads a number. Behind the federation's gateway lie all offices: the route says which, else
+/// the number's own prefix.
+fn office(route: &Route, link: &Link, number: &str) -> Option<OfficeId> {
+    let behind = || route.office.or_else(|| OfficeId::split(number).map(|(office, _)| office));
+    link.office.or_else(|| if link.kind == LinkKind::ApiGateway { behind() } else { None })
+}
+
+/// Whether a link may carry a call from `origin` to `office`, by order of ops and its own limit.
+fn allowed(
+    link: &Link,
+    office: Option<OfficeId>,
+    origin: Option<OfficeId>,
+    now: Standing,
+) -> Result<(), SkipReason> {
     if now.state == LinkState::Disabled {
         Err(SkipReason::Disabled)
-    } else if origin.is_some() && link.office == origin {
+    } else if origin.is_some() && office == origin {
         Err(SkipReason::Origin)
     } else if link.max_calls.is_some_and(|most| now.calls >= most) {
         Err(SkipReason::Full)
@@ -172,13 +193,14 @@ fn candidate(
     query: Query<'_>,
     now: Standing,
 ) -> Result<Candidate, SkipReason> {
-    allowed(link, query.origin, now)?;
+    let office = office(route, link, query.number);
+    allowed(link, office, query.origin, now)?;
     let number = route.rewrite.apply(query.number).ok_or(SkipReason::NoNumber)?;
     let cost = u64::from(route.cost) + u64::from(link.cost);
     Ok(Candidate {
         key: (now.state, route.priority, link.priority, cost),
         weight: u64::from(link.weight),
-        choice: Choice { link: Arc::clone(link), number },
+        choice: Choice { link: Arc::clone(link), number, office },
     })
 }
 

@@ -9,7 +9,7 @@ use super::world::*;
 use crate::engine::Input;
 use crate::engine::flow::{ConnectionId, Flow, Side};
 use crate::engine::routing::tests::{link, parts, route, table};
-use crate::engine::routing::{Dial, DialFailure, DialResult, DialTicket, Link, RouteTable};
+use crate::engine::routing::{Dial, DialFailure, DialResult, DialTicket, FederationToken, Link, RouteTable};
 use crate::engine::settings::{RoutingSettings, Settings};
 use crate::engine::testing::{self, address};
 use crate::sip::{Request, Response, StatusCode, Transport, parse};
@@ -32,6 +32,8 @@ pub(super) struct FarEnds {
     pub(super) waiting: Vec<(String, DialTicket)>,
     ends: HashSet<usize>,
     deaf: HashSet<usize>,
+    /// The tokens that were shown with dials.
+    pub(super) shown: Vec<Option<FederationToken>>,
     /// The status with which OPTIONS is answered, when it is not 200.
     refusing: HashMap<usize, u16>,
 }
@@ -124,6 +126,7 @@ impl World {
 
     pub(super) fn far_end_is_dialled(&mut self, dial: &Dial) {
         let link = dial.link.to_string();
+        self.far.shown.push(dial.token.clone());
         let result = match self.far.dials.get(&link) {
             Some(Dialling::Opens(peer)) => {
                 let wire = &mut self.peers[peer.0];

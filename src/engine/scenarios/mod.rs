@@ -26,6 +26,7 @@ mod far_ends;
 mod flows;
 mod forged;
 mod forking;
+mod gateway;
 mod holding;
 mod late_offers;
 pub(super) mod ledger;

@@ -5,9 +5,8 @@ use super::far_ends::pushed;
 use super::phones::Line;
 use super::world::{ASTERISK, Peer, World, seconds};
 use crate::engine::Input;
-use crate::engine::flow::Side;
 use crate::engine::routing::{Limits, RouteTable};
-use crate::sip::{HeaderName, Transport};
+use crate::sip::HeaderName;
 
 const PAR: &str = "par SipTrunk PAR sips:par.example";
 const NYC: &str = "nyc SipTrunk NYC sips:nyc.example";
@@ -199,21 +198,6 @@ fn an_office_is_called_through_the_two_asterisks() {
     assert!(header(&pbx, "From").contains("sip:1001@"), "Asterisk knows the caller's endpoint by From");
     assert_eq!(header(&pbx, "P-Asserted-Identity"), "\"Ann\" <sip:BRU-1001@branchline>");
     w.talks_and_ends(a, pbx);
-}
-
-#[test]
-fn the_gateway_is_reached_by_websocket_with_the_same_words() {
-    let mut w = World::alone();
-    let gateway = w.far_end("gw", "PAR");
-    w.peers[gateway.0].flow.side = Side::Gateway;
-    w.peers[gateway.0].flow.transport = Transport::Wss;
-    w.push(pushed(&["gw ApiGateway - wss://gw.example/sip"], &["PAR-* gw"]));
-    let ann = w.udp_phone("1001");
-    let a = w.calls(ann, "PAR-1002", &audio(4000));
-    let b = w.rung(gateway);
-    assert_eq!(b.invite.uri.to_string(), "sip:PAR-1002@gw.example:443;transport=ws");
-    assert!(String::from_utf8_lossy(&b.invite.body).contains("RTP/SAVP"));
-    w.talks_and_ends(a, b);
 }
 
 #[test]

@@ -36,7 +36,8 @@ use super::listen::{
     Arrival, Connection, Places, Revocations, Shared, canonical, stopped, talk_by_websocket, tune,
 };
 use crate::engine::flow::{Flow, Side};
-use crate::engine::routing::{Dial, DialFailure, DialResult, LinkKind, MOST_LINKS, SipAddress};
+use crate::engine::numbering::OfficeId;
+use crate::engine::routing::{Dial, DialFailure, DialResult, LinkKind, MOST_LINKS};
 use crate::sip::Transport;
 
 pub use datagrams::{Carriers, Known};
@@ -54,6 +55,8 @@ const DRAIN: Duration = Duration::from_secs(3);
 pub struct Dialler {
     /// What it shares with the listeners.
     pub shared: Shared,
+    /// This office, as it names itself to the federation's gateway.
+    pub office: OfficeId,
     /// This office's certificate and whom it trusts; without it nothing goes out by TLS.
     pub credentials: Option<Credentials>,
     /// Whoever stands in the newest lists is closed.
@@ -117,8 +120,12 @@ impl Dialler {
             Transport::Tcp => None,
             Transport::Udp | Transport::Ws => return Err(DialFailure::NotEquipped),
         };
-        let gateway = (dial.address.transport == Transport::Wss).then(|| Arc::clone(&dial.address));
-        let attempt = |address| connect(address, tls.clone(), gateway.clone());
+        let asked = (dial.address.transport == Transport::Wss).then(|| websocket::Asked {
+            address: Arc::clone(&dial.address),
+            office: self.office,
+            token: dial.token.clone(),
+        });
+        let attempt = |address| connect(address, tls.clone(), asked.clone());
         let (ready, address) = race::first_ready(addresses, attempt).await?;
         Ok(Found::Connection(ready, address))
     }
@@ -189,15 +196,15 @@ enum Found {
 async fn connect(
     address: SocketAddr,
     tls: Option<secure::Connector>,
-    gateway: Option<Arc<SipAddress>>,
+    asked: Option<websocket::Asked>,
 ) -> Result<Ready, DialFailure> {
     let stream = TcpStream::connect(address).await.map_err(|error| failure_of(&error))?;
     tune(&stream);
     let Some(connector) = tls else { return Ok(Ready::Clear(stream)) };
     let stream = connector.shake_hands(stream).await?;
-    match gateway {
-        Some(gateway) => {
-            let socket = websocket::upgrade(stream, &gateway).await?;
+    match asked {
+        Some(asked) => {
+            let socket = websocket::upgrade(stream, &asked).await?;
             Ok(Ready::WebSocket(Box::new(socket)))
         }
         None => Ok(Ready::Tls(Box::new(stream))),

@@ -54,6 +54,7 @@ where
 /// Of two failures the one nearer to the peer: it was reached, so its words count.
 fn telling(one: DialFailure, other: DialFailure) -> DialFailure {
     let near = |failure| match failure {
+        DialFailure::Unauthorized => 5,
         DialFailure::Certificate => 4,
         DialFailure::Handshake => 3,
         DialFailure::TimedOut => 2,

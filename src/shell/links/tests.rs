@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use super::*;
 use crate::config::ClientCertificates;
 use crate::engine::routing::tests::link;
-use crate::engine::routing::{DialTicket, LinkAddress};
+use crate::engine::routing::{DialTicket, FederationToken, LinkAddress};
 use crate::observe::Metrics;
 use crate::shell::clock;
 use crate::shell::listen::{self, Acceptor, Limits, Peers, Security, UdpListener};
@@ -130,7 +130,8 @@ impl Site {
     ) -> mpsc::Sender<Box<Dial>> {
         let (dials, waiting) = mpsc::channel(8);
         let (lists, revocations) = watch::channel(Revocations::default());
-        let dialler = Dialler { shared: self.shared.clone(), credentials, revocations, carriers };
+        let office = "BRU".parse().unwrap();
+        let dialler = Dialler { shared: self.shared.clone(), office, credentials, revocations, carriers };
         tokio::spawn(async move {
             serve(dialler, waiting).await;
             drop(lists);
@@ -155,6 +156,8 @@ fn dial(text: &str, budget: u64) -> Dial {
         kind: link.kind,
         office: link.office,
         address: Arc::new(address),
+        credentials: None,
+        token: FederationToken::new("blf_secret"),
         budget: Duration::from_millis(budget),
     }
 }
@@ -302,6 +305,8 @@ async fn gateway(files: TlsFiles, protocol: &'static str) -> SocketAddr {
         let agree = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
             assert_eq!(request.uri().path(), "/sip");
             assert_eq!(request.headers()["Sec-WebSocket-Protocol"], "sip");
+            assert_eq!(request.headers()["X-Federation-Office"], "BRU");
+            assert_eq!(request.headers()["Authorization"], "Bearer blf_secret");
             response.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());
             Ok(response)
         };

@@ -54,7 +54,7 @@ pub enum Peers {
 }
 
 /// A connection's verified certificate: what it says, which one it is, and what is revoked.
-pub(in crate::shell) type Shown = (ClientIdentity, CertificateKey, watch::Receiver<Revocations>);
+pub(crate) type Shown = (ClientIdentity, CertificateKey, watch::Receiver<Revocations>);
 
 /// A bound TCP or TLS listener.
 #[derive(Debug)]
@@ -138,11 +138,11 @@ impl Acceptor {
 }
 
 /// A connection on its way to being one.
-pub(in crate::shell) struct Connection {
-    pub(in crate::shell) flow: Flow,
-    pub(in crate::shell) limits: Limits,
-    pub(in crate::shell) place: Place,
-    pub(in crate::shell) shared: Shared,
+pub(crate) struct Connection {
+    pub(crate) flow: Flow,
+    pub(crate) limits: Limits,
+    pub(crate) place: Place,
+    pub(crate) shared: Shared,
 }
 
 /// A connection that is the engine's now.
@@ -242,7 +242,7 @@ pub(super) async fn closed(shared: &Shared, flow: Flow, reason: CloseReason) {
 }
 
 /// An IPv4 peer of an IPv6 socket, as IPv4.
-pub(in crate::shell) fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

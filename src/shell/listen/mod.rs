@@ -42,13 +42,15 @@ use crate::sip::Message;
 use crate::sip::parse::ParseError;
 
 pub use accept::{Acceptor, Peers, Security, serve};
-pub(super) use accept::{Connection, Shown, canonical, handshake_failure, handshake_kind, tune};
+pub(crate) use accept::{Connection, canonical};
+pub(super) use accept::{Shown, handshake_failure, handshake_kind, tune};
 pub use close::CloseReason;
 pub use identity::{CertificateKey, Revocations, client_identity, office_of, revocations};
 pub use places::{Place, Places};
 pub use udp::{UdpListener, UdpSender};
+pub(super) use websocket::SipFrames;
 pub use websocket::serve as serve_websockets;
-pub(super) use websocket::{SipFrames, talk as talk_by_websocket};
+pub(crate) use websocket::talk as talk_by_websocket;
 
 /// What a listener tells the engine's task.
 #[derive(Debug)]
@@ -160,7 +162,7 @@ impl ConnectionNames {
 }
 
 /// Ends when the daemon stops, or its end of the channel is gone.
-pub(super) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
+pub(crate) async fn stopped(stop: &mut tokio::sync::watch::Receiver<bool>) {
     drop(stop.wait_for(|stop| *stop).await);
 }
 

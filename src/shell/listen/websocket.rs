@@ -73,7 +73,7 @@ async fn admit(socket: SipSocket, revocations: tokio::sync::watch::Receiver<Revo
 }
 
 /// A WebSocket that carries SIP, whoever opened it.
-pub(in crate::shell) trait SipFrames: Send {
+pub(crate) trait SipFrames: Send {
     /// The next frame. Cancel-safe.
     fn recv(&mut self) -> impl Future<Output = Result<SipFrame, SipSocketError>> + Send;
     /// Sends one SIP message.
@@ -103,7 +103,7 @@ impl SipFrames for SipSocket {
 }
 
 /// Makes it the engine's, and serves it until it ends. `dialled`: whose dial it answers; we connected.
-pub(in crate::shell) async fn talk<S: SipFrames>(
+pub(crate) async fn talk<S: SipFrames>(
     connection: Connection,
     socket: S,
     shown: Option<Shown>,

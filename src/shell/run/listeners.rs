@@ -106,6 +106,7 @@ impl Listeners {
         let tls = daemon.config.federation.tls.clone();
         let dialler = links::Dialler {
             shared: self.shared.clone(),
+            office: daemon.config.office.id,
             credentials: tls.map(|tls| links::Credentials::new(tls.ca, tls.certificate, tls.key)),
             revocations: revocations.offices.subscribe(),
             carriers,

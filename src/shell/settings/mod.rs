@@ -11,6 +11,7 @@ mod rows;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 pub use accounts::AccountBook;
@@ -19,8 +20,9 @@ pub use rows::{AVAILABILITY, RowFlaw, account, availability, binding, binding_ro
 use tracing::warn;
 
 use crate::api;
-use crate::config::{Config, CountryCode, Ice, LinkPassword, read_key};
+use crate::config::{Config, CountryCode, Ice, LinkPassword, LinkToken, read_key};
 use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
+use crate::engine::routing::{CredentialName, FederationToken};
 use crate::engine::settings::{
     AsteriskSettings, CallSettings, LinkCredentials, LockOutSettings, MediaSettings, RateSettings,
     RegistrarSettings, RoutingSettings, Settings,
@@ -102,23 +104,36 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
 /// challenged.
 fn routing(config: &Config) -> RoutingSettings {
     let federation = &config.federation;
-    let read = |known: &LinkPassword| match read_key(&known.password) {
-        Ok(bytes) => {
-            let password = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-            Some((known.name.clone(), LinkCredentials { username: known.username.clone(), password }))
+    let password = |known: &LinkPassword| {
+        let (username, password) = (known.username.clone(), secret(&known.name, &known.password)?);
+        Some((known.name.clone(), LinkCredentials { username, password }))
+    };
+    let token = |known: &LinkToken| {
+        let token = FederationToken::new(&secret(&known.name, &known.token)?);
+        if token.is_none() {
+            warn!(reason = "link-token", name = known.name.as_str(), "left out: expected one word");
         }
-        Err(error) => {
-            warn!(reason = "link-password", name = known.name.as_str(), "left out: {error}");
-            None
-        }
+        Some((known.name.clone(), token?))
     };
     RoutingSettings {
         links: federation.links.clone(),
         site: federation.site.clone(),
-        credentials: federation.credentials.iter().filter_map(read).collect(),
+        credentials: federation.credentials.iter().filter_map(password).collect(),
+        tokens: federation.tokens.iter().filter_map(token).collect(),
         main_number: federation.main_number.clone(),
         places: federation.places.clone(),
         ..RoutingSettings::default()
+    }
+}
+
+/// What a file holds for links; said when it cannot be read.
+fn secret(name: &CredentialName, file: &Path) -> Option<String> {
+    match read_key(file) {
+        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).trim_end().to_owned()),
+        Err(error) => {
+            warn!(reason = "link-password", name = name.as_str(), "left out: {error}");
+            None
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`browser`] | a real Chromium, driven page by page |
 //! | [`softphone`] | JsSIP in such a page, SIP over secure WebSocket |
 //! | [`broker`] | a real Mosquitto with TLS and client certificates, heard and spoken to by its own clients |
+//! | [`postgres`] | a real PostgreSQL with a cluster of its own |
 //! | [`asterisk`] | a private Asterisk 22, started and asked by `scripts/asterisk` |
 //! | [`machine`] | a container with a real systemd, booted by `scripts/systemd-root` |
 //! | [`tone`] | tones made and measured: frequency, level, gaps |
@@ -37,6 +38,7 @@ pub mod office;
 pub mod phone;
 pub mod phone_page;
 pub mod ports;
+pub mod postgres;
 pub mod process;
 pub mod sipp;
 pub mod softphone;

@@ -105,6 +105,8 @@ impl Links {
             kind: entry.link.kind,
             office: entry.link.office,
             address: Arc::new(address.clone()),
+            credentials: entry.link.credentials.clone(),
+            token: None,
             budget: CONNECT_BUDGET,
         };
         self.timers.set(Timer::Dial(entry.number), now.instant + CONNECT_BUDGET + DIAL_GRACE);
