@@ -9,8 +9,7 @@
 //! | `challenge` | which digests a device is offered |
 //! | `authenticate` | requests other than REGISTER |
 //! | `pages` | browsers as devices |
-//! | `availability` | [`Availability`]: presence and preferred device, as users say |
-//! | `best` | which devices ring, in which order, and why |
+//! | `availability`, `best` | what users say of how to be reached; which devices ring, in which order, and why |
 //! | `visitors` | users of other offices |
 //!
 //! # States of a binding
@@ -217,7 +216,7 @@ impl Registrar {
     /// The devices that can be rung now, the preferred and then the newest first.
     pub fn location(&self, extension: &Extension) -> Vec<&Binding> {
         let mut reachable: Vec<_> = self.table.of(extension).filter(|one| is_reachable(one)).collect();
-        reachable.sort_by_key(|binding| (std::cmp::Reverse(binding.q), std::cmp::Reverse(binding.created)));
+        reachable.sort_by_key(|binding| std::cmp::Reverse((binding.q, binding.created)));
         reachable
     }
 
