@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::engine::numbering::Extension;
 use crate::engine::policy::{Mask, Permissions, Rules};
 use crate::engine::routing::{CredentialName, Limits, Link, Places, RouteTable};
 
@@ -18,6 +19,8 @@ pub struct Federation {
     pub tls: Option<FederationTls>,
     /// The number that parties outside see.
     pub main_number: Option<String>,
+    /// Whose phones and pages are told when somebody calls for help.
+    pub emergency_contacts: Vec<Extension>,
     /// The site's own links.
     pub links: Vec<Arc<Link>>,
     /// The site's own links and routes as a table; `None` without routes.
@@ -91,6 +94,7 @@ certificate = "/pki/bru.pem"
 key = "/pki/bru.key"
 ca = "/pki/ca.pem"
 main-number = "+3225551000"
+emergency-contacts = ["1001", "1002"]
 geo = "geo:50.8466,4.3528"
 civic = "Rue 1"
 [[federation.link]]
@@ -160,6 +164,8 @@ max-duration = "1h"
         let sent: Vec<_> = site.find("025551234").map(|route| route.rewrite.apply("025551234")).collect();
         assert_eq!(sent, [Some("+3225551234".to_owned())]);
         assert_eq!(federation.credentials[0].name.as_str(), "carrier");
+        let contacts: Vec<String> = federation.emergency_contacts.iter().map(ToString::to_string).collect();
+        assert_eq!(contacts, ["1001", "1002"]);
         assert_eq!(federation.limits.calls_per_office, Some(30));
         assert_eq!(federation.permissions.entries().len(), 2);
         assert_eq!(federation.rules.iter().map(|rule| rule.name.as_str()).last(), Some("abroad"));
@@ -201,6 +207,7 @@ max-duration = "1h"
             ("id = \"carrier\"", "id = \"par\"", "two links are called \"par\""),
             ("links = [\"carrier\"]", "links = [\"far\"]", "`far` is no link of this set"),
             ("geo:50.8466,4.3528", "geo:here", "expected a location as in"),
+            ("\"1002\"", "\"guard\"", "federation.emergency-contacts: "),
             ("+3225551000", "main", "expected a number as carriers want it"),
             ("[\"extensions\", \"pstn\"]", "[\"extension\"]", "expected extensions, roamers, transit, pstn"),
             ("[\"extensions\", \"pstn\"]", "[\"extensions\"]", "these are numbers outside"),

@@ -181,6 +181,7 @@ tables! {
         ca: Key<String>,
         crl: Key<String>,
         main_number: Key<String>,
+        emergency_contacts: Vec<Spanned<String>>,
         geo: Key<String>,
         civic: Key<String>,
         link: Vec<Spanned<FederationLink>>,

@@ -209,6 +209,13 @@ pub enum WebEvent {
         /// Measured by the gateway, both directions of the page's own leg.
         quality: QualityView,
     },
+    /// Something that the person at the page must know, whatever they do: somebody calls for help.
+    Notice {
+        /// A stable word: `emergency`.
+        reason: &'static str,
+        /// A sentence for a person.
+        text: String,
+    },
     /// What is wrong with the media, in plain words.
     MediaTrouble {
         /// The call.

@@ -98,6 +98,11 @@ impl Call {
         });
     }
 
+    /// How often a link was tried.
+    pub(super) fn tries(&self, link: &LinkId) -> usize {
+        self.tried.iter().filter(|tried| tried.link.as_ref() == Some(link)).count()
+    }
+
     /// The attempt under way has its outcome; the first one counts. The reason is the one that was noted, else the cause.
     pub(super) fn end_attempt(&mut self, outcome: Outcome, cause: &'static str, fx: &Effects<'_>) {
         let noted = self.attempt_reason.take();

@@ -165,6 +165,7 @@ impl Calls {
             call.end(cause, None, fx);
         } else {
             call.tell_of_emergency(fx);
+            call.tell_people(fx);
             call.ring_next(fx);
         }
         call
@@ -293,6 +294,7 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         started: fx.now.wall,
         answered: None,
         ended: None,
+        voicemail_away: false,
         terms: None,
         rule: None,
         recorded: false,

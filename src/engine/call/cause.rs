@@ -202,10 +202,36 @@ impl Cause {
             Self::Rule(Barrier::Duration) => "Such calls may not last longer.",
             Self::Idle => "The connection was lost: nothing was heard of either phone for a long time.",
             Self::AsteriskDown => {
-                "The telephone system behind this number is restarting. Extensions can be called."
+                "Voicemail and other services are away while the telephone system restarts. People can be called."
             }
             Self::TooLong => "The call reached the longest time allowed.",
             Self::Shutdown => "The gateway is shutting down.",
+        }
+    }
+
+    /// The same to whoever called an extension while the site's Asterisk is down, and would else have come to voicemail.
+    pub const fn in_words_without_voicemail(self) -> &'static str {
+        match self {
+            Self::Busy => "The line is busy. Voicemail is away while the telephone system restarts.",
+            Self::NoAnswer => "Nobody answered. Voicemail is away while the telephone system restarts.",
+            Self::NotRegistered => {
+                "No phone of this extension is connected. Voicemail is away while the telephone system restarts."
+            }
+            other => other.in_words(),
+        }
+    }
+
+    /// What a phone shows beside the status of a refusal, where the status's own phrase does not say it (RFC 3261 §7.2).
+    pub const fn phrase(self) -> Option<&'static str> {
+        match self {
+            Self::NoAnswer => Some("Nobody Answered"),
+            Self::NotRegistered => Some("Phone Not Connected"),
+            Self::NextHopSilent => Some("No Response From There"),
+            Self::NoRoute => Some("No Line Leads There"),
+            Self::NoSuchNumber => Some("No Such Number"),
+            Self::Limit => Some("Too Many Calls"),
+            Self::AsteriskDown => Some("Voicemail And Services Away"),
+            _ => None,
         }
     }
 

@@ -13,6 +13,7 @@
 //! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
 //! | `message_ways` | where messages go |
 //! | `outward` | what other offices and carriers are told of a caller |
+//! | `alarm` | the people named for it are told of a call for help |
 //! | `setup`, `invitation` | attempts, and the INVITEs that make them |
 //! | `answering` | ringing, early media, the first answer wins |
 //! | `requests`, `responses` | what parties ask in a dialog, and answer |
@@ -27,6 +28,7 @@
 //! [`Effects`], and puts it back until it is settled.
 
 mod abandoned;
+mod alarm;
 mod answering;
 mod attempts;
 mod begin;

@@ -98,6 +98,8 @@ pub struct Call {
     pub answered: Option<WallTime>,
     /// When it ended.
     pub ended: Option<WallTime>,
+    /// Whether it ended unanswered where Asterisk, which is down, would have gone on with voicemail.
+    pub voicemail_away: bool,
     /// What rules say of it.
     pub terms: Option<Box<Terms>>,
     /// The rule that refused or ended it.

@@ -172,6 +172,17 @@ impl Plan {
         self.is_visit
     }
 
+    /// The next attempt is once more over a link.
+    pub(super) fn next_is(&mut self, choice: Choice) {
+        self.visits += usize::from(self.is_visit);
+        self.attempts.push_front(vec![Target::Link(Box::new(choice))]);
+    }
+
+    /// How many attempts are left after the one under way.
+    pub fn left(&self) -> usize {
+        self.attempts.len()
+    }
+
     /// Whether the call is for help.
     pub const fn is_emergency(&self) -> bool {
         self.emergency

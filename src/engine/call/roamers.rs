@@ -4,10 +4,12 @@
 //! | --- | --- | --- |
 //! | one of ours | here, or nobody knows better | as for any extension of ours |
 //! | one of ours | in another office | that office; then as for any extension of ours: the desk phone, Asterisk |
-//! | another office's | here | the devices here; when none can be rung, home |
-//! | another office's | in a third office | that office, then home |
-//! | another office's | at home, or nobody knows | home |
+//! | another office's | here, or nobody knows better | the devices here; when none can be rung, home |
+//! | another office's | in a third office | that office, then home, then what devices are here |
+//! | another office's | at home, by the home office's word | home, then what devices are here |
 //! | one who does not want to be disturbed, and said so here | anywhere | none; Asterisk, for one of ours |
+//!
+//! Devices may be here of a user who signed in elsewhere later (docs/decisions/0006): they are for when no link leads on.
 //!
 //! An office is asked for a roamer by its own prefix, the home office's, and the extension with its country:
 //! `PAR-BRU-32-1001`, so that whatever numbers it has itself, it knows whom we mean. Where no link leads on, the number is
@@ -68,31 +70,32 @@ fn visitor(
     home: Option<OfficeId>,
     extension: Extension,
 ) -> Result<Option<Plan>, Cause> {
-    let mut way = Way::default();
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
-    if question.registrar.serves(&extension) && !question.registrar.has_account(&extension) {
-        if question.registrar.is_undisturbed(&extension) {
-            return Err(Cause::DoNotDisturb);
-        }
-        way.attempts.extend(devices_of(question, &extension));
-        if !way.attempts.is_empty() {
-            permit(question, Destination::Roamers)?;
-            return Ok(Some(way.plan(0)));
-        }
+    let is_served = question.registrar.serves(&extension) && !question.registrar.has_account(&extension);
+    if is_served && question.registrar.is_undisturbed(&extension) {
+        return Err(Cause::DoNotDisturb);
     }
-    let Some(home) = home else { return Ok(None) };
-    let aor = Aor { home, extension };
-    if aor.home == roaming.own() || question.is_from_carrier() {
-        return Ok(None);
+    let devices = if is_served { devices_of(question, &extension) } else { Vec::new() };
+    let aor = home.map(|home| Aor { home, extension });
+    let place = aor.as_ref().map(|aor| roaming.locate(aor, question.now));
+    let is_elsewhere =
+        matches!(place, Some(Whereabouts::Visiting { .. } | Whereabouts::Home { age: Some(_), .. }));
+    let may_go_on = !question.is_from_carrier() && (is_elsewhere || devices.is_empty());
+    let mut way = Way::default();
+    let mut visits = Ok(0);
+    if let Some(aor) = aor.filter(|aor| aor.home != roaming.own() && may_go_on) {
+        visits = way.leads_on(question, &aor, place);
     }
-    let mut there = Destination::Transit;
-    if let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) {
-        there = Destination::Roamers;
-        way.by_links(question, &visited_number(office, &aor), there)?;
+    if devices.is_empty() {
+        let visits = visits?;
+        return Ok((!way.attempts.is_empty()).then(|| way.plan(visits)));
     }
-    let visits = way.attempts.len();
-    way.by_links(question, &home_number(&aor), there)?;
-    Ok((!way.attempts.is_empty()).then(|| way.plan(visits)))
+    match permit(question, Destination::Roamers) {
+        Ok(()) => way.attempts.extend(devices),
+        Err(cause) if way.attempts.is_empty() => return Err(cause),
+        Err(_) => {}
+    }
+    Ok(Some(way.plan(visits.unwrap_or_default())))
 }
 
 /// Attempts as they are found.
@@ -109,6 +112,23 @@ impl Way {
             self.skipped.extend(made.skipped);
         }
         Ok(())
+    }
+
+    /// To the office where another office's user is, then home; how many of the attempts lead to the former.
+    fn leads_on(
+        &mut self,
+        question: &Question<'_>,
+        aor: &Aor,
+        place: Option<Whereabouts>,
+    ) -> Result<usize, Cause> {
+        let mut there = Destination::Transit;
+        if let Some(Whereabouts::Visiting { office, .. }) = place {
+            there = Destination::Roamers;
+            self.by_links(question, &visited_number(office, aor), there)?;
+        }
+        let visits = self.attempts.len();
+        self.by_links(question, &home_number(aor), there)?;
+        Ok(visits)
     }
 
     fn plan(self, visits: usize) -> Plan {

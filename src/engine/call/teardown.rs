@@ -4,6 +4,7 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::leg::{LegState, Wire};
 use super::model::{Call, CallState};
+use super::plan::{AsteriskState, Way};
 use super::sip_leg::{Exchange, Stage};
 use super::timer::Purpose;
 use crate::sip::StatusCode;
@@ -20,6 +21,7 @@ impl Call {
         }
         self.state = CallState::Over(cause);
         self.ended = Some(fx.now.wall);
+        self.voicemail_away = fx.asterisk == AsteriskState::Down && self.plan.way() != Way::Link;
         self.awaiting = None;
         self.end_attempt_with(cause, fx);
         fx.books.cancel_attempt(self.id);
@@ -38,6 +40,11 @@ impl Call {
         self.write_record(false, fx);
     }
 
+    /// What a party reads of the end.
+    pub(super) const fn in_words(&self, cause: Cause) -> &'static str {
+        if self.voicemail_away { cause.in_words_without_voicemail() } else { cause.in_words() }
+    }
+
     /// Lets go of one leg; the call goes on.
     pub(super) fn drop_leg(&mut self, place: u16, cause: Cause, fx: &mut Effects<'_>) {
         self.end_leg(place, cause, LegEnd::ByUs, fx);
@@ -50,6 +57,7 @@ impl Call {
 
     fn end_leg(&mut self, place: u16, cause: Cause, told: LegEnd, fx: &mut Effects<'_>) {
         let id = self.leg_id(place);
+        let words = self.in_words(cause);
         let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { return };
         leg.state = LegState::Ended(cause);
         leg.session.withdraw();
@@ -74,7 +82,7 @@ impl Call {
                 }
                 sip.exchange = Exchange::Idle;
                 if told == LegEnd::ByUs || matches!(sip.stage, Stage::Incoming { .. }) {
-                    sip.end(cause, fx);
+                    sip.end(cause, words, fx);
                 } else {
                     sip.stage = Stage::Closed;
                 }

@@ -5,6 +5,7 @@
 
 #![expect(clippy::format_push_string, reason = "scripts of the wire read best as they will look")]
 
+mod alarms;
 mod asterisk;
 mod asterisk_down;
 mod best_device;

@@ -129,3 +129,44 @@ fn a_visitor_is_rung_by_the_home_office_and_by_colleagues_here() {
     world.asked(&mut b, "ACK");
     world.refused(&mut a, 486);
 }
+
+#[test]
+fn a_visitor_who_signed_in_elsewhere_later_is_called_there_and_here_only_when_no_link_leads_on() {
+    for (office, number) in [("BRU", "BRU-32-1001"), ("NYC", "NYC-BRU-32-1001")] {
+        let mut world = World::paris();
+        let (bru, nyc) = linked(&mut world);
+        let phone = world.phone("32-1001", Transport::Tls);
+        assert_eq!(world.ann_signs_in(phone, "secret"), 200);
+        world.told_of(RoamingInput::Entry(entry(&ann(), 2, office, world.second())));
+        let there = if office == "BRU" { bru } else { nyc };
+        let bob = world.udp_phone("1002");
+        let mut a = world.calls(bob, "32-1001", &audio(4000));
+        let (b, dialled) = rung_as(&mut world, there);
+        assert_eq!(dialled, number);
+        world.far_answers(&b, 486);
+        world.refused(&mut a, 486);
+        assert!(world.peers[phone.0].inbox.is_empty(), "it is the called party's word");
+
+        world.push(pushed_to("PAR", &["nyc SipTrunk NYC sips:nyc.example"], &["NOW-* nyc"]));
+        let mut a = world.calls(bob, "32-1001", &audio(4000));
+        let mut b = world.rung(phone);
+        world.answers(&b, 486, "");
+        world.asked(&mut b, "ACK");
+        world.refused(&mut a, 486);
+    }
+}
+
+#[test]
+fn who_is_asked_for_a_visitor_by_the_office_that_it_thinks_of_rings_the_devices_here() {
+    let mut world = World::paris();
+    let (bru, _) = linked(&mut world);
+    let phone = world.phone("32-1001", Transport::Tls);
+    assert_eq!(world.ann_signs_in(phone, "secret"), 200);
+    world.told_of(RoamingInput::Entry(entry(&ann(), 2, "BRU", world.second())));
+    let identity = "P-Asserted-Identity: <sip:BRU-1007@branchline>\r\nX-Branchline-Path: BRU\r\n";
+    let mut a = world.calls_with(bru, "PAR-BRU-32-1001", &secured(7000), identity);
+    let mut b = world.rung(phone);
+    world.answers(&b, 486, "");
+    world.asked(&mut b, "ACK");
+    world.refused(&mut a, 486);
+}

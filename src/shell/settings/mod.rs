@@ -124,6 +124,7 @@ fn routing(config: &Config) -> RoutingSettings {
         tokens: federation.tokens.iter().filter_map(token).collect(),
         main_number: federation.main_number.clone(),
         places: federation.places.clone(),
+        emergency_contacts: federation.emergency_contacts.clone(),
         inbound: inbound(federation),
         permissions: federation.permissions.clone(),
         rules: federation.rules.clone(),
