@@ -58,6 +58,8 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     let (zoe, caller) = nyc.office.phone().await?;
     talk(caller.call(&abroad)?, &mut visiting, &format!("NYC-{}", zoe.extension)).await?;
 
+    at_the_page(&par, &ann, &abroad, &caller, &mut visiting).await?;
+
     bru.office.restart().await?;
     let mut home = Phone::open(bru.office.udp(&ann)).await?;
     home.register().await?;
@@ -77,6 +79,29 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
         branch.office.close().await?;
     }
     Ok(())
+}
+
+/// The same user signs in on the phone page there, and is called; the page is closed afterwards.
+async fn at_the_page(
+    par: &Branch,
+    ann: &Account,
+    abroad: &str,
+    caller: &Phone,
+    phone: &mut Phone,
+) -> Outcome {
+    let browser = par.office.browser(740).await?;
+    let mut account = ann.clone();
+    abroad.clone_into(&mut account.extension);
+    let page = par.office.page_of(&browser, &account).await?;
+    let mut call = caller.call(abroad)?;
+    let mut beside = phone.called().await?;
+    let (number, _) = page.called().await?;
+    assert!(number.starts_with("NYC-"), "{number}");
+    call.provisional(180).await?;
+    assert_eq!(call.cancel().await?.code(), 487);
+    page.stops_ringing().await?;
+    beside.cancelled().await?;
+    page.page.close().await
 }
 
 /// Which of the two rings, and is busy.

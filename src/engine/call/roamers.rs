@@ -7,6 +7,7 @@
 //! | another office's | here | the devices here; when none can be rung, home |
 //! | another office's | in a third office | that office, then home |
 //! | another office's | at home, or nobody knows | home |
+//! | one who does not want to be disturbed, and said so here | anywhere | none; Asterisk, for one of ours |
 //!
 //! An office is asked for a roamer by its own prefix, the home office's, and the extension with its country:
 //! `PAR-BRU-32-1001`, so that whatever numbers it has itself, it knows whom we mean. Where no link leads on, the number is
@@ -35,9 +36,10 @@ pub(super) fn plan(question: &Question<'_>) -> Option<Result<Plan, Cause>> {
 
 /// One of ours who is in another office.
 fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Result<Option<Plan>, Cause> {
-    let home = question.numbers.home();
-    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
-    let aor = Aor { home: roaming.own(), extension };
+    if question.registrar.is_undisturbed(own) {
+        return Ok(None);
+    }
+    let aor = aor_of_own(question, roaming, own);
     let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return Ok(None) };
     permit(question, Destination::Roamers)?;
     let mut way = Way::default();
@@ -52,6 +54,13 @@ fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Re
     Ok(Some(way.plan(visits)))
 }
 
+/// One of ours, as all offices write it.
+pub(super) fn aor_of_own(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Aor {
+    let home = question.numbers.home();
+    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
+    Aor { home: roaming.own(), extension }
+}
+
 /// A user of another office.
 fn visitor(
     question: &Question<'_>,
@@ -62,6 +71,9 @@ fn visitor(
     let mut way = Way::default();
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
     if question.registrar.serves(&extension) && !question.registrar.has_account(&extension) {
+        if question.registrar.is_undisturbed(&extension) {
+            return Err(Cause::DoNotDisturb);
+        }
         way.attempts.extend(devices_of(question, &extension));
         if !way.attempts.is_empty() {
             permit(question, Destination::Roamers)?;

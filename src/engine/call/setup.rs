@@ -73,7 +73,7 @@ impl Call {
         match target {
             Target::Link(choice) => self.ring_link(choice, fx),
             Target::Asterisk { number } => self.ring_asterisk(&number, fx),
-            Target::Device(binding) => match binding.reach.clone() {
+            Target::Device { binding, .. } => match binding.reach.clone() {
                 Reach::Sip { contact, flow, path } => self.ring_phone(&binding, *contact, flow, &path, fx),
                 Reach::Web(Some(session)) => self.ring_page(&binding, session, fx),
                 Reach::Web(None) => Err(Cause::NotRegistered),

@@ -8,17 +8,19 @@
 //! | what other offices say of extensions | roaming |
 //! | INVITE | authentication, then calls |
 //! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
-//! | media, ICE, pages | calls |
+//! | pages | calls; what they say of themselves, the registrar |
+//! | media, ICE | calls |
 
 mod carriers;
 mod links;
 mod messages;
+mod pages;
 mod registrations;
 #[cfg(test)]
 mod residue;
 mod roaming;
 mod tally;
-mod web;
+mod visitors;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -162,6 +164,11 @@ impl Engine {
             Input::Accounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts, now);
                 self.note_registrations(&changes, now);
+            }
+            Input::Availability(said) => {
+                for (extension, says) in said {
+                    self.registrar.set_availability(&extension, says);
+                }
             }
             Input::Settings(settings) => self.reload(*settings, now),
             Input::Routes(table) => self.router.set_table(table, now),
@@ -360,9 +367,14 @@ impl Engine {
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),
             asterisk_silent: false,
+            used: Vec::new(),
         };
         act(&mut self.calls, &mut fx);
-        if fx.asterisk_silent {
+        let (is_silent, used) = (fx.asterisk_silent, fx.used);
+        for device in used {
+            self.registrar.used(&device, now);
+        }
+        if is_silent {
             self.mirror.suspect(now);
         }
     }

@@ -7,6 +7,7 @@
 
 mod asterisk;
 mod asterisk_down;
+mod best_device;
 mod caller_id;
 mod cancelling;
 mod carriers;
@@ -50,9 +51,11 @@ mod returning;
 mod ringing;
 mod roamers;
 mod roaming;
+mod roaming_messages;
 mod rules;
 mod session_timers;
 pub(crate) mod simulation;
 mod through_asterisk;
 mod vanishing;
+mod visiting_pages;
 mod world;
