@@ -21,7 +21,9 @@ fn permissions_and_rules_are_read() {
     assert_eq!((rules[0].name.as_str(), rules[0].action), ("no-premium", Action::Refuse));
     assert_eq!((rules[1].per, rules[1].spend_per_day), (Per::Office, Some(5000)));
     let mut older = good();
-    ["permissions", "rules"].iter().for_each(|key| drop(older.as_object_mut().unwrap().remove(*key)));
+    for key in ["permissions", "rules"] {
+        older.as_object_mut().unwrap().remove(key);
+    }
     let (table, _) = check(&set(&older)).unwrap();
     assert!(table.permissions().is_empty() && table.rules().is_empty());
 }
