@@ -23,6 +23,16 @@ pub enum Side {
     Gateway,
 }
 
+impl Side {
+    /// The office that it is.
+    pub const fn office(self) -> Option<OfficeId> {
+        match self {
+            Self::Office(office) => Some(office),
+            Self::Site | Self::Asterisk | Self::Gateway => None,
+        }
+    }
+}
+
 /// The way back to a peer: a connection, or for UDP the pair of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flow {
@@ -60,6 +70,8 @@ pub enum FlowFailure {
     Slow,
     /// Nothing was received for the idle time, keep-alives included.
     Idle,
+    /// A call over it heard nothing in its time: it is reset, so that nothing of what waits on it arrives late.
+    Silent,
     /// The peer's certificate expired or was revoked while connected.
     Certificate,
     /// The peer's token expired or was revoked while connected.
@@ -78,6 +90,7 @@ impl FlowFailure {
             Self::Refused => "refused",
             Self::Slow => "slow-peer",
             Self::Idle => "idle",
+            Self::Silent => "silent",
             Self::Certificate => "certificate",
             Self::Token => "token",
             Self::Garbage => "garbage",

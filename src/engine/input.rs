@@ -68,6 +68,8 @@ pub enum Input {
     },
     /// Something of extensions that roam.
     Roaming(RoamingInput),
+    /// What was used of rules' limits before the start, by key, as [`super::Change::Tally`] wrote it.
+    Tally(Vec<(String, String)>),
     /// Take no new calls; end when the last one has ended.
     Drain,
     /// End all calls now.

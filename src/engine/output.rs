@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::engine::call::CallRecord;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::numbering::{Extension, OfficeId};
+use crate::engine::policy::TallyRow;
 use crate::engine::registrar::{Availability, Binding, BindingKey};
 use crate::engine::roaming::{RoamingChange, RoamingEntry, SealedVerifier};
 use crate::engine::routing::{Dial, LinkFailure, LinkId, LinkState, Place};
@@ -25,7 +26,7 @@ pub enum Output {
         /// One SIP message.
         bytes: Bytes,
     },
-    /// Close this connection.
+    /// Close this connection once what waits was sent; at once, with a reset, if it is [`FlowFailure::Silent`].
     Close {
         /// The connection.
         flow: Flow,
@@ -112,6 +113,8 @@ pub enum Change {
         /// What.
         says: Availability,
     },
+    /// What was used of a rule's limits.
+    Tally(TallyRow),
 }
 
 /// Something worth counting or telling.
@@ -166,6 +169,19 @@ pub enum Observation {
         caller: String,
         /// Where the caller is, and how it is called back; absent for a caller of another office.
         place: Option<Box<Place>>,
+    },
+    /// A call was refused or ended by a permission, a rule or a limit.
+    Barred {
+        /// The cause's stable word.
+        reason: &'static str,
+        /// The rule, if it was one.
+        rule: Option<String>,
+        /// The office from which the call or the visitor came.
+        office: Option<OfficeId>,
+        /// Who called.
+        caller: String,
+        /// What was dialled.
+        number: String,
     },
     /// A link's state changed.
     Link {

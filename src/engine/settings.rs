@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::NumberPlan;
-use crate::engine::routing::{CredentialName, FederationToken, Link, Places, RouteTable};
+use crate::engine::policy::{Mask, Permissions, Rules};
+use crate::engine::routing::{CredentialName, FederationToken, Limits, Link, Places, RouteTable};
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 use crate::sip::Transport;
@@ -61,6 +62,14 @@ pub struct RoutingSettings {
     pub main_number: Option<String>,
     /// Where the site's devices are, for emergency calls.
     pub places: Places,
+    /// Numbers outside that carriers deliver here, although a route of ours would carry them out.
+    pub inbound: Vec<Mask>,
+    /// What other offices may do here, where ops say nothing.
+    pub permissions: Permissions,
+    /// The site's own rules for calls that go out; those that ops push come after them.
+    pub rules: Rules,
+    /// Limits of calls over links, while ops have pushed none.
+    pub limits: Limits,
 }
 
 impl Default for RoutingSettings {
@@ -75,6 +84,10 @@ impl Default for RoutingSettings {
             tokens: HashMap::new(),
             main_number: None,
             places: Places::default(),
+            inbound: Vec::new(),
+            permissions: Permissions::default(),
+            rules: Rules::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -126,6 +139,8 @@ pub struct CallSettings {
     pub ring_step: Duration,
     /// Longest call.
     pub max_duration: Duration,
+    /// How long nothing may be heard of both parties.
+    pub idle: Duration,
     /// Session-Expires that we ask for (RFC 4028).
     pub session_expires: Duration,
     /// Smallest Session-Expires that we accept.

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | open | a message | queued; its task writes it |
 //! | open | its queue is full | told to close; the engine hears [`FlowFailure::Slow`] at once |
-//! | open | the engine closes it | told to close; the engine hears of it when it is over |
+//! | open | the engine closes it, or resets it because it is [`FlowFailure::Silent`] | told to close; the engine hears of it when it is over |
 //! | closing | a message | the engine hears [`FlowFailure::Unknown`] |
 //! | reported | it is over | forgotten; the engine knows already |
 //!
@@ -71,7 +71,7 @@ impl Flows {
         }
     }
 
-    /// Closes a connection once what is queued has been sent. An error must be told to the engine.
+    /// Closes a connection once what is queued has been sent; one that is [`FlowFailure::Silent`] at once. An error must be told to the engine.
     pub fn close(&mut self, flow: &Flow, reason: FlowFailure) -> Result<(), FlowFailure> {
         let state = flow.connection.and_then(|connection| self.lines.get_mut(&connection));
         match state {

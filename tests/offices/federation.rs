@@ -74,11 +74,25 @@ impl Federation {
 
     /// Has ops push an office's links and routes, and waits until they are in force.
     pub(crate) fn push(&mut self, branch: &Branch, links: &Value, routes: &Value) -> Outcome<Value> {
+        self.push_with(branch, links, routes, &json!({}))
+    }
+
+    /// The same with further fields of the set.
+    pub(crate) fn push_with(
+        &mut self,
+        branch: &Branch,
+        links: &Value,
+        routes: &Value,
+        more: &Value,
+    ) -> Outcome<Value> {
         self.revision += 1;
-        let set = json!({
+        let mut set = json!({
             "v": 1, "office": branch.id, "revision": self.revision, "issued": "2026-11-21T09:00:00Z",
             "probation": "1s", "links": links, "routes": routes,
         });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            set[key] = value.clone();
+        }
         let file = format!("{}.json", branch.id);
         std::fs::write(self.scratch.join(&file), set.to_string())?;
         let broker = self.broker.url();

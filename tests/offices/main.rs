@@ -8,6 +8,7 @@ mod federation;
 #[cfg(feature = "controller")]
 mod gateway;
 mod over_links;
+mod permissions;
 mod roaming;
 mod surviving;
 

@@ -9,6 +9,7 @@ use super::{Checker, days, plain, seconds};
 use crate::config::federation::{Federation, FederationTls, LinkPassword, LinkToken};
 use crate::config::raw::{self, Key};
 use crate::config::sections::{Office, Sip};
+use crate::engine::policy::{Permissions, Rules};
 use crate::engine::routing::{
     CredentialName, EmergencyPlan, HealthPolicy, Limits, Link, LinkAddress, LinkKind, MOST_PLACES, OfficeId,
     Place, Places, Revision, Rewrite, Route, RouteTable, Subnet, TableParts,
@@ -51,6 +52,10 @@ impl Checker<'_> {
             credentials,
             tokens,
             places: self.places(raw),
+            inbound: self.inbound(raw),
+            limits: self.link_limits(&raw.limits),
+            permissions: self.permissions(&raw.permission, office),
+            rules: self.rules(&raw.rule),
         }
     }
 
@@ -187,6 +192,7 @@ impl Checker<'_> {
                 self.time(&raw.register, "federation.link.register", seconds(600), seconds(60), days(1))
             }),
             cost: self.number(&raw.cost, "federation.link.cost", 0, 0, u32::MAX),
+            price: self.number(&raw.price, "federation.link.price", 0, 0, u32::MAX),
             priority: self.number(&raw.priority, "federation.link.priority", 0, 0, u16::MAX),
             weight: self.number(&raw.weight, "federation.link.weight", 1, 0, u16::MAX),
             max_calls: raw
@@ -272,6 +278,8 @@ impl Checker<'_> {
             routes,
             emergency: EmergencyPlan::default(),
             limits: Limits::default(),
+            permissions: Permissions::default(),
+            rules: Rules::default(),
         };
         match RouteTable::new(parts) {
             Ok(table) => Some(Arc::new(table)),
@@ -374,6 +382,7 @@ fn route(raw: &raw::FederationRoute) -> Result<Route, String> {
         links,
         priority: 0,
         cost: 0,
+        price: raw.price.as_ref().map(|price| *price.get_ref()),
         rewrite: Rewrite::Edit {
             strip: raw.strip.as_ref().map_or(0, |strip| *strip.get_ref()),
             prefix: prefix.into(),

@@ -7,6 +7,7 @@
 
 mod federation;
 mod media;
+mod policy;
 mod sip;
 mod uplink;
 

@@ -7,9 +7,11 @@ use super::abandoned::answered_late;
 use super::cause::Cause;
 use super::effects::Effects;
 use super::id::{CallId, LegId};
+use super::leg::Leg;
 use super::model::Call;
+use super::sip_leg::Stage;
 use super::timer::Purpose;
-use crate::engine::flow::Flow;
+use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::Extension;
 use crate::engine::output::Observation;
 use crate::engine::registrar::BindingKey;
@@ -102,6 +104,49 @@ impl Calls {
             {
                 dialog.set_flow(flow);
             }
+        }
+    }
+
+    /// A link has a new connection: dialogs that were made over the link go on there.
+    pub fn link_moved(&mut self, link: &LinkId, flow: Flow) {
+        for leg in self.table.values_mut().flat_map(|call| call.legs.iter_mut()) {
+            if leg.link.as_ref().is_some_and(|one| one.id == *link)
+                && let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut())
+            {
+                dialog.set_flow(flow);
+            }
+        }
+    }
+
+    /// A connection is gone, and there is another one with the same peer: dialogs go on there.
+    pub fn flow_replaced(&mut self, gone: Flow, other: Flow) {
+        for leg in self.table.values_mut().flat_map(|call| call.legs.iter_mut()) {
+            if let Some(dialog) = leg.sip().and_then(|sip| sip.dialog.as_mut())
+                && dialog.flow() == gone
+            {
+                dialog.set_flow(other);
+            }
+        }
+    }
+
+    /// A connection with another office or a gateway is gone. Whoever calls on it and has no answer yet cannot get one, nor
+    /// can it cancel: it will have called elsewhere, and our phones must not ring on for it.
+    pub fn callers_lost(&mut self, gone: Flow, fx: &mut Effects<'_>) {
+        if !matches!(gone.side, Side::Office(_) | Side::Gateway) {
+            return;
+        }
+        let calls_on_it = |leg: &mut Leg| {
+            leg.sip().is_some_and(|sip| sip.flow == gone && matches!(sip.stage, Stage::Incoming { .. }))
+        };
+        let mut lost = Vec::new();
+        for (call, found) in &mut self.table {
+            if found.legs.first_mut().is_some_and(calls_on_it) {
+                lost.push(LegId { call: *call, place: 0 });
+            }
+        }
+        lost.sort_unstable();
+        for id in lost {
+            self.with(id, fx, |call, fx| call.end(Cause::Cancelled, None, fx));
         }
     }
 
@@ -245,7 +290,9 @@ impl Call {
             Purpose::Ring => self.ring_time_over(fx),
             Purpose::Connect => self.connect_time_over(fx),
             Purpose::Progress => self.progress_time_over(fx),
-            Purpose::Longest => self.end(Cause::TooLong, None, fx),
+            Purpose::Longest => self.longest_reached(fx),
+            Purpose::Meter => self.read_meter(fx),
+            Purpose::Idle => self.end(Cause::Idle, None, fx),
             Purpose::Refresh(place) => self.refresh(place, fx),
             Purpose::Expire(_) => self.session_expired(fx),
             Purpose::Again(place) => self.exchange_again(place, fx),

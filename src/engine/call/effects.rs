@@ -10,6 +10,7 @@ use super::books::Books;
 use super::plan::AsteriskState;
 use crate::engine::numbering::Extension;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
+use crate::engine::policy::Tally;
 use crate::engine::registrar::{BindingKey, Registrar};
 use crate::engine::roaming::{Roaming, is_known};
 use crate::engine::routing::Router;
@@ -51,6 +52,8 @@ pub struct Effects<'a> {
     pub roaming: Option<&'a Roaming>,
     /// Links and routes.
     pub router: &'a mut Router,
+    /// What was used of rules' limits.
+    pub tally: &'a mut Tally,
     /// Whose transactions, dialogs and ends are whose; the calls' timers.
     pub books: &'a mut Books,
     /// Calls in progress.

@@ -63,6 +63,10 @@ pub enum Wire {
 /// One party of a call.
 #[derive(Debug)]
 pub struct Leg {
+    /// What a minute of it costs, in thousandths of the currency's unit.
+    pub price: u32,
+    /// Whether nothing is heard of it: no media for too long.
+    pub silent: bool,
     /// Its place in the call; leg A is 0.
     pub place: u16,
     /// Who is there.
@@ -126,13 +130,15 @@ impl Leg {
         !self.wants.receives()
     }
 
-    /// Whether a request on this flow may be of the party: it comes as before, from the same host, or on the flow on
+    /// Whether a request on this flow may be of the party: it comes as before, from the same host or office, or on the flow on
     /// which the party's device is registered by now.
     pub(super) fn is_reached_by(&mut self, flow: Flow, fx: &Effects<'_>) -> bool {
         let registered = self.device.as_ref().and_then(|device| fx.registrar.flow_of(device));
         let Some(dialog) = self.sip().and_then(|sip| sip.dialog.as_ref()) else { return false };
         let known = dialog.flow();
-        let same_host = known.side == flow.side && known.remote.ip() == flow.remote.ip();
+        // An office proved by its certificate that it is the same one, from whatever address it connects.
+        let same_office = matches!(flow.side, Side::Office(_)) || known.remote.ip() == flow.remote.ip();
+        let same_host = known.side == flow.side && same_office;
         same_host || registered == Some(flow)
     }
 }

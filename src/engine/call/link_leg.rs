@@ -27,13 +27,14 @@ use super::invitation::again_with_proof;
 use super::leg::{LegState, Party};
 use super::model::Call;
 use super::outward::{caller_at_asterisk, outward};
-use super::plan::{Target, leads_to_office, peer_number};
+use super::plan::Target;
 use super::setup::Called;
 use super::sip_leg::Stage;
 use super::timer::Purpose;
+use super::ways::{leads_to_office, peer_number};
 use crate::engine::flow::Flow;
 use crate::engine::routing::{
-    Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkSuccess, Reach, SipAddress,
+    Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkSuccess, Reach, SipAddress, SkipReason,
 };
 use crate::engine::transaction::{FailureReason, RequestOptions};
 use crate::sip::{Response, SipUri, StatusCode, Transport};
@@ -41,6 +42,10 @@ use crate::sip::{Response, SipUri, StatusCode, Transport};
 impl Call {
     /// Calls over a link, at once or as soon as there is a way.
     pub(super) fn ring_link(&mut self, choice: Box<Choice>, fx: &mut Effects<'_>) -> Result<(), Cause> {
+        if !self.plan.is_emergency() && fx.router.links.is_full(&choice.link) {
+            self.note_attempt(SkipReason::Full.as_str());
+            return Err(Cause::LinkLimit);
+        }
         let patience = self.patience(&choice.link, fx);
         match fx.router.links.reach(&choice.link.id, fx.now) {
             Reach::Flow(flow) => self.ring_link_on(flow, &choice, patience, fx),
@@ -229,7 +234,7 @@ impl Call {
             target: target(choice, address).into(),
             flow,
             path: &[],
-            link: Some(choice.link.clone()),
+            link: Some((choice.link.clone(), choice.price)),
             office: choice.office,
             words: Some(words),
             patience: Some(patience),
@@ -251,7 +256,7 @@ impl Call {
             target: target.into(),
             flow: asterisk.flow(),
             path: &[],
-            link: Some(choice.link.clone()),
+            link: Some((choice.link.clone(), choice.price)),
             office: choice.office,
             words: Some(words),
             patience: Some(asterisk.first_response),

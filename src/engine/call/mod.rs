@@ -3,11 +3,11 @@
 //! | file | what |
 //! | --- | --- |
 //! | `calls`, `page_calls` | [`Calls`]: what comes in finds its call and leg |
-//! | `begin`, `room` | a call's beginning: limits, the caller's offer |
+//! | `begin`, `room`, `terms` | a call's beginning: limits, rules, the caller's offer |
 //! | `model` | [`Call`] and its states |
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
 //! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
-//! | `plan` | whom to ring, in which order |
+//! | `plan`, `ways` | whom to ring, in which order; where the caller may go |
 //! | `resolve` | the same plan, explained to people |
 //! | `roamers` | the plan for users who are in another office than their own |
 //! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
@@ -63,8 +63,10 @@ mod session;
 mod setup;
 mod sip_leg;
 mod teardown;
+mod terms;
 mod timer;
 mod view;
+mod ways;
 mod web_leg;
 
 pub use attempts::AttemptRecord;
@@ -84,6 +86,9 @@ pub use plan::AsteriskState;
 pub(super) use plan::Question;
 pub use record::{CallRecord, LegRecord};
 pub use resolve::{AttemptView, DeviceView, LeftOutView, Resolution, UserView, WayView};
+#[cfg(test)]
+pub(super) use sip_leg::Stage;
+pub(super) use ways::guests;
 
 use crate::engine::numbering::{Extension, NumberPlan};
 use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};

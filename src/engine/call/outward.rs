@@ -15,7 +15,7 @@ use super::effects::Effects;
 use super::leg::Party;
 use super::location;
 use super::model::Call;
-use super::plan::leads_to_office;
+use super::ways::leads_to_office;
 use crate::engine::flow::Side;
 use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::routing::{Choice, SipAddress};

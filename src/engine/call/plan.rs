@@ -28,15 +28,16 @@
 //! | an emergency call, whatever it was | yes |
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::cause::Cause;
+use super::ways::{may_ask_asterisk, over_links, permit};
 use crate::engine::flow::Side;
 use crate::engine::numbering::{Extension, NumberPlan, OfficeId};
+use crate::engine::policy::{Destination, Guest, Mask, Permissions};
 use crate::engine::registrar::{Binding, Ranked, Registrar, Why};
 use crate::engine::roaming::Roaming;
-use crate::engine::routing::{Choice, EmergencyWay, Link, LinkPlan, Query, Router, SkipReason, Skipped};
+use crate::engine::routing::{Choice, EmergencyWay, Router, SkipReason, Skipped};
 use crate::engine::settings::CallSettings;
 use crate::time::WallTime;
 
@@ -98,6 +99,46 @@ impl Plan {
         Self { attempts, skipped, visits, ..Self::default() }
     }
 
+    /// A plan of attempts over links, and the links that are left out.
+    pub(super) fn over_links(attempts: VecDeque<Attempt>, skipped: Vec<Skipped>) -> Self {
+        Self { attempts, skipped, ..Self::default() }
+    }
+
+    /// Leaves out the links for which there is a reason to.
+    pub(super) fn leave_out(&mut self, reason: impl Fn(&Choice) -> Option<SkipReason>) {
+        let (attempts, skipped) = (&mut self.attempts, &mut self.skipped);
+        let before_visits = attempts.len().min(self.visits);
+        let mut place = 0;
+        let mut visits_left = before_visits;
+        attempts.retain(|attempt| {
+            place += 1;
+            let Some(Target::Link(choice)) = attempt.first() else { return true };
+            let Some(why) = reason(choice) else { return true };
+            skipped.push(Skipped { link: choice.link.id.clone(), why });
+            visits_left -= usize::from(place <= before_visits);
+            false
+        });
+        self.visits = visits_left;
+    }
+
+    /// Whether there is nothing to try.
+    pub(super) fn is_empty(&self) -> bool {
+        self.attempts.is_empty()
+    }
+
+    /// What would be sent over its links.
+    pub(super) fn choices(&self) -> impl Iterator<Item = &Choice> {
+        self.attempts.iter().flatten().filter_map(|target| match target {
+            Target::Link(choice) => Some(choice.as_ref()),
+            Target::Asterisk { .. } | Target::Device { .. } => None,
+        })
+    }
+
+    /// Whether Asterisk is asked first.
+    pub(super) fn begins_with_asterisk(&self) -> bool {
+        matches!(self.attempts.front().and_then(|attempt| attempt.first()), Some(Target::Asterisk { .. }))
+    }
+
     /// Its attempts.
     pub(super) fn into_attempts(self) -> VecDeque<Attempt> {
         self.attempts
@@ -144,11 +185,6 @@ impl Plan {
     /// Whether the first attempt goes over a link.
     pub fn begins_with_link(&self) -> bool {
         self.first_choice().is_some()
-    }
-
-    /// The office that the first attempt leads to.
-    pub fn first_office(&self) -> Option<OfficeId> {
-        self.first_choice().and_then(|choice| choice.office)
     }
 
     fn first_choice(&self) -> Option<&Choice> {
@@ -212,6 +248,14 @@ pub(in crate::engine) struct Question<'a> {
     pub number: &'a str,
     /// From which side.
     pub side: Side,
+    /// The office that the call comes from.
+    pub origin: Option<OfficeId>,
+    /// On whose account it is judged.
+    pub guests: &'a [Guest],
+    /// What they may.
+    pub permissions: &'a Permissions,
+    /// Numbers outside that carriers deliver here.
+    pub inbound: &'a [Mask],
     /// Whether the number is an emergency number.
     pub emergency: bool,
     /// Whether Asterisk is configured and answers.
@@ -231,12 +275,14 @@ pub(in crate::engine) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The office that the call comes from.
-    const fn origin(&self) -> Option<OfficeId> {
-        match self.side {
-            Side::Office(office) => Some(office),
-            Side::Site | Side::Asterisk | Side::Gateway => None,
-        }
+    /// Whether a carrier's caller asks, for whom nobody vouches.
+    pub(super) fn is_from_carrier(&self) -> bool {
+        self.side == Side::Gateway && self.origin.is_none()
+    }
+
+    /// Whether carriers deliver the number here.
+    pub(super) fn is_inbound(&self) -> bool {
+        self.inbound.iter().any(|mask| mask.matches(self.number))
     }
 }
 
@@ -267,7 +313,10 @@ pub(super) fn at_home(question: &Question<'_>) -> Result<Plan, Cause> {
     {
         return Ok(plan);
     }
-    let asks_asterisk = may_ask_asterisk(question.side, question.number);
+    if devices.is_ok() {
+        permit(question, Destination::Extensions)?;
+    }
+    let asks_asterisk = may_ask_asterisk(question, devices.is_ok())?;
     let mut attempts = VecDeque::new();
     if asks_asterisk && question.asterisk == AsteriskState::Up {
         attempts.push_back(vec![Target::Asterisk { number: question.number.to_owned() }]);
@@ -284,37 +333,6 @@ pub(super) fn at_home(question: &Question<'_>) -> Result<Plan, Cause> {
     Ok(Plan { attempts, ..Plan::default() })
 }
 
-/// The links that carry the number; nothing when no route answers it, or the caller may not use links.
-fn over_links(question: &Question<'_>) -> Result<Option<Plan>, Cause> {
-    if question.side == Side::Gateway {
-        return Ok(None);
-    }
-    let Some(made) = links_to(question, question.number) else { return Ok(None) };
-    if made.choices.is_empty() {
-        let is = |why| made.skipped.iter().any(|skipped| skipped.why == why);
-        return Err(if is(SkipReason::Full) {
-            Cause::Limit
-        } else if is(SkipReason::Origin) {
-            Cause::Loop
-        } else {
-            Cause::NoRoute
-        });
-    }
-    let attempts = by_link(made.choices).collect();
-    Ok(Some(Plan { attempts, skipped: made.skipped, ..Plan::default() }))
-}
-
-/// The links that carry a number; nothing when no route answers it.
-pub(super) fn links_to(question: &Question<'_>, number: &str) -> Option<LinkPlan> {
-    let query = Query { number, origin: question.origin(), draw: question.draw };
-    question.router.plan(query, question.asterisk == AsteriskState::Up)
-}
-
-/// One attempt for each choice.
-pub(super) fn by_link(choices: Vec<Choice>) -> impl Iterator<Item = Attempt> {
-    choices.into_iter().map(|choice| vec![Target::Link(Box::new(choice))])
-}
-
 /// Every way out. A visitor, a full house, a cut uplink and a refused route set change nothing here.
 fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
     let asterisk = match (question.side, question.asterisk) {
@@ -322,12 +340,12 @@ fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
         (_, state) => Some(state == AsteriskState::Up),
     };
     let number = question.number;
-    let ways = question.router.emergency_ways(asterisk, question.origin());
+    let ways = question.router.emergency_ways(asterisk, question.origin);
     let target = |way| match way {
         EmergencyWay::Asterisk => Target::Asterisk { number: number.to_owned() },
         EmergencyWay::Link(link) => {
             let office = link.office;
-            Target::Link(Box::new(Choice { link, number: number.to_owned(), office }))
+            Target::Link(Box::new(Choice { link, number: number.to_owned(), office, price: 0 }))
         }
     };
     let attempts: VecDeque<Attempt> = ways.into_iter().map(|way| vec![target(way)]).collect();
@@ -361,31 +379,4 @@ pub(super) fn devices_of(question: &Question<'_>, extension: &Extension) -> Vec<
 
 fn device(ranked: &Ranked<'_>) -> Target {
     Target::Device { binding: Box::new(ranked.binding.clone()), why: ranked.why }
-}
-
-/// What Asterisk is asked to call through one of its own peers: `iax2*par*1001`. Only links make such numbers.
-pub(super) fn peer_number(technology: &str, peer: &str, number: &str) -> String {
-    format!("{}*{peer}*{number}", technology.to_ascii_lowercase())
-}
-
-/// Whether a number may go to Asterisk: none that it sent itself; none that names one of its peers, which is for links alone;
-/// from other offices and outside no feature codes, which are for the site's own users.
-fn may_ask_asterisk(side: Side, number: &str) -> bool {
-    match side {
-        Side::Asterisk => false,
-        Side::Office(_) | Side::Gateway if number.starts_with(['*', '#']) => false,
-        Side::Site | Side::Office(_) | Side::Gateway => !names_a_peer(number),
-    }
-}
-
-fn names_a_peer(number: &str) -> bool {
-    let technology = number.split_once('*').map_or("", |(technology, _)| technology);
-    technology.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && technology.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Whether a link leads to another office, as opposed to a carrier.
-pub(super) fn leads_to_office(link: &Arc<Link>) -> bool {
-    use crate::engine::routing::LinkKind;
-    !matches!(link.kind, LinkKind::PstnGateway)
 }

@@ -149,12 +149,17 @@ impl Calls {
     pub fn resolve(&self, to: &str, fx: &mut Effects<'_>) -> Option<Resolution> {
         let is_known = |number: &Extension| fx.knows(number);
         let number = super::dialled_number(to, &fx.settings.numbers, is_known)?;
+        let draw = fx.random_u64();
         let question = Question {
             number: &number,
             side: Side::Site,
+            origin: None,
+            guests: &[],
+            permissions: fx.router.permissions(&fx.settings.routing.permissions),
+            inbound: &fx.settings.routing.inbound,
             emergency: fx.is_emergency(&number),
             asterisk: fx.asterisk,
-            draw: fx.random_u64(),
+            draw,
             registrar: fx.registrar,
             router: fx.router,
             roaming: fx.roaming,

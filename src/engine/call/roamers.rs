@@ -16,9 +16,10 @@
 use std::collections::VecDeque;
 
 use super::cause::Cause;
-use super::plan::{Attempt, Plan, Question, at_home, by_link, devices_of, links_to};
-use crate::engine::flow::Side;
+use super::plan::{Attempt, Plan, Question, at_home, devices_of};
+use super::ways::{by_link, links_to, permit};
 use crate::engine::numbering::{Extension, OfficeId};
+use crate::engine::policy::Destination;
 use crate::engine::roaming::{Aor, Named, Roaming, Whereabouts, named};
 use crate::engine::routing::Skipped;
 
@@ -27,29 +28,30 @@ pub(super) fn plan(question: &Question<'_>) -> Option<Result<Plan, Cause>> {
     let roaming = question.roaming?;
     let exists = |extension: &Extension| question.registrar.has_account(extension);
     match named(question.number, question.numbers, exists, roaming) {
-        Named::Own(extension) => our_roamer(question, roaming, &extension),
-        Named::Visitor { home, extension } => visitor(question, roaming, home, extension),
+        Named::Own(extension) => our_roamer(question, roaming, &extension).transpose(),
+        Named::Visitor { home, extension } => visitor(question, roaming, home, extension).transpose(),
         Named::Nobody => None,
     }
 }
 
 /// One of ours who is in another office.
-fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Option<Result<Plan, Cause>> {
+fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Result<Option<Plan>, Cause> {
     if question.registrar.is_undisturbed(own) {
-        return None;
+        return Ok(None);
     }
     let aor = aor_of_own(question, roaming, own);
-    let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return None };
+    let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return Ok(None) };
+    permit(question, Destination::Roamers)?;
     let mut way = Way::default();
-    way.by_links(question, &visited_number(office, &aor));
+    way.by_links(question, &visited_number(office, &aor), Destination::Roamers)?;
     let visits = way.attempts.len();
     if visits == 0 {
-        return None;
+        return Ok(None);
     }
     if let Ok(rest) = at_home(&Question { number: own.as_str(), ..*question }) {
         way.attempts.extend(rest.into_attempts());
     }
-    Some(Ok(way.plan(visits)))
+    Ok(Some(way.plan(visits)))
 }
 
 /// One of ours, as all offices write it.
@@ -65,28 +67,33 @@ fn visitor(
     roaming: &Roaming,
     home: Option<OfficeId>,
     extension: Extension,
-) -> Option<Result<Plan, Cause>> {
+) -> Result<Option<Plan>, Cause> {
     let mut way = Way::default();
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
     if question.registrar.serves(&extension) && !question.registrar.has_account(&extension) {
         if question.registrar.is_undisturbed(&extension) {
-            return Some(Err(Cause::DoNotDisturb));
+            permit(question, Destination::Roamers)?;
+            return Err(Cause::DoNotDisturb);
         }
         way.attempts.extend(devices_of(question, &extension));
         if !way.attempts.is_empty() {
-            return Some(Ok(way.plan(0)));
+            permit(question, Destination::Roamers)?;
+            return Ok(Some(way.plan(0)));
         }
     }
-    let aor = Aor { home: home?, extension };
-    if aor.home == roaming.own() || question.side == Side::Gateway {
-        return None;
+    let Some(home) = home else { return Ok(None) };
+    let aor = Aor { home, extension };
+    if aor.home == roaming.own() || question.is_from_carrier() {
+        return Ok(None);
     }
+    let mut there = Destination::Transit;
     if let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) {
-        way.by_links(question, &visited_number(office, &aor));
+        there = Destination::Roamers;
+        way.by_links(question, &visited_number(office, &aor), there)?;
     }
     let visits = way.attempts.len();
-    way.by_links(question, &home_number(&aor));
-    (!way.attempts.is_empty()).then(|| Ok(way.plan(visits)))
+    way.by_links(question, &home_number(&aor), there)?;
+    Ok((!way.attempts.is_empty()).then(|| way.plan(visits)))
 }
 
 /// Attempts as they are found.
@@ -97,11 +104,12 @@ struct Way {
 }
 
 impl Way {
-    fn by_links(&mut self, question: &Question<'_>, number: &str) {
-        if let Some(made) = links_to(question, number) {
+    fn by_links(&mut self, question: &Question<'_>, number: &str, there: Destination) -> Result<(), Cause> {
+        if let Some(made) = links_to(question, number, there)? {
             self.attempts.extend(by_link(made.choices));
             self.skipped.extend(made.skipped);
         }
+        Ok(())
     }
 
     fn plan(self, visits: usize) -> Plan {

@@ -23,7 +23,8 @@ impl Call {
         self.awaiting = None;
         self.end_attempt_with(cause, fx);
         fx.books.cancel_attempt(self.id);
-        for purpose in [Purpose::Longest, Purpose::Sample] {
+        self.stop_meter(fx);
+        for purpose in [Purpose::Longest, Purpose::Meter, Purpose::Idle, Purpose::Sample] {
             fx.books.cancel(self.id, purpose);
         }
         for place in 0..self.legs.len() as u16 {
@@ -33,6 +34,7 @@ impl Call {
         fx.books.set(self.id, Purpose::Linger, fx.now.instant, LINGER);
         fx.active_calls = fx.active_calls.saturating_sub(1);
         self.observe("ended", Some(cause.as_str()), fx);
+        self.tell_if_barred(cause, fx);
         self.write_record(false, fx);
     }
 

@@ -24,6 +24,19 @@ impl Engine {
         &self.router
     }
 
+    pub(super) fn flow_failed(&mut self, now: Now, flow: Flow, reason: FlowFailure) {
+        // The link first: calls that fail with their flow look for another way.
+        self.router.links.flow_lost(flow, reason, now);
+        if flow.connection.is_none() {
+            return self.layer.transmit_failed(now, flow, reason);
+        }
+        self.dialogs_leave(flow);
+        self.layer.flow_closed(now, flow, reason);
+        self.with_calls(now, |calls, fx| calls.callers_lost(flow, fx));
+        let changes = self.registrar.flow_closed(now, flow);
+        self.note_registrations(&changes, now);
+    }
+
     /// From which side a request that opens something comes: the flow's, but behind the federation's gateway the office for
     /// which it vouches. Nothing when the gateway names none, or this one. Nobody else may vouch.
     pub(super) fn side_of(&self, flow: Flow, request: &Request) -> Option<Side> {
@@ -47,6 +60,9 @@ impl Engine {
             self.calls.peer_moved(*flow);
         }
         if let Some((link, result)) = self.router.links.dialled(ticket, result, now) {
+            if let Some(flow) = result.ok().filter(|flow| flow.connection.is_some()) {
+                self.calls.link_moved(&link, flow);
+            }
             self.calls_go_on(now, &link, result);
         }
     }
@@ -54,6 +70,14 @@ impl Engine {
     pub(super) fn links_timeout(&mut self, now: Now) {
         for (link, failure) in self.router.links.handle_timeout(now) {
             self.calls_go_on(now, &link, Err(failure));
+        }
+    }
+
+    /// A connection of links is gone: dialogs go on over another one with the same office, if there is one; if not, over the
+    /// next one.
+    fn dialogs_leave(&mut self, gone: Flow) {
+        if let Some(other) = self.router.links.other_way(gone) {
+            self.calls.flow_replaced(gone, other);
         }
     }
 
@@ -70,6 +94,10 @@ impl Engine {
                 }
                 LinkOrder::Close(flow) => {
                     self.out.push_back(Output::Close { flow, reason: FlowFailure::Closed });
+                }
+                LinkOrder::Reset(flow) => {
+                    self.dialogs_leave(flow);
+                    self.out.push_back(Output::Close { flow, reason: FlowFailure::Silent });
                 }
                 LinkOrder::Register { token, link, flow, expires } => {
                     self.register_with(now, token, &link, flow, expires);

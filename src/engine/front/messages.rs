@@ -45,6 +45,7 @@ impl Engine {
             }
             return;
         }
+        self.router.links.heard(flow, now);
         if let Message::Response(response) = &message {
             let status = response.status.code();
             self.out.push_back(Output::Observe(Observation::Heard { status }));
@@ -186,7 +187,7 @@ impl Engine {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
         if request.method == Method::Message {
-            return self.message_to(now, server, flow, request, (caller, dialled));
+            return self.message_to(now, server, (flow, side), request, (caller, dialled));
         }
         let passed = self.passed_offices(flow, &request).unwrap_or_default();
         let admitted = Admitted { server, flow, side, request, caller, dialled, passed };
@@ -253,13 +254,19 @@ impl Engine {
         &mut self,
         now: Now,
         server: ServerId,
-        flow: Flow,
+        (flow, side): (Flow, Side),
         request: Request,
         (from, to): (Party, String),
     ) {
+        let passed = self.passed_offices(flow, &request).unwrap_or_default();
+        let routing = &self.settings.routing;
         let ways = call::message_ways(&call::Question {
             number: &to,
-            side: flow.side,
+            side,
+            origin: side.office(),
+            guests: &call::guests(side, &from.number, side.office(), &passed, &self.registrar),
+            permissions: self.router.permissions(&routing.permissions),
+            inbound: &routing.inbound,
             emergency: false,
             asterisk: self.mirror.state(),
             registrar: &self.registrar,
@@ -269,10 +276,14 @@ impl Engine {
             now: now.wall,
             draw: self.random.next_u64(),
         });
-        if ways.is_empty() {
-            return self.answer(now, server, &request, StatusCode::NOT_FOUND);
-        }
-        let passed = self.passed_offices(flow, &request).unwrap_or_default();
+        let ways = match ways {
+            Ok(ways) if ways.is_empty() => return self.answer(now, server, &request, StatusCode::NOT_FOUND),
+            Ok(ways) => ways,
+            Err(_) => {
+                self.refused("message", "not-permitted");
+                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
+            }
+        };
         let letter = Letter { server, request, from, to, passed, ways };
         let verdict = self.with_messages(now, |messages, post| messages.deliver(letter, post));
         self.answer_message(now, verdict);

@@ -14,12 +14,13 @@
 mod carriers;
 mod links;
 mod messages;
-mod pages;
 mod registrations;
 #[cfg(test)]
 mod residue;
 mod roaming;
+mod tally;
 mod visitors;
+mod web;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -34,6 +35,7 @@ use crate::engine::input::Input;
 use crate::engine::message::Messages;
 use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
 use crate::engine::output::{Observation, Output, StoreTicket};
+use crate::engine::policy::Tally;
 use crate::engine::registrar::{Accounts, Binding, Registrar};
 use crate::engine::routing::{ProbeToken, Router};
 use crate::engine::settings::Settings;
@@ -80,6 +82,7 @@ pub struct Engine {
     books: Books,
     messages: Messages,
     stock: MediaStock,
+    tally: Tally,
     random: ChaCha20Rng,
     out: VecDeque<Output>,
     tickets: u64,
@@ -126,6 +129,7 @@ impl Engine {
             calls: Calls::default(),
             messages: Messages::default(),
             stock,
+            tally: Tally::default(),
             random,
             out: VecDeque::new(),
             tickets: 0,
@@ -150,17 +154,7 @@ impl Engine {
                 self.calls.peer_moved(flow);
             }
             Input::FlowOpened { flow, identity } => self.registrar.flow_opened(flow, identity),
-            Input::FlowFailed { flow, reason } => {
-                // The link first: calls that fail with their flow look for another way.
-                self.router.links.flow_lost(flow, reason, now);
-                if flow.connection.is_some() {
-                    self.layer.flow_closed(now, flow, reason);
-                    let changes = self.registrar.flow_closed(now, flow);
-                    self.note_registrations(&changes, now);
-                } else {
-                    self.layer.transmit_failed(now, flow, reason);
-                }
-            }
+            Input::FlowFailed { flow, reason } => self.flow_failed(now, flow, reason),
             Input::Media(event) => self.with_calls(now, |calls, fx| calls.media_event(event, fx)),
             Input::Connectivity(event) => {
                 self.with_calls(now, |calls, fx| calls.connectivity_event(&event, fx));
@@ -181,7 +175,11 @@ impl Engine {
             Input::Dialled { ticket, result } => self.dialled(now, ticket, result),
             Input::Roaming(input) => self.roaming_input(now, input),
             Input::Drain => self.calls.drain(),
-            Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
+            Input::Tally(rows) => self.tally_restored(now, rows),
+            Input::Stop => {
+                self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx));
+                self.tally_changed(now, true);
+            }
         }
         self.turn(now);
     }
@@ -208,6 +206,7 @@ impl Engine {
         self.links_timeout(now);
         self.roaming_timeout(now);
         self.with_calls(now, Calls::handle_timeout);
+        self.tally_changed(now, false);
         self.turn(now);
     }
 
@@ -221,6 +220,7 @@ impl Engine {
             self.store_timers.next_deadline(),
             self.books.timers.next_deadline(),
             self.roaming_deadline(),
+            self.tally.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -362,6 +362,7 @@ impl Engine {
             registrar: &self.registrar,
             roaming: self.federation.as_ref().map(Federation::roaming),
             router: &mut self.router,
+            tally: &mut self.tally,
             books: &mut self.books,
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),

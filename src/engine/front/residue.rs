@@ -1,6 +1,7 @@
 //! For the engine's scenarios: what is left when nothing should be, and what must hold at every moment.
 
 use super::Engine;
+use crate::engine::call::{Leg, Stage, Wire};
 
 impl Engine {
     /// What is left of calls, transactions and registrations under way; empty when all is over.
@@ -27,6 +28,20 @@ impl Engine {
         note("messages", self.messages.len());
         note("mirror transactions", self.mirror_clients.len());
         left
+    }
+
+    /// The call whose attempt an INVITE of ours is that has this Call-ID.
+    pub(in crate::engine) fn attempt_of(&self, call_id: &str) -> Option<String> {
+        let is_it = |leg: &Leg| match &leg.wire {
+            Wire::Sip(sip) => match &sip.stage {
+                Stage::Outgoing { invite, .. } | Stage::Cancelled { invite, .. } => {
+                    invite.call_id().is_some_and(|one| *one == *call_id)
+                }
+                _ => false,
+            },
+            Wire::Web(_) => false,
+        };
+        self.calls.iter().find(|call| call.legs.iter().any(is_it)).map(|call| call.id.to_string())
     }
 
     /// Panics unless what is counted twice agrees.

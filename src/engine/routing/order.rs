@@ -47,6 +47,8 @@ pub enum LinkOrder {
     },
     /// Close a connection that no link uses any more.
     Close(Flow),
+    /// Reset a connection on which nothing is heard: nothing of what waits on it may arrive late.
+    Reset(Flow),
 }
 
 /// A link's state changed.

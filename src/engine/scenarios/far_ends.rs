@@ -7,7 +7,7 @@ use super::descriptions::{audio, secured_answer};
 use super::phones::Line;
 use super::world::*;
 use crate::engine::Input;
-use crate::engine::flow::{ConnectionId, Flow, Side};
+use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use crate::engine::routing::tests::{link, parts, route, table};
 use crate::engine::routing::{Dial, DialFailure, DialResult, DialTicket, FederationToken, Link, RouteTable};
 use crate::engine::settings::{RoutingSettings, Settings};
@@ -117,6 +117,24 @@ impl World {
     /// It hears again.
     pub(super) fn hears_again(&mut self, peer: Peer) {
         self.far.deaf.remove(&peer.0);
+    }
+
+    /// Something comes from it: it is slow, not silent.
+    pub(super) fn shows_life(&mut self, peer: Peer) {
+        let flow = self.peers[peer.0].flow;
+        let stray = testing::message(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS 192.0.2.1:40000;branch=z9hG4bKnone\r\nFrom: <sip:a@b>;tag=a\r\n\
+             To: <sip:a@b>;tag=b\r\nCall-ID: none\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+        );
+        self.feed(Input::Sip { flow, message: Ok(stray) });
+    }
+
+    /// We reset the connection with it: nothing that it says on it is heard any more.
+    pub(super) fn is_reset(&mut self, flow: Flow) {
+        for wire in self.peers.iter_mut().filter(|wire| wire.flow == flow) {
+            wire.gone = true;
+        }
+        self.inputs.push_back(Input::FlowFailed { flow, reason: FlowFailure::Silent });
     }
 
     /// It answers OPTIONS so.

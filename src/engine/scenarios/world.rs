@@ -253,6 +253,9 @@ impl World {
             Output::Transmit { flow, bytes } => self.deliver(flow, bytes),
             Output::Close { flow, reason } => {
                 assert!(self.far.has(flow, &self.peers), "{flow:?} closed: {reason:?}");
+                if reason == FlowFailure::Silent {
+                    self.is_reset(flow);
+                }
             }
             Output::Dial(dial) => self.far_end_is_dialled(&dial),
             Output::Media(command) => {

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::*;
 
-fn socket_path(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("bl-control-{name}-{}", std::process::id())).join("control.sock")
+fn socket_path() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run/control.sock");
+    (directory, path)
 }
 
 async fn ask(path: &Path, request: &str) -> String {
@@ -22,7 +25,7 @@ async fn ask(path: &Path, request: &str) -> String {
 
 #[tokio::test]
 async fn requests_are_answered_by_whoever_holds_the_other_end() {
-    let path = socket_path("answer");
+    let (_directory, path) = socket_path();
     let (queries, mut asked) = mpsc::channel(4);
     let serving = tokio::spawn(ControlServer::bind(&path).unwrap().serve(queries));
     tokio::spawn(async move {
@@ -67,7 +70,7 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
 
 #[tokio::test]
 async fn a_second_daemon_does_not_take_the_socket_and_a_dead_ones_is_replaced() {
-    let path = socket_path("second");
+    let (_directory, path) = socket_path();
     let (queries, _asked) = mpsc::channel(1);
     let first = ControlServer::bind(&path).unwrap();
     assert_eq!(ControlServer::bind(&path).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
@@ -80,7 +83,7 @@ async fn a_second_daemon_does_not_take_the_socket_and_a_dead_ones_is_replaced() 
 
 #[tokio::test]
 async fn a_busy_daemon_refuses() {
-    let path = socket_path("busy");
+    let (_directory, path) = socket_path();
     let (queries, asked) = mpsc::channel(1);
     drop(asked);
     let serving = tokio::spawn(ControlServer::bind(&path).unwrap().serve(queries));

@@ -17,6 +17,7 @@
 //! The loop never blocks, never reads a file and takes no lock for longer than a copy. When arrivals are full,
 //! streams stop reading and datagrams are dropped and counted by the listener.
 
+mod bars;
 mod effects;
 mod overview;
 mod roaming;

@@ -18,7 +18,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::api::{SipFrame, SipSocketError};
 use crate::engine::numbering::OfficeId;
 use crate::engine::routing::{DialFailure, FederationToken, SipAddress};
-use crate::shell::listen::SipFrames;
+use crate::shell::listen::{SipFrames, Socket};
 use crate::sip::limits;
 
 /// The subprotocol (RFC 7118 §3).
@@ -118,6 +118,10 @@ impl SipFrames for ClientSocket {
 
     async fn ping(&mut self) -> Result<(), SipSocketError> {
         self.0.send(Message::Ping(Bytes::new())).await.map_err(|_| SipSocketError::Broken)
+    }
+
+    fn reset(self) {
+        self.tls().will_reset();
     }
 
     async fn close(mut self, code: u16, reason: &'static str) {

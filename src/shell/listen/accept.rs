@@ -7,7 +7,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::{AlertDescription, CertificateError, ServerConfig};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -206,7 +205,7 @@ impl Connection {
     }
 
     /// Makes it the engine's, and serves it until it ends. `dialled`: whose dial it answers; we connected.
-    pub(in crate::shell) async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    pub(in crate::shell) async fn talk<S: stream::Socket>(
         self,
         stream: S,
         shown: Option<Shown>,

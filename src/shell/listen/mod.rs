@@ -47,6 +47,7 @@ pub(super) use accept::{Shown, handshake_failure, handshake_kind, tune};
 pub use close::CloseReason;
 pub use identity::{CertificateKey, Revocations, client_identity, office_of, revocations};
 pub use places::{Place, Places};
+pub(super) use stream::Socket;
 pub use udp::{UdpListener, UdpSender};
 pub(super) use websocket::SipFrames;
 pub use websocket::serve as serve_websockets;

@@ -9,6 +9,7 @@
 //! | any | nothing is taken for the message time, nothing comes for the idle time | close |
 //! | any | the client certificate expires or is revoked | close |
 //! | any | the engine or the daemon asks | send what waits, close |
+//! | any | the engine finds it silent | reset: nothing that waits, here or in the system, is sent |
 //!
 //! An idle connection holds no buffer: bytes are received on the stack.
 
@@ -18,9 +19,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::{client, server};
 
 use super::close::CloseReason;
 use super::identity::Standing;
@@ -41,6 +45,32 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(60);
 /// The answer to a ping.
 const PONG: &[u8] = b"\r\n";
 
+/// A connection's socket.
+pub(in crate::shell) trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// From now on its end is a reset: what the system has not sent yet, or sends again, is thrown away.
+    fn will_reset(&self);
+}
+
+impl Socket for TcpStream {
+    fn will_reset(&self) {
+        if let Err(error) = SockRef::from(self).set_linger(Some(Duration::ZERO)) {
+            tracing::trace!(%error, "a connection is closed without a reset");
+        }
+    }
+}
+
+impl Socket for client::TlsStream<TcpStream> {
+    fn will_reset(&self) {
+        self.get_ref().0.will_reset();
+    }
+}
+
+impl Socket for server::TlsStream<TcpStream> {
+    fn will_reset(&self) {
+        self.get_ref().0.will_reset();
+    }
+}
+
 /// What a connection starts from.
 pub(super) struct Setup {
     pub(super) flow: Flow,
@@ -55,12 +85,16 @@ pub(super) struct Setup {
 }
 
 /// Serves the connection until it is over.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(socket: S, setup: Setup) -> CloseReason {
+pub(super) async fn run<S: Socket>(socket: S, setup: Setup) -> CloseReason {
     let Setup { flow, inlet, limits, outgoing, close, standing, stop, dialled } = setup;
     let side = if dialled { Side::Dialled } else { Side::Accepted };
     let mut wire = Wire::new(socket, side, outgoing);
     let around = Around { flow, inlet, limits, close, standing, stop };
     let reason = converse(&mut wire, around).await;
+    if reason == CloseReason::Engine(FlowFailure::Silent) {
+        wire.socket.will_reset();
+        return reason;
+    }
     let sends_the_rest = matches!(reason, CloseReason::Engine(_) | CloseReason::Stop);
     drop(timeout(GOODBYE, wire.say_goodbye(sends_the_rest)).await);
     reason

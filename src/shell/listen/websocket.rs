@@ -80,6 +80,8 @@ pub(crate) trait SipFrames: Send {
     fn send(&mut self, message: Bytes) -> impl Future<Output = Result<(), SipSocketError>> + Send;
     /// Asks for a sign of life.
     fn ping(&mut self) -> impl Future<Output = Result<(), SipSocketError>> + Send;
+    /// Ends it with a reset: nothing that waits is sent.
+    fn reset(self);
     /// Says why (RFC 6455 §7.4) and closes.
     fn close(self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;
 }
@@ -95,6 +97,10 @@ impl SipFrames for SipSocket {
 
     async fn ping(&mut self) -> Result<(), SipSocketError> {
         Self::ping(self).await
+    }
+
+    fn reset(self) {
+        drop(self);
     }
 
     async fn close(self, code: u16, reason: &'static str) {
@@ -120,6 +126,9 @@ pub(crate) async fn talk<S: SipFrames>(
     gauge.dec();
     let Conversation { socket, shared, .. } = conversation;
     closed(&shared, flow, reason).await;
+    if reason == CloseReason::Engine(FlowFailure::Silent) {
+        return socket.reset();
+    }
     let code = if reason == CloseReason::Stop { GOING_AWAY } else { POLICY };
     drop(timeout(limits.message_time, socket.close(code, reason.as_str())).await);
     drop(place);

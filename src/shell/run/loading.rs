@@ -23,6 +23,8 @@ pub(super) struct Loaded {
     pub(super) bindings: Vec<Binding>,
     /// What users said of how to be reached.
     pub(super) availability: Vec<(Extension, Availability)>,
+    /// What was used of rules' limits.
+    pub(super) tally: Vec<(String, String)>,
 }
 
 impl Loaded {
@@ -30,11 +32,12 @@ impl Loaded {
         let unread = |error| Failure::system(format!("the store: {error}; look at [paths] state-dir"));
         let accounts = accounts(daemon).await.map_err(unread)?;
         let bindings = bindings(daemon).await.map_err(unread)?;
+        let tally = daemon.store.metas(settings::TALLY).await.map_err(unread)?;
         let said = daemon.store.metas(settings::AVAILABILITY).await.map_err(unread)?;
-        let said = said.iter().filter_map(|(name, value)| settings::availability(name, value));
+        let said = said.iter().filter_map(|(extension, value)| settings::availability(extension, value));
         let availability = said.collect();
         info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
-        Ok(Self { accounts, bindings, availability })
+        Ok(Self { accounts, bindings, availability, tally })
     }
 
     /// The accounts as the HTTP room asks for them.

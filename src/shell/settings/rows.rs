@@ -6,12 +6,15 @@
 use crate::engine::Change;
 use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::Extension;
+use crate::engine::policy::TallyRow;
 use crate::engine::registrar::{Account, Availability, Binding, BindingKey, DeviceKey, Reach};
 use crate::shell::store::{AccountRow, BindingRow, CallRow, FlowRow, Write};
 use crate::sip::digest::{Algorithm, Ha1, UserKeys};
 use crate::sip::{NameAddr, Text, Transport};
 use crate::time::WallTime;
 
+/// What stands before the names of rules' counts among the store's named values.
+pub const TALLY: &str = "tally/";
 /// What separates the instance from the reg-id in a stored key; neither holds one.
 const SEPARATOR: char = '\u{1f}';
 
@@ -70,10 +73,9 @@ pub fn account(row: &AccountRow, realm: &str) -> Result<Account, RowFlaw> {
     })
 }
 
-/// What a user said, from its name and value; `None` for what cannot be read.
-pub fn availability(name: &str, value: &str) -> Option<(Extension, Availability)> {
-    let extension = name.strip_prefix(AVAILABILITY)?.parse().ok()?;
-    Some((extension, serde_json::from_str(value).ok()?))
+/// What a user said, from the rest of its name and its value; `None` for what cannot be read.
+pub fn availability(extension: &str, value: &str) -> Option<(Extension, Availability)> {
+    Some((extension.parse().ok()?, serde_json::from_str(value).ok()?))
 }
 
 /// The binding in a row.
@@ -144,6 +146,13 @@ pub fn write_of(change: Change) -> Option<Write> {
         Change::Availability { extension, says } => {
             let value = serde_json::to_string(&says).ok()?;
             Some(Write::PutMeta { name: format!("{AVAILABILITY}{extension}"), value })
+        }
+        Change::Tally(TallyRow { key, counts }) => {
+            let name = format!("{TALLY}{key}");
+            Some(match counts {
+                Some(value) => Write::PutMeta { name, value },
+                None => Write::RemoveMeta { name },
+            })
         }
         Change::CallRecord(record) => {
             let document = serde_json::to_string(&record).ok()?;

@@ -86,6 +86,11 @@ pub enum Write {
         /// Its value.
         value: String,
     },
+    /// Removes a named value.
+    RemoveMeta {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A handle on the store; cloning gives another. The database is closed when [`Store::close`] is called or
@@ -152,7 +157,7 @@ impl Store {
         self.submit(|reply| Job::Meta(name.into(), reply))
     }
 
-    /// All named values whose name begins with `prefix`, by name.
+    /// The named values whose names begin so, by the rest of their names.
     pub fn metas(&self, prefix: impl Into<String>) -> Receipt<Vec<(String, String)>> {
         self.submit(|reply| Job::Metas(prefix.into(), reply))
     }

@@ -52,6 +52,9 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<()> {
             connection.prepare_cached(sql)?.execute(params![call.id, ended, call.document]).map(drop)
         }
         Write::PutMeta { name, value } => put_meta(connection, name, value),
+        Write::RemoveMeta { name } => {
+            connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name]).map(drop)
+        }
     }
 }
 
@@ -107,10 +110,11 @@ pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<String>
     connection.prepare_cached(sql)?.query_row([name], |row| row.get(0)).optional()
 }
 
-/// All named values whose name begins so, with their names.
+/// The named values whose names begin with `prefix`, by the rest of their names.
 pub(super) fn metas(connection: &Connection, prefix: &str) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT name, value FROM meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name";
-    connection.prepare_cached(sql)?.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    let sql = "SELECT substr(name, length(?1) + 1), value FROM meta WHERE substr(name, 1, length(?1)) = ?1";
+    let rows = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    connection.prepare_cached(sql)?.query_map([prefix], rows)?.collect()
 }
 
 /// Sets a named value.

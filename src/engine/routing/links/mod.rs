@@ -9,6 +9,7 @@
 //! | open | its probe is due | [`LinkOrder::Probe`] | open |
 //! | open | the probe is answered below 500 | a success | open |
 //! | open | the probe is refused or silent | a failure; on UDP the name's next address | open |
+//! | open | a call heard nothing in its time, nor did anything else come lately | a failure; [`LinkOrder::Reset`] | none |
 //! | open | the connection is gone | a failure, unless it was idle; dialled again at once if it is probed | dialling, none |
 //!
 //! A link in doubt is probed every [`FAST`], any other as its policy says. Links that Asterisk reaches are neither dialled
@@ -28,7 +29,7 @@ use super::link::{Link, LinkAddress};
 use super::name::LinkId;
 use super::order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach, RegisterToken};
 use super::plan::Standing;
-use crate::engine::flow::{Flow, FlowFailure};
+use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use crate::engine::timers::Timers;
 use crate::time::Now;
 use upkeep::{is_probed, same_peer};
@@ -37,6 +38,8 @@ use upkeep::{is_probed, same_peer};
 pub const FAST: Duration = Duration::from_secs(1);
 /// Links of a new table are looked at one after another, so that they do not all dial at once.
 const SPREAD: Duration = Duration::from_millis(10);
+/// A connection on which something came so lately is not silent: its peer is slow, and a CANCEL will reach it.
+const LATELY: Duration = Duration::from_millis(500);
 /// How much longer than its budget the shell may be silent about a dial.
 const DIAL_GRACE: Duration = Duration::from_millis(500);
 /// Between two dials of a link whose connection cannot be made.
@@ -92,6 +95,8 @@ pub struct Links {
     tickets: HashMap<DialTicket, LinkId>,
     probes: HashMap<ProbeToken, LinkId>,
     registers: HashMap<RegisterToken, LinkId>,
+    /// When something came last on each connection that a link uses.
+    heard: HashMap<ConnectionId, Instant>,
     timers: Timers<Timer>,
     orders: VecDeque<LinkOrder>,
     changes: VecDeque<LinkChange>,
@@ -173,6 +178,7 @@ impl Links {
                 let entry = self.entries.get_mut(&id)?;
                 entry.way = Way::Open(std::iter::once(flow).chain(others).collect());
                 let number = entry.number;
+                self.heard.extend(flow.connection.map(|connection| (connection, now.instant)));
                 self.timers.cancel(&Timer::Dial(number));
                 self.timers.set(Timer::Probe(number), now.instant);
                 self.register_soon(&id, now);
@@ -191,7 +197,8 @@ impl Links {
         let Some(id) = self.entries.iter().find(|(_, entry)| lost(entry)).map(|(id, _)| id.clone()) else {
             return;
         };
-        if flow.connection.is_some() {
+        if let Some(connection) = flow.connection {
+            self.heard.remove(&connection);
             if let Some(entry) = self.entries.get_mut(&id) {
                 entry.way = Way::None;
                 entry.probing = None;
@@ -235,6 +242,9 @@ impl Links {
         if entry.health.failure(now, what) {
             self.changed(id);
         }
+        if what == LinkFailure::CallSilent {
+            self.reset_if_silent(id, now);
+        }
         let Some(entry) = self.entries.get(id) else { return };
         if let Some(until) = entry.health.held_until().filter(|_| !is_probed(&entry.link)) {
             self.timers.set(Timer::Hold(entry.number), until);
@@ -244,6 +254,12 @@ impl Links {
         } else {
             self.pace(id, now);
         }
+    }
+
+    /// Whether a link has as many calls as it may.
+    pub fn is_full(&self, link: &Link) -> bool {
+        let calls = self.entries.get(&link.id).map_or(0, |entry| entry.calls);
+        link.max_calls.is_some_and(|most| calls >= most)
     }
 
     /// One more call on a link.
@@ -259,6 +275,30 @@ impl Links {
             entry.calls = entry.calls.saturating_sub(1);
             self.forget_if_unused(id);
         }
+    }
+
+    /// Something came on a flow.
+    pub fn heard(&mut self, flow: Flow, now: Now) {
+        if let Some(at) = flow.connection.and_then(|connection| self.heard.get_mut(&connection)) {
+            *at = now.instant;
+        }
+    }
+
+    /// Another open connection with the office at the other end of one that is gone; a link that is up before others.
+    pub fn other_way(&self, gone: Flow) -> Option<Flow> {
+        let open = |entry: &Entry| match &entry.way {
+            Way::Open(flows) => flows.front().copied().map(|flow| (entry.health.state(), flow)),
+            Way::None | Way::Dialling(_) => None,
+        };
+        let is_like = |(_, flow): &(LinkState, Flow)| {
+            matches!(gone.side, Side::Office(_)) && flow.side == gone.side && *flow != gone
+        };
+        self.entries
+            .values()
+            .filter_map(open)
+            .filter(is_like)
+            .min_by_key(|(state, _)| *state)
+            .map(|(_, flow)| flow)
     }
 
     /// The link that uses a flow, if any: requests that come on it are its peer's.

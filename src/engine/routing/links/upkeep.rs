@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DIAL_GRACE, Entry, FAST, LEAST_REDIAL, Links, SPREAD, Timer, Way};
+use super::{DIAL_GRACE, Entry, FAST, LATELY, LEAST_REDIAL, Links, SPREAD, Timer, Way};
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::routing::dial::{CONNECT_BUDGET, Dial, DialFailure, DialTicket};
 use crate::engine::routing::health::{Health, LinkFailure, LinkState};
@@ -137,6 +137,22 @@ impl Links {
         }
     }
 
+    /// What a call sent over a connection may still be on its way, and would ring a phone when another attempt has begun.
+    pub(super) fn reset_if_silent(&mut self, id: &LinkId, now: Now) {
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Way::Open(flows) = &entry.way else { return };
+        let Some((flow, connection)) = flows.front().and_then(|flow| Some((*flow, flow.connection?))) else {
+            return;
+        };
+        if self.heard.get(&connection).is_some_and(|at| now.instant < *at + LATELY) {
+            return;
+        }
+        entry.way = Way::None;
+        entry.probing = None;
+        self.heard.remove(&connection);
+        self.orders.push_back(LinkOrder::Reset(flow));
+    }
+
     /// Over UDP a silent address gives way to the name's next one.
     pub(super) fn next_address(&mut self, id: &LinkId) {
         if let Some(Entry { way: Way::Open(flows), .. }) = self.entries.get_mut(id) {
@@ -176,7 +192,8 @@ impl Links {
     }
 
     pub(super) fn close(&mut self, flow: Flow) {
-        if flow.connection.is_some() {
+        if let Some(connection) = flow.connection {
+            self.heard.remove(&connection);
             self.orders.push_back(LinkOrder::Close(flow));
         }
     }

@@ -75,6 +75,7 @@ impl World {
                     self.links.registered(token, self.answers.then_some(seconds(60)), self.now);
                 }
                 LinkOrder::Close(_) => self.note("close"),
+                LinkOrder::Reset(_) => self.note("reset"),
             }
         }
     }
@@ -189,14 +190,35 @@ fn over_udp_a_dead_first_address_gives_way_to_the_next() {
 }
 
 #[test]
-fn a_call_that_hears_nothing_has_the_link_probed_at_once() {
+fn a_call_that_hears_nothing_has_the_connection_reset_and_the_link_probed_at_once() {
     let mut w = World::new(&[PAR]);
     w.wait(seconds(1));
     w.log.clear();
     w.answers = false;
+    let Reach::Flow(silent) = w.reached() else { panic!("it is open") };
+    w.links.failed(&World::id(), LinkFailure::CallSilent, w.now);
+    assert!(w.links.on_flow(silent).is_none());
+    w.wait(Duration::from_millis(1));
+    let expected = [(1, "reset"), (1, "dial"), (1, "probe")];
+    assert_eq!((w.state(), w.log.as_slice()), (LinkState::Down, expected.as_slice()));
+    w.links.flow_lost(silent, FlowFailure::Silent, w.now);
+    assert!(matches!(w.reached(), Reach::Flow(_)), "the end of the old one does not end the new one");
+}
+
+#[test]
+fn a_connection_on_which_something_came_lately_stays_when_a_call_hears_nothing() {
+    let mut w = World::new(&[PAR]);
+    w.wait(seconds(1));
+    w.log.clear();
+    let Reach::Flow(slow) = w.reached() else { panic!("it is open") };
+    w.links.heard(slow, w.now);
+    w.now = w.now.plus(Duration::from_millis(499));
     w.links.failed(&World::id(), LinkFailure::CallSilent, w.now);
     w.wait(Duration::from_millis(1));
-    assert_eq!((w.state(), w.log.as_slice()), (LinkState::Down, [(1, "probe")].as_slice()));
+    assert_eq!(w.log, [(1, "probe")]);
+    w.links.failed(&World::id(), LinkFailure::CallSilent, w.now);
+    w.work();
+    assert_eq!(w.log, [(1, "probe"), (1, "reset")]);
 }
 
 #[test]

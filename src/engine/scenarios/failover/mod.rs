@@ -1,6 +1,7 @@
 //! One link fails, the next one carries the call: no sooner than it may, and never two at once.
 
 mod health;
+mod silence;
 
 use std::time::Duration;
 
@@ -89,11 +90,13 @@ fn the_called_partys_word_is_final() {
 }
 
 #[test]
-fn a_silent_peer_costs_a_second_and_its_late_ringing_is_cancelled() {
+fn a_slow_peer_costs_a_second_and_its_late_ringing_is_cancelled() {
     let (mut w, ann, one, two) = two_links();
     let a = dials(&mut w, ann);
     let mut late = w.rung(one);
-    w.wait(millis(999));
+    w.wait(millis(501));
+    w.shows_life(one);
+    w.wait(millis(498));
     assert!(w.peers[two.0].inbox.is_empty(), "not before its time");
     w.wait(millis(1));
     let b = w.rung(two);
@@ -107,7 +110,9 @@ fn a_late_answer_of_an_attempt_that_was_given_up_is_acknowledged_and_ended() {
     let (mut w, ann, one, two) = two_links();
     let a = dials(&mut w, ann);
     let mut late = w.rung(one);
-    w.wait(seconds(1));
+    w.wait(millis(999));
+    w.shows_life(one);
+    w.wait(millis(1));
     let b = w.rung(two);
     w.far_answers(&late, 200);
     w.asked(&mut late, "ACK");
@@ -276,7 +281,9 @@ fn a_caller_that_gives_up_during_the_second_attempt_ends_both() {
     let (mut w, ann, one, two) = two_links();
     let mut a = dials(&mut w, ann);
     let mut late = w.rung(one);
-    w.wait(seconds(1));
+    w.wait(millis(999));
+    w.shows_life(one);
+    w.wait(millis(1));
     let mut b = w.rung(two);
     w.answers(&b, 180, "");
     w.hears(&mut a, 180);

@@ -33,27 +33,48 @@ pub(super) fn heard(publication: &Publication) -> RoamingInput {
 pub(super) struct Broker {
     /// The newest of each topic.
     pub(super) retained: BTreeMap<Topic, Publication>,
-    /// Call records by office and number.
+    /// Events by office and number.
     accounted: BTreeMap<(usize, Sequence), String>,
-    /// Their calls.
-    calls: BTreeSet<(usize, String)>,
+    /// Their names.
+    events: BTreeSet<(usize, String)>,
+    /// The last number of each session.
+    last: BTreeMap<(usize, u32), Sequence>,
 }
 
 impl Broker {
-    /// Ops hear of a call; the same number again is the same event.
-    pub(super) fn account(&mut self, office: usize, sequence: Sequence, call: &str, judge: &mut Judge) {
+    /// Ops hear of an event in a session; the same number again is the same event.
+    pub(super) fn account(
+        &mut self,
+        office: usize,
+        session: u32,
+        sequence: Sequence,
+        name: &str,
+        judge: &mut Judge,
+    ) {
+        let last = self.last.insert((office, session), sequence);
+        judge.require(last.is_none_or(|last| last < sequence), || {
+            format!("event {sequence} of office {office} came after {last:?}")
+        });
         if let Some(known) = self.accounted.get(&(office, sequence)) {
-            return judge.require(known == call, || {
-                format!("number {sequence} of office {office} is two calls: {known} and {call}")
+            return judge.require(known == name, || {
+                format!("number {sequence} of office {office} is two events: {known} and {name}")
             });
         }
-        self.accounted.insert((office, sequence), call.to_owned());
-        let is_first = self.calls.insert((office, call.to_owned()));
-        judge.require(is_first, || format!("call {call} of office {office} is accounted twice"));
+        self.accounted.insert((office, sequence), name.to_owned());
+        let is_first = self.events.insert((office, name.to_owned()));
+        judge.require(is_first, || format!("{name} of office {office} is accounted twice"));
+        if let Some(words) = name.strip_prefix("loss ") {
+            let mut counts = words.split(' ').map(|word| word.parse().unwrap_or(0));
+            let losses = std::array::from_fn(|_| counts.next().unwrap_or(0));
+            judge.on_shelf(office, |shelf| {
+                shelf.is_heard_of(losses);
+                None
+            });
+        }
     }
 
-    /// Whether ops know of a call.
-    pub(super) fn knows(&self, office: usize, call: &str) -> bool {
-        self.calls.contains(&(office, call.to_owned()))
+    /// Whether ops know of an event.
+    pub(super) fn knows(&self, office: usize, name: &str) -> bool {
+        self.events.contains(&(office, name.to_owned()))
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::engine::call::CallRecord;
+use super::office::Found;
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::Binding;
 use crate::engine::roaming::{Aor, RoamingChange, RoamingEntry, SealedVerifier, Second};
@@ -19,8 +19,19 @@ pub(super) enum Write {
     Store(StoreTicket, Change),
     /// The roaming cache's, for which nobody waits.
     Roaming(RoamingWrite),
-    /// A call that ops have.
+    /// Something that ops shall know: what it is worth, its name.
+    Event(Worth, String),
+    /// An event that ops have.
     Delivered(Sequence),
+}
+
+/// What came of a write.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Who waits for it.
+    pub(super) ticket: Option<StoreTicket>,
+    /// The event that it was, and what became of it.
+    pub(super) offered: Option<(Worth, String, Offer)>,
 }
 
 /// The flash of one office, with the policy of what waits for the uplink.
@@ -32,9 +43,10 @@ pub(super) struct Disk {
     entries: BTreeMap<Aor, (RoamingEntry, Second)>,
     /// Visitors' records.
     pub(super) records: BTreeMap<Extension, SealedVerifier>,
-    /// Calls that ops do not have yet.
-    pub(super) calls: BTreeMap<Sequence, String>,
-    next: Sequence,
+    /// Events that ops do not have yet.
+    pub(super) events: BTreeMap<Sequence, (Worth, String)>,
+    losses: Losses,
+    limits: OutboxLimits,
     /// On their way.
     pub(super) writing: VecDeque<Write>,
     /// What goes when.
@@ -43,46 +55,53 @@ pub(super) struct Disk {
 
 impl Disk {
     /// An empty one.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: OutboxLimits) -> Self {
         Self {
             bindings: BTreeMap::new(),
             entries: BTreeMap::new(),
             records: BTreeMap::new(),
-            calls: BTreeMap::new(),
-            next: Sequence(1),
+            events: BTreeMap::new(),
+            losses: Losses::default(),
+            limits,
             writing: VecDeque::new(),
-            outbox: Outbox::new(OutboxLimits::default()),
+            outbox: Outbox::new(limits),
         }
     }
 
-    /// The next write is durable: its ticket, and the record that is acknowledged with it.
-    pub(super) fn write(&mut self) -> (Option<StoreTicket>, Option<Box<CallRecord>>) {
+    /// From now on, and as if from the start, there is so much room.
+    pub(super) fn has_room_for(&mut self, limits: OutboxLimits) {
+        self.limits = limits;
+        self.outbox = Outbox::new(limits);
+    }
+
+    /// The next write is durable.
+    pub(super) fn write(&mut self) -> Written {
+        let mut written = Written::default();
         match self.writing.pop_front() {
-            Some(Write::Store(ticket, change)) => (Some(ticket), self.store(change)),
+            Some(Write::Store(ticket, change)) => {
+                written.ticket = Some(ticket);
+                written.offered = self.store(change);
+            }
             Some(Write::Roaming(RoamingWrite::Change(RoamingChange::Put { entry, heard }))) => {
                 self.entries.insert(entry.aor.clone(), (entry, heard));
-                (None, None)
             }
             Some(Write::Roaming(RoamingWrite::Change(RoamingChange::Forget(aor)))) => {
                 self.entries.remove(&aor);
-                (None, None)
             }
             Some(Write::Roaming(RoamingWrite::Verifier(record))) => {
                 let known = self.records.get(&record.aor.extension);
                 if known.is_none_or(|known| known.generation < record.generation) {
                     self.records.insert(record.aor.extension.clone(), *record);
                 }
-                (None, None)
             }
-            Some(Write::Delivered(sequence)) => {
-                self.calls.remove(&sequence);
-                (None, None)
-            }
-            None => (None, None),
+            Some(Write::Event(worth, name)) => written.offered = Some(self.offer(worth, name)),
+            Some(Write::Delivered(sequence)) => drop(self.events.remove(&sequence)),
+            None => {}
         }
+        written
     }
 
-    fn store(&mut self, change: Change) -> Option<Box<CallRecord>> {
+    fn store(&mut self, change: Change) -> Option<(Worth, String, Offer)> {
         match change {
             Change::PutBinding(binding) => {
                 self.bindings.insert(format!("{:?}", binding.key), *binding);
@@ -92,32 +111,46 @@ impl Disk {
                 self.bindings.remove(&format!("{key:?}"));
                 None
             }
-            // The simulated users say nothing of themselves.
-            Change::Availability { .. } => None,
-            Change::CallRecord(record) => {
-                if let Offer::Kept { sequence, displaced } = self.outbox.offer(Worth::CallRecord, 500) {
-                    self.calls.insert(sequence, record.id.clone());
-                    self.calls.retain(|one, _| !displaced.contains(one));
-                }
-                self.next = self.outbox.next_sequence();
-                Some(record)
-            }
+            // The simulated users say nothing of themselves, and no story has rules: both have tests of their own.
+            Change::Availability { .. } | Change::Tally(_) => None,
+            Change::CallRecord(record) => Some(self.offer(Worth::CallRecord, format!("call {}", record.id))),
         }
     }
 
-    /// The box fell: of the writes on their way `kept` are there. What the next start finds.
-    pub(super) fn fall(&mut self, kept: usize) -> (Vec<Binding>, Vec<(RoamingEntry, Second)>) {
-        for _ in 0..kept.min(self.writing.len()) {
-            self.write();
+    fn offer(&mut self, worth: Worth, name: String) -> (Worth, String, Offer) {
+        let offer = self.outbox.offer(worth, 500);
+        if let Offer::Kept { sequence, displaced } = &offer {
+            self.events.insert(*sequence, (worth, name.clone()));
+            self.events.retain(|one, _| !displaced.contains(one));
         }
+        self.losses = self.outbox.losses();
+        (worth, name, offer)
+    }
+
+    /// A report of losses, if there is one to make now: its number, the losses, its name.
+    pub(super) fn report(&mut self) -> Option<(Sequence, Losses, String)> {
+        let losses = self.outbox.losses_to_report()?;
+        let sequence = self.outbox.offer_loss_report(500)?;
+        let words = Worth::ALL.map(|worth| losses.of(worth).to_string()).join(" ");
+        let name = format!("loss {words} as {sequence}");
+        self.events.insert(sequence, (Worth::Audit, name.clone()));
+        self.losses = self.outbox.losses();
+        Some((sequence, losses, name))
+    }
+
+    /// The box fell. What the next start finds, and the events for which there was no room any more.
+    pub(super) fn fall(&mut self) -> (Found, Vec<Sequence>) {
         self.writing.clear();
-        let stored = self.calls.keys().map(|sequence| Stored {
+        let stored = self.events.iter().map(|(sequence, (worth, _))| Stored {
             sequence: *sequence,
-            worth: Worth::CallRecord,
+            worth: *worth,
             size: 500,
         });
-        let limits = OutboxLimits::default();
-        self.outbox = Outbox::restore(limits, self.next, Losses::default(), stored).0;
-        (self.bindings.values().cloned().collect(), self.entries.values().cloned().collect())
+        let (outbox, displaced) =
+            Outbox::restore(self.limits, self.outbox.next_sequence(), self.losses, stored);
+        self.outbox = outbox;
+        self.losses = self.outbox.losses();
+        self.events.retain(|sequence, _| !displaced.contains(sequence));
+        ((self.bindings.values().cloned().collect(), self.entries.values().cloned().collect()), displaced)
     }
 }

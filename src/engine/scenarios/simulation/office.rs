@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::broker::Topic;
+use super::chance::Chance;
 use super::disk::Disk;
 use crate::engine::numbering::{CountryCode, EmergencyNumbers, NumberPlan};
 use crate::engine::registrar::{Account, Accounts, Binding};
@@ -33,6 +34,8 @@ pub(super) struct Session {
     pub(super) number: u32,
     /// When it hears what the broker said last.
     pub(super) told: Option<Instant>,
+    /// When the broker hears what the office said last of events.
+    pub(super) said: Option<Instant>,
     /// What the broker has not acknowledged; the newest of each topic.
     pub(super) pending: BTreeMap<Topic, (u64, Publication)>,
     /// Numbers what is pending.
@@ -47,10 +50,16 @@ pub(super) struct Office {
     pub(super) engine: Option<Engine>,
     /// How often it was started.
     pub(super) boot: u32,
+    /// When it was started last.
+    pub(super) started: Instant,
+    /// When its engine wants to be woken.
+    pub(super) deadline: Option<Instant>,
     /// Whether the box, when it is down, says so by resetting connections.
     pub(super) falls_loudly: bool,
-    /// By how much its clock is ahead.
-    pub(super) skew: Duration,
+    /// By how many milliseconds its clock is ahead.
+    pub(super) skew: i64,
+    /// Most calls that it takes.
+    pub(super) most_calls: usize,
     /// Its flash.
     pub(super) disk: Disk,
     /// What its media worker was told.
@@ -59,8 +68,67 @@ pub(super) struct Office {
     pub(super) session: Session,
     /// What the next start finds on flash.
     pub(super) found: Found,
-    /// The last table that was pushed.
+    /// The table in force.
     pub(super) table: Arc<RouteTable>,
+    /// The last table that ops pushed, which may be on its way.
+    pub(super) wanted: Arc<RouteTable>,
+    /// The links of the table in force: where each leads, and since when it does.
+    pub(super) links: BTreeMap<String, (String, Instant)>,
+}
+
+impl Office {
+    /// A table is in force.
+    pub(super) fn takes(&mut self, table: &Arc<RouteTable>, now: Instant) {
+        let known = std::mem::take(&mut self.links);
+        for link in table.links() {
+            let (name, leads) = (link.id.to_string(), format!("{:?}", link.address));
+            let since =
+                known.get(&name).filter(|(before, _)| *before == leads).map_or(now, |(_, since)| *since);
+            self.links.insert(name, (leads, since));
+        }
+        self.table = Arc::clone(table);
+    }
+
+    /// Whether a link is in force, and was at `since`; those that the site has of its own always are.
+    pub(super) fn has_link(&self, name: &str, since: Instant) -> bool {
+        name.starts_with("own-") || self.links.get(name).is_some_and(|(_, known)| *known <= since)
+    }
+}
+
+/// What ops want of an office.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    /// Which links to each other office it has.
+    pub(super) links: Vec<[bool; 2]>,
+    /// Which of two is the cheaper.
+    pub(super) first: usize,
+    /// Goes up when all links shall lead to another address.
+    pub(super) generation: usize,
+    /// Whether it has a carrier besides its own.
+    pub(super) carrier: bool,
+}
+
+impl Wish {
+    /// Everything.
+    pub(super) fn all(offices: usize) -> Self {
+        Self { links: vec![[true; 2]; offices], first: 0, generation: 0, carrier: true }
+    }
+
+    /// Whatever comes.
+    pub(super) fn any(offices: usize, chance: &mut Chance) -> Self {
+        let mut one = |_| match chance.below(20) {
+            0..13 => [true, true],
+            13..16 => [true, false],
+            16..19 => [false, true],
+            _ => [false, false],
+        };
+        let mut links: Vec<_> = (0..offices).map(&mut one).collect();
+        if chance.percent(5) {
+            links.fill([false; 2]);
+        }
+        let generation = if chance.percent(15) { chance.below(3) } else { 0 };
+        Self { links, first: chance.below(2), generation, carrier: chance.percent(85) }
+    }
 }
 
 /// Bindings and entries on flash.
@@ -72,12 +140,13 @@ pub(super) fn keyring() -> Keyring {
 }
 
 /// The settings of an office.
-pub(super) fn settings(number: usize) -> Settings {
+pub(super) fn settings(number: usize, most_calls: usize) -> Settings {
     let (name, country) = OFFICES[number];
     let numbers = NumberPlan::new(CountryCode::new(country), 2..=5, EmergencyNumbers::default(), []).unwrap();
     let mut settings = testing::settings();
     settings.media.phone_ports =
         (0..200).map(|n| PortNumbers { rtp: 20_000 + 2 * n, rtcp: 20_001 + 2 * n }).collect();
+    settings.calls.max = most_calls;
     let own = link(&format!("own-{} PstnGateway - sip:own-{}.example", 2 * number, 2 * number));
     let routing = RoutingSettings { links: vec![Arc::new(own)], ..RoutingSettings::default() };
     Settings {
@@ -107,23 +176,30 @@ pub(super) fn accounts(number: usize) -> Accounts {
         .collect()
 }
 
-/// A route set for an office: to each other one over two links, of which `first` is the cheaper, and out over its second
-/// carrier.
-pub(super) fn table(number: usize, offices: usize, revision: u64, first: usize) -> Arc<RouteTable> {
+/// A route set for an office: the links and routes that ops want.
+pub(super) fn table(number: usize, revision: u64, wish: &Wish) -> Arc<RouteTable> {
     let mut links = Vec::new();
     let mut routes = Vec::new();
-    for (other, (name, _)) in OFFICES.iter().enumerate().take(offices).filter(|(other, _)| *other != number) {
+    let others = OFFICES.iter().zip(&wish.links).enumerate().filter(|(other, _)| *other != number);
+    for (other, ((name, _), wanted)) in others {
         let low = name.to_lowercase();
-        for which in 0..2 {
-            let mut one = link(&format!("{low}-{which} SipTrunk {name} sips:{low}-{which}-{other}.example"));
-            one.cost = u32::from(which != first);
+        let which: Vec<_> = (0..2).filter(|which| wanted[*which]).collect();
+        for which in &which {
+            let host = format!("{low}-{which}-{other}-{}.example", wish.generation);
+            let mut one = link(&format!("{low}-{which} SipTrunk {name} sips:{host}"));
+            one.cost = u32::from(*which != wish.first);
             links.push(one);
         }
-        routes.push(route(&format!("{name}-* {low}-0,{low}-1")));
+        let names: Vec<_> = which.iter().map(|which| format!("{low}-{which}")).collect();
+        if !names.is_empty() {
+            routes.push(route(&format!("{name}-* {}", names.join(","))));
+        }
     }
     let second = 2 * number + 1;
-    links.push(link(&format!("out-{second} PstnGateway - sip:out-{second}.example")));
-    routes.push(route(&format!("0* out-{second}")));
+    if wish.carrier {
+        links.push(link(&format!("out-{second} PstnGateway - sip:out-{second}.example")));
+        routes.push(route(&format!("0* out-{second}")));
+    }
     let mut parts = parts(links, routes);
     parts.office = OFFICES[number].0.parse().unwrap();
     parts.revision = Revision(revision);

@@ -1,20 +1,21 @@
 //! What chance makes happen: people who call, move and hang up; paths, boxes and brokers that fail and come back; ops who push.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::agent::{Agent, Deed, Kind};
 use super::disk::Disk;
-use super::office::{OFFICES, Office, Session, USERS, accounts, keyring, password, settings, table};
+use super::office::{OFFICES, Office, Session, USERS, Wish, accounts, keyring, password, settings, table};
 use super::wan::{Mood, Path, PathId};
 use super::world::{Event, Helped, World};
 use crate::engine::scenarios::ledger::Ledger;
 use crate::engine::testing::address;
 use crate::engine::{Engine, EngineSetup, Input, RoamingInput};
+use crate::uplink::{OutboxLimits, Sequence, Worth};
 
 /// How long somebody who needs help waits.
 const HELP_PATIENCE: Duration = Duration::from_secs(170);
-/// So long before a call a link must have worked to be counted on: it takes that long to be found again.
-const SETTLED: Duration = Duration::from_secs(15);
 
 impl World {
     /// Offices, paths, carriers and phones; all works.
@@ -52,19 +53,38 @@ impl World {
     }
 
     fn add_office(&mut self, number: usize, count: usize) {
-        let skew = self.chance.millis(0, 120_000);
+        let (skew, most_calls) = (self.right_time(), [100, 100, 100, 2][self.chance.below(4)]);
+        let limits = self.outbox_limits();
+        self.judge.shelf(number, limits.events);
+        let all = table(number, 1, &Wish::all(count));
         self.offices.push(Office {
             name: OFFICES[number].0,
             engine: None,
             boot: 0,
+            started: self.now,
+            deadline: None,
             falls_loudly: false,
             skew,
-            disk: Disk::new(),
+            most_calls,
+            disk: Disk::new(limits),
             ledger: Ledger::default(),
             session: Session::default(),
             found: (Vec::new(), Vec::new()),
-            table: table(number, count, 1, 0),
+            table: Arc::clone(&all),
+            wanted: all,
+            links: BTreeMap::new(),
         });
+    }
+
+    /// A clock as good as offices must have.
+    fn right_time(&mut self) -> i64 {
+        i64::try_from(self.chance.below(240_000)).unwrap_or(0)
+    }
+
+    /// Most offices have room for all; some have next to none.
+    fn outbox_limits(&mut self) -> OutboxLimits {
+        let events = [20_000, 20_000, 12, 5, 2][self.chance.below(5)];
+        OutboxLimits { events, ..OutboxLimits::default() }
     }
 
     fn add_path(&mut self, id: PathId) {
@@ -90,13 +110,16 @@ impl World {
     pub(super) fn starts(&mut self, office: usize) {
         let (seed, now) = (self.chance.seed(), self.clock(office));
         let (bindings, entries) = std::mem::take(&mut self.offices[office].found);
-        let setup =
-            EngineSetup { settings: settings(office), accounts: accounts(office), bindings, seed, now };
         let one = &mut self.offices[office];
+        let settings = settings(office, one.most_calls);
+        let setup = EngineSetup { settings, accounts: accounts(office), bindings, seed, now };
         one.engine = Some(Engine::new(setup));
         one.boot += 1;
+        one.started = now.instant;
         one.ledger = Ledger::default();
-        let (name, table) = (one.name, one.table.clone());
+        let (name, table) = (one.name, Arc::clone(&one.table));
+        one.links.clear();
+        one.takes(&table, now.instant);
         self.note(|| format!("{name} starts"));
         self.feed(office, Input::Roaming(RoamingInput::Stored(entries)));
         self.feed(office, Input::Roaming(RoamingInput::Keyring(keyring())));
@@ -106,16 +129,24 @@ impl World {
     /// A box falls: all that was not durable is gone, or may be.
     pub(super) fn falls(&mut self, office: usize) {
         let kept = self.chance.below(self.offices[office].disk.writing.len() + 1);
+        for _ in 0..kept {
+            self.write_one(office);
+        }
         let is_loud = self.chance.percent(50);
         let one = &mut self.offices[office];
-        one.engine = None;
+        (one.engine, one.deadline) = (None, None);
         one.falls_loudly = is_loud;
         one.session.is_up = false;
         one.session.pending.clear();
-        one.found = one.disk.fall(kept);
+        let row = |(number, (worth, name)): (&Sequence, &(Worth, String))| (*number, *worth, name.clone());
+        let kept: Vec<_> = one.disk.events.iter().map(row).collect();
+        let (found, displaced) = one.disk.fall();
+        one.found = found;
+        let next = one.disk.outbox.next_sequence();
         let (name, boot) = (one.name, one.boot);
         self.note(|| format!("{name} falls"));
         self.judge.fell(office);
+        self.judge.on_shelf(office, |shelf| shelf.fell(kept, next, &displaced));
         self.judge.count("boxes that fell");
         self.helped.retain(|_, helped| helped.office != office);
         let mine = |open: &super::wan::Connection| {
@@ -150,14 +181,15 @@ impl World {
             79..83 => self.a_box_starts(),
             83..88 => self.a_session_ends(),
             88..93 => self.a_session_begins(),
-            93..96 => self.ops_push(),
+            93..97 => self.ops_push(),
+            97..99 => self.a_clock_jumps(),
             _ => {}
         }
         let span = self.chance.millis(20, 3_000);
         self.after(span, Event::Next);
     }
 
-    fn somebody_calls(&mut self) {
+    pub(super) fn somebody_calls(&mut self) {
         let phones = self.offices.len() * USERS;
         let agent = 2 * self.offices.len() + self.chance.below(phones);
         let phone = &self.agents[agent];
@@ -190,51 +222,7 @@ impl World {
         self.after(patience, Event::Does(agent, epoch, Deed::HangUp(call)));
     }
 
-    /// A call of somebody has its answer; whoever called for help must have got it if that could be.
-    pub(super) fn call_ended(&mut self, agent: usize, dialled: &str, status: u16) {
-        self.note(|| format!("agent {agent}: {dialled} is {status}"));
-        if dialled != "112" {
-            return;
-        }
-        let Some(helped) = self.helped.remove(&agent) else { return };
-        let office = helped.office;
-        let must_get_out = if self.has_carrier(office, helped.since) {
-            self.judge.count("calls for help that had to get out");
-            true
-        } else if self.has_neighbour(&helped) {
-            self.judge.count("calls for help that had to get out elsewhere");
-            true
-        } else {
-            false
-        };
-        self.judge.require(!must_get_out || status == 200, || {
-            format!(
-                "agent {agent} called for help at {office}, there was a way out, and the answer was {status}"
-            )
-        });
-    }
-
-    fn boots(&self) -> Vec<Option<u32>> {
-        self.offices.iter().map(|office| office.engine.is_some().then_some(office.boot)).collect()
-    }
-
-    /// Whether an office could reach a carrier of its own all the while.
-    fn has_carrier(&self, office: usize, since: Instant) -> bool {
-        [2 * office, 2 * office + 1].iter().any(|way| self.wan.is_open_since(PathId::Carrier(*way), since))
-    }
-
-    /// Whether another office that could be reached all the while could reach a carrier.
-    fn has_neighbour(&self, helped: &Helped) -> bool {
-        let (now, before) = (self.boots(), helped.since.checked_sub(SETTLED).unwrap_or(helped.since));
-        (0..self.offices.len()).filter(|other| *other != helped.office).any(|other| {
-            let stood = now[other].is_some() && now[other] == helped.boots[other];
-            let is_linked = (0..2)
-                .any(|which| self.wan.is_open_since(PathId::between(helped.office, other, which), before));
-            stood && is_linked && self.has_carrier(other, before)
-        })
-    }
-
-    fn somebody_moves(&mut self) {
+    pub(super) fn somebody_moves(&mut self) {
         let agent = 2 * self.offices.len() + self.chance.below(self.offices.len() * USERS);
         let to = self.chance.below(self.offices.len());
         if self.offices[to].engine.is_none() || self.agents[agent].office == to {
@@ -337,19 +325,47 @@ impl World {
     }
 
     fn a_session_begins(&mut self) {
-        for office in 0..self.offices.len() {
-            self.connects(office);
+        let (first, count) = (self.chance.below(self.offices.len()), self.offices.len());
+        // All of them, or one: brokers come back, and so do an office's own ways.
+        let some = if self.chance.percent(50) { count } else { 1 };
+        for place in 0..some {
+            self.connects((first + place) % count);
         }
     }
 
     fn ops_push(&mut self) {
         let office = self.chance.below(self.offices.len());
-        let first = self.chance.below(2);
-        let revision = self.offices[office].table.revision().0 + 1;
-        let pushed = table(office, self.offices.len(), revision, first);
-        self.note(|| format!("ops push revision {revision} to {office}"));
-        self.offices[office].table = pushed.clone();
-        self.feed(office, Input::Routes(pushed));
+        let wish = Wish::any(self.offices.len(), &mut self.chance);
+        self.ops_want(office, &wish);
+    }
+
+    /// Ops push a table, which is on its way as long as it takes.
+    pub(super) fn ops_want(&mut self, office: usize, wish: &Wish) {
+        let revision = self.offices[office].wanted.revision().0 + 1;
+        let pushed = table(office, revision, wish);
+        self.note(|| format!("ops push revision {revision} to {office}: {wish:?}"));
+        self.offices[office].wanted = Arc::clone(&pushed);
         self.judge.count("pushes");
+        if self.offices[office].session.is_up {
+            self.hands_over(office);
+        }
+    }
+
+    fn a_clock_jumps(&mut self) {
+        let office = self.chance.below(self.offices.len());
+        let right = self.right_time();
+        let is_wild = self.chance.percent(15);
+        let skew = if is_wild { right * 400 * if self.chance.percent(50) { 1 } else { -1 } } else { right };
+        self.is_wild |= is_wild;
+        let before = std::mem::replace(&mut self.offices[office].skew, skew);
+        self.note(|| format!("the clock of {office} jumps by {} ms", skew - before));
+        self.judge.count(if is_wild { "clocks gone wild" } else { "clocks that jumped" });
+    }
+
+    /// All clocks are right again.
+    pub(super) fn clocks_are_set(&mut self) {
+        for office in 0..self.offices.len() {
+            self.offices[office].skew = self.right_time();
+        }
     }
 }

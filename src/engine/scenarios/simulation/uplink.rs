@@ -1,10 +1,12 @@
 //! What goes between offices and the broker, and from there to ops.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::broker::{heard, topic};
 use super::disk::Write;
 use super::world::{Event, World};
+use crate::engine::routing::RouteTable;
 use crate::engine::{Input, Publication, RoamingInput};
 
 /// How often an office hears that its session lives.
@@ -33,11 +35,15 @@ impl World {
         let session = &mut self.offices[office].session;
         session.is_up = true;
         session.number += 1;
-        session.told = None;
+        (session.told, session.said) = (None, None);
         let number = session.number;
         let waiting: Vec<_> =
             session.pending.iter().map(|(topic, (version, _))| (topic.clone(), *version)).collect();
         self.offices[office].disk.outbox.session_began();
+        self.judge.on_shelf(office, |shelf| {
+            shelf.session(true);
+            None
+        });
         self.feed(office, Input::Roaming(RoamingInput::Connected));
         let span = self.chance.millis(5, 2_000);
         let retained: Vec<_> = self.broker.retained.values().cloned().collect();
@@ -49,7 +55,29 @@ impl World {
             self.after(span, Event::Published(office, number, topic, version));
         }
         self.after(CONFIRM, Event::Confirmed(office, number));
+        self.hands_over(office);
         self.dispatch(office);
+    }
+
+    /// The broker hands an office the table that ops want.
+    pub(super) fn hands_over(&mut self, office: usize) {
+        let (number, wanted) =
+            (self.offices[office].session.number, Arc::clone(&self.offices[office].wanted));
+        let span = self.chance.millis(5, 3_000);
+        self.after(span, Event::Pushed(office, number, wanted));
+    }
+
+    /// A table arrives; an older one than that in force changes nothing.
+    fn pushed(&mut self, office: usize, table: &Arc<RouteTable>) {
+        let now = self.now;
+        let one = &mut self.offices[office];
+        if table.revision() <= one.table.revision() {
+            return;
+        }
+        one.takes(table, now);
+        let name = one.name;
+        self.note(|| format!("{name} takes revision {}", table.revision().0));
+        self.feed(office, Input::Routes(Arc::clone(table)));
     }
 
     /// A session ends.
@@ -58,14 +86,29 @@ impl World {
         self.note(|| format!("{name} has no broker"));
         self.offices[office].session.is_up = false;
         self.offices[office].disk.outbox.session_ended();
+        self.judge.on_shelf(office, |shelf| {
+            shelf.session(false);
+            None
+        });
     }
 
-    /// Calls that wait are told to ops.
+    /// What waits is told to ops, one after another; before that, how much was lost.
     pub(super) fn dispatch(&mut self, office: usize) {
+        if let Some((sequence, losses, name)) = self.offices[office].disk.report() {
+            self.judge.count("losses reported");
+            self.judge.on_shelf(office, |shelf| shelf.reports(sequence, losses, &name));
+        }
         let number = self.offices[office].session.number;
         while let Some(dispatch) = self.offices[office].disk.outbox.dispatch() {
-            let span = self.chance.millis(1, 200);
-            self.after(span, Event::Accounted(office, number, dispatch.sequence));
+            self.judge.on_shelf(office, |shelf| shelf.dispatched(dispatch));
+            if dispatch.historical {
+                self.judge.count("events told as history");
+            }
+            let at = self.now + self.chance.millis(1, 200);
+            let session = &mut self.offices[office].session;
+            let at = session.said.map_or(at, |said| said.max(at));
+            session.said = Some(at);
+            self.after(at - self.now, Event::Accounted(office, number, dispatch.sequence));
         }
     }
 
@@ -99,11 +142,18 @@ impl World {
             Event::Told(office, session, publication) if self.is_session(office, session) => {
                 self.feed(office, Input::Roaming(heard(&publication)));
             }
+            Event::Pushed(office, session, table) if self.is_session(office, session) => {
+                self.pushed(office, &table);
+            }
             Event::Accounted(office, session, sequence) => self.accounted(office, session, sequence),
             Event::Receipt(office, session, sequence)
                 if self.is_session(office, session)
                     && self.offices[office].disk.outbox.acknowledged(sequence) =>
             {
+                self.judge.on_shelf(office, |shelf| {
+                    shelf.acknowledged(sequence);
+                    None
+                });
                 self.writes(office, Write::Delivered(sequence));
                 self.dispatch(office);
             }
@@ -144,9 +194,9 @@ impl World {
         if !self.is_session(office, session) {
             return;
         }
-        let Some(call) = self.offices[office].disk.calls.get(&sequence).cloned() else { return };
-        self.broker.account(office, sequence, &call, &mut self.judge);
-        self.judge.count("calls accounted");
+        let Some((_, name)) = self.offices[office].disk.events.get(&sequence).cloned() else { return };
+        self.broker.account(office, session, sequence, &name, &mut self.judge);
+        self.judge.count("events accounted");
         if self.chance.percent(90) {
             let span = self.chance.millis(1, 200);
             self.after(span, Event::Receipt(office, session, sequence));

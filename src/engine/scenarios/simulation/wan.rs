@@ -3,8 +3,11 @@
 //! | path | a dial | what is sent on a connection | datagrams |
 //! | --- | --- | --- | --- |
 //! | `Open` | a connection, after the way there and back | arrives, in order | arrive, less those lost |
-//! | `Silent` | nothing is said | waits, and arrives when the path opens again (TCP repeats) | lost |
+//! | `Silent` | nothing is said | waits, and arrives when the path opens again (TCP repeats), or breaks after 30 s | lost |
 //! | `Refusing` | refused | the connection breaks when the path becomes so | lost, and the sender is told |
+//!
+//! An end that closes a connection is told to the other one behind all that was sent. One that resets it throws away what
+//! waits; over a silent path the other end does not hear of it, until what it says itself is answered by a reset.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -55,8 +58,18 @@ pub(super) struct Connection {
     pub(super) ends: [End; 2],
     /// Over which path.
     pub(super) path: PathId,
-    /// What waits for a silent path: to which end, what.
-    pub(super) waiting: VecDeque<(usize, Bytes)>,
+    /// What waits for a silent path: to which end, what; nothing is its close.
+    pub(super) waiting: VecDeque<(usize, Option<Bytes>)>,
+    /// Which ends are gone.
+    pub(super) gone: [bool; 2],
+}
+
+impl Connection {
+    /// Which end a start of an office is, if it is still one.
+    pub(super) fn place(&self, office: usize, boot: u32) -> Option<usize> {
+        let place = self.ends.iter().position(|end| end.office == office && end.boot == boot)?;
+        (!self.gone[place]).then_some(place)
+    }
 }
 
 /// A path: between two offices (the lower first), or of an office to its carrier; and which of several.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::disk::Write;
+use super::hour::Told;
 use super::judge::Snapshot;
 use super::office::OFFICES;
 use super::wan::{Connection, End, Mood, PathId};
@@ -14,12 +15,16 @@ use super::world::{Event, World};
 use crate::engine::flow::{ConnectionId, Flow, FlowFailure, Side};
 use crate::engine::routing::{Dial, DialFailure, DialResult, DialTicket};
 use crate::engine::testing::address;
-use crate::engine::{Change, Input, Observation, Output, RoamingInput};
+use crate::engine::{Change, Input, Observation, Output, RoamingInput, StoreTicket};
 use crate::media::{MediaEvent, Report};
 use crate::sip::{Transport, parse};
+use crate::uplink::Worth;
 
 /// A link that has not worked for so long must be known to be dead.
 const KNOWN: Duration = Duration::from_secs(25);
+
+/// Bytes that nobody acknowledges for so long break a connection.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 
 /// Where an office listens.
 pub(super) fn place(office: usize, port: u16) -> SocketAddr {
@@ -49,7 +54,9 @@ impl World {
             let Some(engine) = &mut self.offices[office].engine else { return };
             let Some(output) = engine.poll_output() else {
                 engine.check();
-                let (ports, open) = (engine.ports().0, self.offices[office].ledger.phone_ports());
+                let (ports, deadline) = (engine.ports().0, engine.poll_timeout());
+                self.offices[office].deadline = deadline;
+                let open = self.offices[office].ledger.phone_ports();
                 return self.judge.require(ports == open, || "ports in use and open ends differ".to_owned());
             };
             self.output(office, output);
@@ -60,7 +67,7 @@ impl World {
         let boot = self.offices[office].boot;
         match output {
             Output::Transmit { flow, bytes } => self.transmit(office, flow, bytes),
-            Output::Close { flow, .. } => self.hangs_up_connection(office, flow),
+            Output::Close { flow, reason } => self.closes_connection(office, flow, reason),
             Output::Dial(dial) => self.dials(office, &dial),
             Output::Media(command) => {
                 if let Some(end) = self.offices[office].ledger.media(&command) {
@@ -73,6 +80,7 @@ impl World {
             Output::Persist { ticket, change } => {
                 if let Change::CallRecord(record) = &change {
                     self.judge.recorded(office, record);
+                    self.tells_of(office, Told::Call(record.clone()));
                 }
                 self.writes(office, Write::Store(ticket, change));
             }
@@ -101,14 +109,20 @@ impl World {
         if self.offices[office].boot != boot || self.offices[office].engine.is_none() {
             return;
         }
-        let (ticket, record) = self.offices[office].disk.write();
-        if let Some(record) = record {
-            self.judge.acknowledged(office, &record.id);
-            self.dispatch(office);
-        }
+        let ticket = self.write_one(office);
+        self.dispatch(office);
         if let Some(ticket) = ticket {
             self.feed(office, Input::Persisted { ticket, durable: true });
         }
+    }
+
+    /// The next write of an office is on flash. Who waits for it.
+    pub(super) fn write_one(&mut self, office: usize) -> Option<StoreTicket> {
+        let written = self.offices[office].disk.write();
+        if let Some((worth, name, offer)) = written.offered {
+            self.judge.offered(office, worth, &name, &offer);
+        }
+        written.ticket
     }
 
     fn observed(&mut self, office: usize, observation: &Observation) {
@@ -118,7 +132,17 @@ impl World {
                 let snapshot = self.snapshot(office);
                 self.judge.began(office, call, snapshot);
             }
-            Observation::Emergency { .. } => self.judge.count("calls for help"),
+            Observation::Emergency { call, .. } => {
+                self.judge.count("calls for help");
+                self.writes(office, Write::Event(Worth::Emergency, format!("help {call}")));
+                self.tells_of(office, Told::Seen(observation.clone()));
+            }
+            Observation::Registration { change, extension, .. } if *change != "refreshed" => {
+                self.happened += 1;
+                let name = format!("{change} {extension}: {}", self.happened);
+                self.writes(office, Write::Event(Worth::Registration, name));
+                self.tells_of(office, Told::Seen(observation.clone()));
+            }
             Observation::Link { .. } => self.judge.count("links that changed"),
             Observation::Heard { .. } | Observation::Answered { .. } => return,
             _ => {}
@@ -126,13 +150,21 @@ impl World {
         self.note(|| format!("{name}: {observation:?}"));
     }
 
+    fn tells_of(&mut self, office: usize, told: Told) {
+        self.told.iter_mut().filter(|_| office == 0).for_each(|all| all.push(told.clone()));
+    }
+
     fn snapshot(&self, office: usize) -> Snapshot {
         let Some(engine) = &self.offices[office].engine else { return Snapshot::default() };
-        let mut snapshot = Snapshot::default();
+        let revision = Some(engine.router().revision().0).filter(|revision| *revision > 0);
+        let mut snapshot = Snapshot { revision, ..Snapshot::default() };
+        let known = self.now.checked_sub(KNOWN).filter(|since| self.offices[office].started <= *since);
         for view in engine.router().links.overview() {
             let id = view.link.id.to_string();
             let (path, _) = Self::path_of(office, &id);
-            if self.now.checked_sub(KNOWN).is_some_and(|since| self.wan.is_dead_since(path, since)) {
+            let is_dead =
+                |since| self.wan.is_dead_since(path, since) && self.offices[office].has_link(&id, since);
+            if known.is_some_and(is_dead) {
                 snapshot.dead.insert(id.clone());
             }
             snapshot.states.insert(id, view.state);
@@ -145,43 +177,67 @@ impl World {
         let boot = self.offices[office].boot;
         let Some(connection) = flow.connection else { return self.datagram(office, flow, bytes) };
         self.is_said(office, Some(connection.0), &bytes);
-        let me = |end: &End| end.office == office && end.boot == boot;
-        let found = self.wan.connections.get_mut(&connection.0).and_then(|open| {
-            let from = open.ends.iter().position(me)?;
-            Some((open.path, 1 - from))
-        });
-        let Some((path, to)) = found else {
+        let found = self.wan.connections.get(&connection.0);
+        let Some(from) = found.and_then(|open| open.place(office, boot)) else {
             let input = Box::new(Input::FlowFailed { flow, reason: FlowFailure::Unknown });
             return self.after(Duration::from_millis(1), Event::Input(office, boot, input));
         };
+        self.carries(connection.0, 1 - from, Some(bytes));
+    }
+
+    /// Something is on its way to an end, or waits for the path.
+    pub(super) fn carries(&mut self, connection: u64, to: usize, what: Option<Bytes>) {
+        let Some(path) = self.wan.connections.get(&connection).map(|open| open.path) else { return };
         if self.wan.mood(path) == Mood::Open {
             let delay = self.wan.delay(path);
-            self.after(delay, Event::Arrive(connection.0, to, bytes));
-        } else if let Some(open) = self.wan.connections.get_mut(&connection.0) {
-            open.waiting.push_back((to, bytes));
+            return self.after(delay, Event::Arrive(connection, to, what));
         }
+        let Some(open) = self.wan.connections.get_mut(&connection) else { return };
+        open.waiting.push_back((to, what));
+        self.after(UNACKNOWLEDGED, Event::Unacknowledged(connection, 1 - to));
+    }
+
+    /// What an end said has waited for too long.
+    pub(super) fn unacknowledged(&mut self, connection: u64, from: usize) {
+        let Some(open) = self.wan.connections.get_mut(&connection) else { return };
+        let is_stuck = self.now.checked_sub(UNACKNOWLEDGED).is_some_and(|since| {
+            self.wan
+                .paths
+                .get(&open.path)
+                .is_some_and(|path| path.mood == Mood::Silent && path.since <= since)
+        });
+        if !is_stuck || open.gone[from] {
+            return;
+        }
+        open.waiting.retain(|(to, _)| *to == from);
+        self.end_hears(connection, from, Duration::ZERO, FlowFailure::Refused);
     }
 
     /// The judge hears what an engine says over links, as far as it is about who is called.
     fn is_said(&mut self, office: usize, connection: Option<u64>, bytes: &Bytes) {
         let is_about_calls = [&b"INVITE"[..], b"CANCEL", b"BYE"].iter().any(|word| bytes.starts_with(word));
         if is_about_calls && let Ok(message) = parse::parse(bytes.clone()) {
-            let name = self.offices[office].name;
-            self.judge.said(office, name, connection, &message);
+            let call_id = message.headers().call_id().map(ToString::to_string).unwrap_or_default();
+            let engine = self.offices[office].engine.as_ref();
+            let call = engine.and_then(|engine| engine.attempt_of(&call_id)).unwrap_or_default();
+            self.judge.said(office, &call, connection, &message);
         }
     }
 
     /// Something arrives at the end of a connection; when nobody is there any more, the other end hears that.
-    pub(super) fn arrives(&mut self, connection: u64, to: usize, bytes: Bytes) {
+    pub(super) fn arrives(&mut self, connection: u64, to: usize, what: Option<Bytes>) {
         let Some(open) = self.wan.connections.get(&connection) else { return };
-        let end = open.ends[to];
+        let (end, is_gone, delay) = (open.ends[to], open.gone[to], self.wan.delay(open.path));
         let office = &self.offices[end.office];
         if office.engine.is_none() {
             return;
         }
-        if office.boot != end.boot {
-            return self.breaks(connection);
+        if is_gone || office.boot != end.boot {
+            return self.end_hears(connection, 1 - to, delay, FlowFailure::Refused);
         }
+        let Some(bytes) = what else {
+            return self.end_hears(connection, to, Duration::ZERO, FlowFailure::Closed);
+        };
         let message = parse::parse(bytes);
         if let Ok(message) = &message {
             self.judge.heard(end.office, message);
@@ -288,32 +344,52 @@ impl World {
         let theirs = Flow { local: far, remote: near, side: side(office), ..flow };
         let ends =
             [End { office, boot, flow }, End { office: to, boot: self.offices[to].boot, flow: theirs }];
-        self.wan.connections.insert(number, Connection { ends, path, waiting: VecDeque::new() });
+        let connection = Connection { ends, path, waiting: VecDeque::new(), gone: [false; 2] };
+        self.wan.connections.insert(number, connection);
         self.feed(to, Input::FlowOpened { flow: theirs, identity: None });
+        self.feed(office, Input::FlowOpened { flow, identity: None });
         self.feed(office, Input::Dialled { ticket, result: DialResult::Open { flow, others: vec![] } });
     }
 
-    fn hangs_up_connection(&mut self, office: usize, flow: Flow) {
-        let Some(connection) = flow.connection else { return };
-        self.judge.broke(office, connection.0);
-        let Some(open) = self.wan.connections.remove(&connection.0) else { return };
-        let delay = self.wan.delay(open.path);
-        for end in open.ends.into_iter().filter(|end| end.office != office) {
-            self.tell_broken(end, connection.0, delay);
+    /// An end closes a connection; one that it finds silent it resets.
+    fn closes_connection(&mut self, office: usize, flow: Flow, reason: FlowFailure) {
+        let boot = self.offices[office].boot;
+        let Some(number) = flow.connection.map(|connection| connection.0) else { return };
+        let Some(open) = self.wan.connections.get_mut(&number) else { return };
+        let Some(place) = open.place(office, boot) else { return };
+        let is_reset = reason == FlowFailure::Silent;
+        if is_reset {
+            open.waiting.retain(|(to, _)| *to == place);
+            self.judge.count("connections that were reset");
+        }
+        let is_heard = !is_reset || self.wan.mood(self.wan.connections[&number].path) == Mood::Open;
+        self.judge.broke(office, number);
+        self.end_hears(number, place, Duration::from_millis(1), reason);
+        if is_heard {
+            self.carries(number, 1 - place, None);
         }
     }
 
     /// A connection breaks; both ends hear it.
     pub(super) fn breaks(&mut self, connection: u64) {
-        let Some(open) = self.wan.connections.remove(&connection) else { return };
+        let Some(open) = self.wan.connections.get(&connection) else { return };
         let delay = self.wan.delay(open.path);
-        for end in open.ends {
-            self.tell_broken(end, connection, delay);
+        for place in 0..2 {
+            self.end_hears(connection, place, delay, FlowFailure::Closed);
         }
     }
 
-    fn tell_broken(&mut self, end: End, connection: u64, delay: Duration) {
-        let input = Box::new(Input::FlowFailed { flow: end.flow, reason: FlowFailure::Closed });
-        self.after(delay, Event::Broken(end.office, end.boot, connection, input));
+    /// An end of a connection is gone, as it hears after a while. When both are, the connection is forgotten.
+    fn end_hears(&mut self, connection: u64, place: usize, span: Duration, reason: FlowFailure) {
+        let Some(open) = self.wan.connections.get_mut(&connection) else { return };
+        if std::mem::replace(&mut open.gone[place], true) {
+            return;
+        }
+        let end = open.ends[place];
+        if open.gone == [true; 2] {
+            self.wan.connections.remove(&connection);
+        }
+        let input = Box::new(Input::FlowFailed { flow: end.flow, reason });
+        self.after(span, Event::Broken(end.office, end.boot, connection, input));
     }
 }

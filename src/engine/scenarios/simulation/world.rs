@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,11 +10,12 @@ use bytes::Bytes;
 use super::agent::{Agent, Deed, Want};
 use super::broker::Broker;
 use super::chance::Chance;
+use super::hour::Told;
 use super::judge::Judge;
 use super::office::Office;
 use super::wan::{PathId, Wan};
-use crate::engine::routing::DialTicket;
-use crate::engine::{Engine, Input, Publication};
+use crate::engine::routing::{DialTicket, RouteTable};
+use crate::engine::{Input, Publication};
 use crate::sip::{Message, parse};
 use crate::time::{Now, WallTime};
 use crate::uplink::Sequence;
@@ -23,8 +25,10 @@ use crate::uplink::Sequence;
 pub(super) enum Event {
     /// An input for an office, if it is still the same start of it.
     Input(usize, u32, Box<Input>),
-    /// A message arrives at the end of a connection.
-    Arrive(u64, usize, Bytes),
+    /// A message arrives at the end of a connection, or the news that the other end closed it.
+    Arrive(u64, usize, Option<Bytes>),
+    /// What an end of a connection said was not acknowledged in time, perhaps.
+    Unacknowledged(u64, usize),
     /// A datagram arrives at an agent, if it is still there.
     Hear(usize, u32, Bytes),
     /// An agent does something, if it is still there.
@@ -43,6 +47,8 @@ pub(super) enum Event {
     Accounted(usize, u32, Sequence),
     /// An office hears that ops have it.
     Receipt(usize, u32, Sequence),
+    /// A table of ops arrives at an office, in this session.
+    Pushed(usize, u32, Arc<RouteTable>),
     /// An office hears that its session lives.
     Confirmed(usize, u32),
     /// A connection breaks, as one end hears.
@@ -104,10 +110,16 @@ pub(super) struct World {
     pub(super) judge: Judge,
     /// What happened.
     pub(super) history: History,
+    /// What the first office tells, if somebody wants to know.
+    pub(super) told: Option<Vec<Told>>,
+    /// Numbers registrations that came and went.
+    pub(super) happened: u64,
     /// What was sent by engines.
     pub(super) transmitted: u64,
     /// Whether chance still makes things happen.
     pub(super) goes_on: bool,
+    /// Whether a clock was ever further off than offices' clocks may be.
+    pub(super) is_wild: bool,
     /// Calls for help under way, by agent.
     pub(super) helped: BTreeMap<usize, Helped>,
 }
@@ -128,8 +140,11 @@ impl World {
             broker: Broker::default(),
             judge: Judge::default(),
             history: History { hash: DefaultHasher::new(), is_told },
+            told: None,
+            happened: 0,
             transmitted: 0,
             goes_on: true,
+            is_wild: false,
             helped: BTreeMap::new(),
         }
     }
@@ -153,7 +168,8 @@ impl World {
 
     /// An office's clocks.
     pub(super) fn clock(&self, office: usize) -> Now {
-        let wall = WallTime(1_700_000_000_000).plus(self.elapsed()).plus(self.offices[office].skew);
+        let since = WallTime(1_700_000_000_000).plus(self.elapsed());
+        let wall = WallTime(since.0.saturating_add_signed(self.offices[office].skew));
         Now { instant: self.now, wall }
     }
 
@@ -184,11 +200,9 @@ impl World {
         self.now = end;
     }
 
-    fn deadline(&mut self) -> Option<(Instant, usize)> {
-        let due = |(number, office): (usize, &mut Office)| {
-            office.engine.as_mut().and_then(Engine::poll_timeout).map(|at| (at, number))
-        };
-        self.offices.iter_mut().enumerate().filter_map(due).min()
+    fn deadline(&self) -> Option<(Instant, usize)> {
+        let due = |(number, office): (usize, &Office)| office.deadline.map(|at| (at, number));
+        self.offices.iter().enumerate().filter_map(due).min()
     }
 
     fn time_passes(&mut self, office: usize) {
@@ -217,7 +231,8 @@ impl World {
     fn happens(&mut self, event: Event) {
         match event {
             Event::Input(office, boot, input) => self.feed_boot(office, boot, *input),
-            Event::Arrive(connection, to, bytes) => self.arrives(connection, to, bytes),
+            Event::Arrive(connection, to, what) => self.arrives(connection, to, what),
+            Event::Unacknowledged(connection, from) => self.unacknowledged(connection, from),
             Event::Hear(agent, epoch, bytes) => {
                 if self.agents[agent].epoch == epoch
                     && let Ok(message) = parse::parse(bytes)

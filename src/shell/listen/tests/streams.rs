@@ -184,6 +184,27 @@ async fn a_peer_that_takes_nothing_is_closed_in_time() {
 }
 
 #[tokio::test]
+async fn a_connection_that_the_engine_finds_silent_is_reset_and_what_waits_is_thrown_away() {
+    let mut bench = clear(limits()).await;
+    let mut peer = bench.dial().await;
+    let (flow, _, line) = bench.opened().await;
+    let mut flows = Flows::new(Vec::new(), Metrics::new("BRU"));
+    flows.opened(flow.connection.unwrap(), line);
+    let large = Bytes::from(vec![b'x'; 4 << 20]);
+    for _ in 0..5 {
+        flows.transmit(&flow, large.clone()).unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    flows.close(&flow, FlowFailure::Silent).unwrap();
+    assert_eq!(bench.closed().await, FlowFailure::Silent);
+    assert!(flows.closed(flow.connection.unwrap()), "the engine hears that it is over");
+    let mut taken = Vec::new();
+    let end = peer.read_to_end(&mut taken).await;
+    assert_eq!(end.map_err(|error| error.kind()), Err(std::io::ErrorKind::ConnectionReset));
+    assert!(taken.len() < 5 * large.len(), "all of it came");
+}
+
+#[tokio::test]
 async fn what_was_queued_is_sent_before_the_engine_closes() {
     let mut bench = clear(limits()).await;
     let mut peer = bench.dial().await;

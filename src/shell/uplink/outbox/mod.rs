@@ -26,6 +26,8 @@ mod worker;
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
+mod hour_tests;
+#[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
