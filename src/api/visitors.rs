@@ -100,7 +100,7 @@ mod tests {
         let (mut visitors, now) = (Visitors::default(), Instant::now());
         visitors.keep(now, account(1001));
         let ann = "32-1001".parse().unwrap();
-        assert!(visitors.get(now + LIFE - Duration::from_secs(1), &ann).is_some());
+        assert!(visitors.get(now + Duration::from_secs(59), &ann).is_some());
         assert!(visitors.get(now + LIFE, &ann).is_none());
         for number in 0..1100_u32 {
             visitors.keep(now + Duration::from_millis(u64::from(number)), account(10_000 + number));

@@ -73,6 +73,7 @@ fn visitor(
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
     let is_served = question.registrar.serves(&extension) && !question.registrar.has_account(&extension);
     if is_served && question.registrar.is_undisturbed(&extension) {
+        permit(question, Destination::Roamers)?;
         return Err(Cause::DoNotDisturb);
     }
     let devices = if is_served { devices_of(question, &extension) } else { Vec::new() };

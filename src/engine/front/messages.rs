@@ -186,12 +186,7 @@ impl Engine {
         let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_known)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
-        let office = side.office();
         if request.method == Method::Message {
-            if !self.may_write(office, &dialled) {
-                self.refused("message", "not-permitted");
-                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
-            }
             return self.message_to(now, server, (flow, side), request, (caller, dialled));
         }
         let passed = self.passed_offices(flow, &request).unwrap_or_default();
@@ -264,14 +259,14 @@ impl Engine {
         (from, to): (Party, String),
     ) {
         let passed = self.passed_offices(flow, &request).unwrap_or_default();
-        let guests = call::guests(side, &from.number, side.office(), &passed, &self.registrar);
+        let routing = &self.settings.routing;
         let ways = call::message_ways(&call::Question {
             number: &to,
             side,
             origin: side.office(),
-            guests: &guests,
-            permissions: self.router.permissions(&self.settings.routing.permissions),
-            inbound: &self.settings.routing.inbound,
+            guests: &call::guests(side, &from.number, side.office(), &passed, &self.registrar),
+            permissions: self.router.permissions(&routing.permissions),
+            inbound: &routing.inbound,
             emergency: false,
             asterisk: self.mirror.state(),
             registrar: &self.registrar,
@@ -281,9 +276,14 @@ impl Engine {
             now: now.wall,
             draw: self.random.next_u64(),
         });
-        if ways.is_empty() {
-            return self.answer(now, server, &request, StatusCode::NOT_FOUND);
-        }
+        let ways = match ways {
+            Ok(ways) if ways.is_empty() => return self.answer(now, server, &request, StatusCode::NOT_FOUND),
+            Ok(ways) => ways,
+            Err(_) => {
+                self.refused("message", "not-permitted");
+                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
+            }
+        };
         let letter = Letter { server, request, from, to, passed, ways };
         let verdict = self.with_messages(now, |messages, post| messages.deliver(letter, post));
         self.answer_message(now, verdict);

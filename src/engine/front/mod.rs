@@ -14,13 +14,13 @@
 mod carriers;
 mod links;
 mod messages;
-mod pages;
 mod registrations;
 #[cfg(test)]
 mod residue;
 mod roaming;
 mod tally;
 mod visitors;
+mod web;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;

@@ -58,12 +58,11 @@ fn a_silent_or_refusing_link_gives_way_and_the_called_partys_word_is_final() {
         let mut sent = writes(&mut w, bob, "BRU-1001", "hello");
         let (asked, other) =
             if w.peers[first.0].inbox.is_empty() { (second, first) } else { (first, second) };
-        match failure {
-            Some(status) => drop(takes(&mut w, asked, status)),
-            None => {
-                reads(&mut w, asked);
-                w.wait(seconds(12));
-            }
+        if let Some(status) = failure {
+            takes(&mut w, asked, status);
+        } else {
+            reads(&mut w, asked);
+            w.wait(seconds(12));
         }
         takes(&mut w, other, 200);
         w.hears(&mut sent, 200);
