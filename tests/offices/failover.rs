@@ -117,7 +117,7 @@ fn link(id: &str, office: &str, address: &str, probe: &str) -> Value {
 }
 
 /// Waits until `branchline links` shows these states.
-async fn until_links(branch: &Branch, wanted: &[(&str, &str)]) -> Outcome {
+pub(crate) async fn until_links(branch: &Branch, wanted: &[(&str, &str)]) -> Outcome {
     let end = Instant::now() + SOON;
     loop {
         let links = branch.office.json(&["links"]).await?;
