@@ -7,6 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use branchline::engine::policy::{Permissions, Rules};
 use branchline::engine::routing::{
     EmergencyPlan, HealthPolicy, Limits, Link, LinkLocation, LinkState, Query, Revision, Rewrite, Route,
     RouteTable, Standing, TableParts, plan,
@@ -31,6 +32,7 @@ fn link(number: usize) -> Link {
         credentials: None,
         registration: None,
         cost: 0,
+        price: 0,
         priority: 0,
         weight: 10,
         max_calls: None,
@@ -51,6 +53,7 @@ fn route(number: usize) -> Route {
         links: (first..first + LINKS).map(|link| format!("link-{link}").parse().unwrap()).collect(),
         priority: 0,
         cost: 0,
+        price: None,
         rewrite: Rewrite::default(),
     }
 }
@@ -64,6 +67,8 @@ fn main() {
         routes: (0..ROUTES).map(route).collect(),
         emergency: EmergencyPlan::default(),
         limits: Limits::default(),
+        permissions: Permissions::default(),
+        rules: Rules::default(),
     };
     let began = Instant::now();
     let table = RouteTable::new(parts).unwrap();

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::engine::routing::{CredentialName, Link, Places, RouteTable};
+use crate::engine::numbering::Extension;
+use crate::engine::policy::{Mask, Permissions, Rules};
+use crate::engine::routing::{CredentialName, Limits, Link, Places, RouteTable};
 
 /// `[federation]`
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,6 +19,8 @@ pub struct Federation {
     pub tls: Option<FederationTls>,
     /// The number that parties outside see.
     pub main_number: Option<String>,
+    /// Whose phones and pages are told when somebody calls for help.
+    pub emergency_contacts: Vec<Extension>,
     /// The site's own links.
     pub links: Vec<Arc<Link>>,
     /// The site's own links and routes as a table; `None` without routes.
@@ -27,6 +31,14 @@ pub struct Federation {
     pub tokens: Vec<LinkToken>,
     /// Where the site's devices are.
     pub places: Places,
+    /// Numbers outside that carriers deliver here.
+    pub inbound: Vec<Mask>,
+    /// Limits of calls over links, while ops have pushed none.
+    pub limits: Limits,
+    /// What other offices may do here, where ops say nothing.
+    pub permissions: Permissions,
+    /// The site's own rules for calls that go out.
+    pub rules: Rules,
 }
 
 /// The certificates of `[federation]`: shown to whoever connects, and to whom we connect.
@@ -82,6 +94,7 @@ certificate = "/pki/bru.pem"
 key = "/pki/bru.key"
 ca = "/pki/ca.pem"
 main-number = "+3225551000"
+emergency-contacts = ["1001", "1002"]
 geo = "geo:50.8466,4.3528"
 civic = "Rue 1"
 [[federation.link]]
@@ -121,6 +134,25 @@ networks = ["10.1.0.0/16"]
 extensions = ["1001"]
 civic = "Hall"
 callback = "+3225551077"
+[federation.limits]
+calls-per-office = 30
+[[federation.permission]]
+office = "PAR"
+may = ["extensions", "pstn"]
+numbers = ["+33*"]
+visitors = ["extensions"]
+[[federation.permission]]
+office = "*"
+[[federation.rule]]
+name = "no-premium"
+numbers = ["+3289*"]
+action = "refuse"
+[[federation.rule]]
+name = "abroad"
+numbers = ["+*"]
+from = ["office:PAR", "visitors", "1001"]
+minutes-per-day = 120
+max-duration = "1h"
 "#;
 
     #[test]
@@ -132,6 +164,11 @@ callback = "+3225551077"
         let sent: Vec<_> = site.find("025551234").map(|route| route.rewrite.apply("025551234")).collect();
         assert_eq!(sent, [Some("+3225551234".to_owned())]);
         assert_eq!(federation.credentials[0].name.as_str(), "carrier");
+        let contacts: Vec<String> = federation.emergency_contacts.iter().map(ToString::to_string).collect();
+        assert_eq!(contacts, ["1001", "1002"]);
+        assert_eq!(federation.limits.calls_per_office, Some(30));
+        assert_eq!(federation.permissions.entries().len(), 2);
+        assert_eq!(federation.rules.iter().map(|rule| rule.name.as_str()).last(), Some("abroad"));
         assert_eq!(federation.tokens[0].token, Path::new("/token"));
         let place = federation.places.of(None, "10.1.2.3".parse().ok());
         assert_eq!(
@@ -170,7 +207,17 @@ callback = "+3225551077"
             ("id = \"carrier\"", "id = \"par\"", "two links are called \"par\""),
             ("links = [\"carrier\"]", "links = [\"far\"]", "`far` is no link of this set"),
             ("geo:50.8466,4.3528", "geo:here", "expected a location as in"),
+            ("\"1002\"", "\"guard\"", "federation.emergency-contacts: "),
             ("+3225551000", "main", "expected a number as carriers want it"),
+            ("[\"extensions\", \"pstn\"]", "[\"extension\"]", "expected extensions, roamers, transit, pstn"),
+            ("[\"extensions\", \"pstn\"]", "[\"extensions\"]", "these are numbers outside"),
+            ("office = \"*\"", "office = \"PAR\"", "it has an entry already"),
+            ("office = \"*\"", "office = \"BRU\"", "expected another office than this one"),
+            ("name = \"abroad\"", "name = \"no-premium\"", "it is there twice"),
+            ("action = \"refuse\"", "", "expected refuse, permit, or a limit"),
+            ("action = \"refuse\"", "action = \"deny\"", "expected refuse, permit or limit"),
+            ("\"visitors\", \"1001\"", "\"guests\"", "expected an extension, office:ID"),
+            ("calls-per-office = 30", "calls-per-office = 0", "expected a number from 1"),
             ("127.0.0.1:5062", "127.0.0.1:5061", "is already taken by a SIP listener"),
         ] {
             let error = load(&ALL.replace(from, to)).expect_err(to).to_string();

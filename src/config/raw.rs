@@ -140,6 +140,7 @@ tables! {
         ring_timeout: Text<Time>,
         ring_step: Text<Time>,
         max_duration: Text<Time>,
+        idle_timeout: Text<Time>,
         session_expires: Text<Time>,
         min_session_expires: Text<Time>,
         drain_time: Text<Time>,
@@ -169,6 +170,7 @@ tables! {
         outbox_size: Text<Size>,
         route_keys: BTreeMap<String, Spanned<String>>,
         visitor_keys: Key<String>,
+        update_program: Key<String>,
     }
     /// `[federation]`
     Federation {
@@ -179,12 +181,42 @@ tables! {
         ca: Key<String>,
         crl: Key<String>,
         main_number: Key<String>,
+        emergency_contacts: Vec<Spanned<String>>,
         geo: Key<String>,
         civic: Key<String>,
         link: Vec<Spanned<FederationLink>>,
         route: Vec<Spanned<FederationRoute>>,
         credential: Vec<Spanned<FederationCredential>>,
         place: Vec<Spanned<FederationPlace>>,
+        inbound_numbers: Option<Vec<Spanned<String>>>,
+        limits: FederationLimits,
+        permission: Vec<Spanned<FederationPermission>>,
+        rule: Vec<Spanned<FederationRule>>,
+    }
+    /// `[federation.limits]`
+    FederationLimits {
+        calls: Key<u32>,
+        calls_per_user: Key<u32>,
+        calls_per_office: Key<u32>,
+    }
+    /// `[[federation.permission]]`
+    FederationPermission {
+        office: Key<String>,
+        may: Option<Vec<Spanned<String>>>,
+        numbers: Option<Vec<Spanned<String>>>,
+        visitors: Option<Vec<Spanned<String>>>,
+    }
+    /// `[[federation.rule]]`
+    FederationRule {
+        name: Key<String>,
+        numbers: Option<Vec<Spanned<String>>>,
+        from: Option<Vec<Spanned<String>>>,
+        action: Key<String>,
+        per: Key<String>,
+        calls_per_hour: Key<u32>,
+        minutes_per_day: Key<u32>,
+        spend_per_day: Key<u32>,
+        max_duration: Text<Time>,
     }
     /// `[[federation.link]]`
     FederationLink {
@@ -195,6 +227,7 @@ tables! {
         credentials: Key<String>,
         register: Text<Time>,
         cost: Key<u32>,
+        price: Key<u32>,
         priority: Key<u16>,
         weight: Key<u16>,
         max_calls: Key<u32>,
@@ -207,6 +240,7 @@ tables! {
         links: Vec<Spanned<String>>,
         strip: Key<u8>,
         prefix: Key<String>,
+        price: Key<u32>,
     }
     /// `[[federation.credential]]`
     FederationCredential {

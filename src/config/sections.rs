@@ -292,6 +292,8 @@ pub struct Calls {
     pub session_expires: Duration,
     /// Session timer, `Min-SE`.
     pub min_session_expires: Duration,
+    /// How long nothing may be heard of both parties of a call that is not on hold.
+    pub idle: Duration,
     /// How long calls may go on when the daemon is told to stop.
     pub drain_time: Duration,
 }

@@ -23,6 +23,8 @@ pub struct Uplink {
     pub retry_max: Duration,
     /// Health is published when it changes, and at least this often.
     pub health_interval: Duration,
+    /// The program that carries out `update`; without one, such requests fail.
+    pub update_program: Option<PathBuf>,
     /// Events that wait on flash for a broker, in bytes.
     pub outbox_size: u64,
     /// Who may sign route sets. Without any, every route set is refused.

@@ -23,6 +23,16 @@ pub enum Side {
     Gateway,
 }
 
+impl Side {
+    /// The office that it is.
+    pub const fn office(self) -> Option<OfficeId> {
+        match self {
+            Self::Office(office) => Some(office),
+            Self::Site | Self::Asterisk | Self::Gateway => None,
+        }
+    }
+}
+
 /// The way back to a peer: a connection, or for UDP the pair of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Flow {

@@ -13,6 +13,7 @@
 //! | `admission` | rates, caps, digest lock-out: a verdict with a reason |
 //! | `call` | the B2BUA: call, leg, forking, offer and answer, hold, DTMF |
 //! | `roaming` | where extensions are that roam, and visitors' credentials |
+//! | [`policy`] | what other offices may do here, and what calls may cost |
 //! | `numbering` | extensions, country codes, emergency numbers |
 //! | [`routing`] | links, routes, health, plans |
 //! | [`web`] | a browser's signalling as values |
@@ -28,6 +29,7 @@ pub mod message;
 pub mod mirror;
 pub mod numbering;
 mod output;
+pub mod policy;
 pub mod registrar;
 pub mod roaming;
 pub mod routing;

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use crate::engine::call::CallRecord;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::numbering::{Extension, OfficeId};
-use crate::engine::registrar::{Binding, BindingKey};
+use crate::engine::policy::TallyRow;
+use crate::engine::registrar::{Availability, Binding, BindingKey};
 use crate::engine::roaming::{RoamingChange, RoamingEntry, SealedVerifier};
 use crate::engine::routing::{Dial, LinkFailure, LinkId, LinkState, Place};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
@@ -105,6 +106,15 @@ pub enum Change {
     RemoveBinding(BindingKey),
     /// A call ended.
     CallRecord(Box<CallRecord>),
+    /// What was used of a rule's limits.
+    Tally(TallyRow),
+    /// One of our users says how to be reached.
+    Availability {
+        /// Who.
+        extension: Extension,
+        /// What.
+        says: Availability,
+    },
 }
 
 /// Something worth counting or telling.
@@ -159,6 +169,19 @@ pub enum Observation {
         caller: String,
         /// Where the caller is, and how it is called back; absent for a caller of another office.
         place: Option<Box<Place>>,
+    },
+    /// A call was refused or ended by a permission, a rule or a limit.
+    Barred {
+        /// The cause's stable word.
+        reason: &'static str,
+        /// The rule, if it was one.
+        rule: Option<String>,
+        /// The office from which the call or the visitor came.
+        office: Option<OfficeId>,
+        /// Who called.
+        caller: String,
+        /// What was dialled.
+        number: String,
     },
     /// A link's state changed.
     Link {

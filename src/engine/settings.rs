@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::flow::{Flow, Side};
-use crate::engine::numbering::NumberPlan;
-use crate::engine::routing::{CredentialName, FederationToken, Link, Places, RouteTable};
+use crate::engine::numbering::{Extension, NumberPlan};
+use crate::engine::policy::{Mask, Permissions, Rules};
+use crate::engine::routing::{CredentialName, FederationToken, Limits, Link, Places, RouteTable};
 use crate::media::PortNumbers;
 use crate::sdp::Fingerprint;
 use crate::sip::Transport;
@@ -47,7 +48,8 @@ pub struct RoutingSettings {
     pub links: Vec<Arc<Link>>,
     /// The site's own routes over them: answer what the pushed ones do not.
     pub site: Option<Arc<RouteTable>>,
-    /// How long an attempt over a link waits for the first response, 100 included, before the next one is made.
+    /// How long an attempt over a link waits for the first response, 100 included, before the next one is made: a silent link
+    /// may cost a call a second at most, the gateway's own work included.
     pub first_response: Duration,
     /// How long an attempt to another office waits for ringing or an answer after its 100.
     pub progress: Duration,
@@ -61,6 +63,16 @@ pub struct RoutingSettings {
     pub main_number: Option<String>,
     /// Where the site's devices are, for emergency calls.
     pub places: Places,
+    /// Whose phones and pages are told when somebody calls for help.
+    pub emergency_contacts: Vec<Extension>,
+    /// Numbers outside that carriers deliver here, although a route of ours would carry them out.
+    pub inbound: Vec<Mask>,
+    /// What other offices may do here, where ops say nothing.
+    pub permissions: Permissions,
+    /// The site's own rules for calls that go out; those that ops push come after them.
+    pub rules: Rules,
+    /// Limits of calls over links, while ops have pushed none.
+    pub limits: Limits,
 }
 
 impl Default for RoutingSettings {
@@ -68,13 +80,18 @@ impl Default for RoutingSettings {
         Self {
             links: Vec::new(),
             site: None,
-            first_response: Duration::from_secs(1),
+            first_response: Duration::from_millis(900),
             progress: Duration::from_secs(4),
             progress_outside: Duration::from_secs(10),
             credentials: HashMap::new(),
             tokens: HashMap::new(),
             main_number: None,
             places: Places::default(),
+            emergency_contacts: Vec::new(),
+            inbound: Vec::new(),
+            permissions: Permissions::default(),
+            rules: Rules::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -126,6 +143,8 @@ pub struct CallSettings {
     pub ring_step: Duration,
     /// Longest call.
     pub max_duration: Duration,
+    /// How long nothing may be heard of both parties.
+    pub idle: Duration,
     /// Session-Expires that we ask for (RFC 4028).
     pub session_expires: Duration,
     /// Smallest Session-Expires that we accept.

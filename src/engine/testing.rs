@@ -56,6 +56,7 @@ pub(crate) fn settings() -> Settings {
             ring_timeout: seconds(60),
             ring_step: seconds(20),
             max_duration: seconds(4 * 3600),
+            idle: seconds(600),
             session_expires: seconds(1800),
             min_se: seconds(90),
             web_grace: seconds(15),

@@ -81,6 +81,27 @@ async fn changes_from_both_sides_at_once_lose_nothing() -> Outcome {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_of_one_name_are_told_of_it() -> Outcome {
+    let site = Site::new()?;
+    let (broker, server) =
+        (site.broker("one").await?, Postgres::start(&site.scratch, &site.authority).await?);
+    let plan = Plan { name: "-one", database: Some(&server), ..Plan::default() };
+    let one = Desk::planned(&site, &[&broker], plan).await?;
+    one.until("overview", |all| all["broker"]["up"] == true).await?;
+    let plan =
+        Plan { name: "-two", beside: Some(&one), client_id: Some("controller-one"), ..Plan::default() };
+    let _two = Desk::planned(&site, &[&broker], Plan { database: Some(&server), ..plan }).await?;
+    // They take the session from each other every second.
+    for _ in 0..100 {
+        if one.log().contains("another client that comes as controller-one") {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(peers::Failure::new(one.log()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_controller_did_not_publish_the_other_does() -> Outcome {
     let site = Site::new()?;
     let server = Postgres::start(&site.scratch, &site.authority).await?;

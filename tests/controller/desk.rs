@@ -39,6 +39,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) database: Option<&'a Postgres>,
     /// Further lines of its configuration.
     pub(crate) lines: &'a str,
+    /// Its name at the broker, where that is not its own.
+    pub(crate) client_id: Option<&'a str>,
     /// Whose keys it shares; it has keys of its own otherwise.
     pub(crate) beside: Option<&'a Desk>,
 }
@@ -240,7 +242,7 @@ fn configure(site: &Site, brokers: &[&Broker], plan: &Plan<'_>, directory: &Path
         file(&own.certificate),
         file(&own.key),
         file(&directory.join("ops-2026.key")),
-        format!("controller{}", plan.name),
+        plan.client_id.map_or_else(|| format!("controller{}", plan.name), str::to_owned),
         plan.lines,
     );
     Ok(std::fs::write(directory.join("controller.toml"), text)?)

@@ -3,13 +3,21 @@
 //!
 //! Each test enters a network namespace before its runtime is built, so that nothing of it is seen outside.
 
+mod apart;
+mod emergencies;
 mod failing;
+mod failover;
 mod federation;
 #[cfg(feature = "controller")]
 mod gateway;
 mod over_links;
+mod permissions;
+mod records;
+mod registering;
 mod roaming;
 mod surviving;
+mod two_brokers;
+mod words;
 
 use std::future::Future;
 use std::time::Duration;

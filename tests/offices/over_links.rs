@@ -1,7 +1,10 @@
 //! Calls over each kind of link, both ways, from devices and from Asterisk's dialplan.
 
+use std::time::Duration;
+
 use peers::Outcome;
 use peers::carrier::Carrier;
+use peers::device::{Device, converse_as};
 use peers::office::Setup;
 use peers::phone::{Call, Phone};
 use peers::wan::{self, Wan};
@@ -9,6 +12,9 @@ use serde_json::json;
 
 use crate::federation::{Branch, Federation, with_asterisk};
 use crate::{CALL, GAP, SETTLE, in_a_network};
+
+/// Chromium and baresip make gaps of their own on a busy machine.
+const BROWSER_GAP: Duration = Duration::from_millis(200);
 
 #[test]
 fn calls_between_offices() -> Outcome {
@@ -25,6 +31,8 @@ async fn between_offices(wan: Wan) -> Outcome {
     call(&bru, &par).await?;
     call(&par, &bru).await?;
     from_the_dialplan(&bru, &par).await?;
+    from_the_dialplan(&par, &bru).await?;
+    from_any_device(&bru, &par).await?;
     bru.office.close().await?;
     par.office.close().await
 }
@@ -35,6 +43,31 @@ pub(crate) async fn call(here: &Branch, there: &Branch) -> Outcome {
     let (b, mut bob) = there.office.phone().await?;
     let call = alice.call(&format!("{}-{}", there.id, b.extension))?;
     talk(call, &mut bob, &format!("{}-{}", here.id, a.extension)).await
+}
+
+/// A TLS phone, the page and a softphone in a browser call the other office, and are called from there.
+async fn from_any_device(here: &Branch, there: &Branch) -> Outcome {
+    let browser = here.office.browser(440).await?;
+    let devices = [
+        Device::baresip(&here.office, 440.0).await?,
+        Device::page(&here.office, &browser, 440.0).await?,
+        Device::softphone(&here.office, &browser, 440.0).await?,
+    ];
+    let mut far = Device::phone(&there.office, 700.0).await?;
+    let at = |branch: &Branch, device: &Device| format!("{}-{}", branch.id, device.number());
+    for mut device in devices {
+        let (near_number, far_number) = (at(here, &device), at(there, &far));
+        let heard = (CALL, BROWSER_GAP);
+        let out = converse_as(&mut device, &mut far, (&far_number, &near_number), heard, true).await?;
+        let back = converse_as(&mut far, &mut device, (&near_number, &far_number), heard, true).await?;
+        report(&format!("{out} | {back}"));
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the result")]
+fn report(figures: &str) {
+    println!("  {figures}");
 }
 
 /// A number of Asterisk's dialplan leads to the other office.

@@ -1,7 +1,7 @@
 //! A user of BRU signs in in PAR while BRU is down, is called there from NYC, and goes home.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use peers::office::{Account, Setup};
@@ -26,20 +26,7 @@ fn a_user_signs_in_elsewhere_with_the_home_office_down() -> Outcome {
 
 async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     let mut federation = Federation::new(wan).await?;
-    let keys = federation.scratch.join("visitor-keys");
-    std::fs::write(&keys, format!("1:{}\n", "5ac3".repeat(16)))?;
-    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600))?;
-    let bru = federation.branch("BRU", roaming("32", &keys)).await?;
-    let par = federation.branch("PAR", roaming("33", &keys)).await?;
-    let nyc = federation.branch("NYC", roaming("1", &keys)).await?;
-    for (here, there) in [(&nyc, [&par, &bru]), (&par, [&nyc, &bru]), (&bru, [&nyc, &par])] {
-        let links: Vec<_> = there.iter().map(|branch| branch.sip_link()).collect();
-        let routes: Vec<_> = there
-            .iter()
-            .map(|branch| branch.route(&[&format!("{}-sip", branch.id.to_lowercase())]))
-            .collect();
-        federation.push(here, &json!(links), &json!(routes))?;
-    }
+    let [bru, par, nyc] = three_offices(&mut federation).await?;
     let ann = bru.office.account()?;
     let abroad = format!("32-{}", ann.extension);
     let mut ear = federation.broker.listen().await?;
@@ -57,6 +44,8 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     eprintln!("said {} ms after the registration began: {said}", signed_in.elapsed().as_millis());
     let (zoe, caller) = nyc.office.phone().await?;
     talk(caller.call(&abroad)?, &mut visiting, &format!("NYC-{}", zoe.extension)).await?;
+
+    at_the_page(&par, &ann, &abroad, &caller, &mut visiting).await?;
 
     bru.office.restart().await?;
     let mut home = Phone::open(bru.office.udp(&ann)).await?;
@@ -79,8 +68,48 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     Ok(())
 }
 
+/// The same user signs in on the phone page there, and is called; the page is closed afterwards.
+async fn at_the_page(
+    par: &Branch,
+    ann: &Account,
+    abroad: &str,
+    caller: &Phone,
+    phone: &mut Phone,
+) -> Outcome {
+    let browser = par.office.browser(740).await?;
+    let mut account = ann.clone();
+    abroad.clone_into(&mut account.extension);
+    let page = par.office.page_of(&browser, &account).await?;
+    let mut call = caller.call(abroad)?;
+    let mut beside = phone.called().await?;
+    let (number, _) = page.called().await?;
+    assert!(number.starts_with("NYC-"), "{number}");
+    call.provisional(180).await?;
+    assert_eq!(call.cancel().await?.code(), 487);
+    page.stops_ringing().await?;
+    beside.cancelled().await?;
+    page.page.close().await
+}
+
+/// BRU, PAR and NYC, whose users may sign in anywhere, with links among all of them.
+pub(crate) async fn three_offices(federation: &mut Federation) -> Outcome<[Branch; 3]> {
+    let keys = keys(federation)?;
+    let bru = federation.branch("BRU", visitors(alone(), "32", &keys)).await?;
+    let par = federation.branch("PAR", visitors(alone(), "33", &keys)).await?;
+    let nyc = federation.branch("NYC", visitors(alone(), "1", &keys)).await?;
+    for (here, there) in [(&nyc, [&par, &bru]), (&par, [&nyc, &bru]), (&bru, [&nyc, &par])] {
+        let links: Vec<_> = there.iter().map(|branch| branch.sip_link()).collect();
+        let routes: Vec<_> = there
+            .iter()
+            .map(|branch| branch.route(&[&format!("{}-sip", branch.id.to_lowercase())]))
+            .collect();
+        federation.push(here, &json!(links), &json!(routes))?;
+    }
+    Ok([bru, par, nyc])
+}
+
 /// Which of the two rings, and is busy.
-async fn rings_at_home(mut call: Call, home: &mut Phone, visiting: &mut Phone) -> Outcome<bool> {
+pub(crate) async fn rings_at_home(mut call: Call, home: &mut Phone, visiting: &mut Phone) -> Outcome<bool> {
     let at_home = tokio::select! {
         incoming = home.called() => incoming.map(|incoming| { incoming.reject(486); true })?,
         incoming = visiting.called() => incoming.map(|incoming| { incoming.reject(486); false })?,
@@ -89,14 +118,23 @@ async fn rings_at_home(mut call: Call, home: &mut Phone, visiting: &mut Phone) -
     Ok(at_home)
 }
 
-fn roaming(country: &str, keys: &Path) -> Setup {
-    alone()
+/// The keys that open what offices tell of their users' credentials.
+pub(crate) fn keys(federation: &Federation) -> Outcome<PathBuf> {
+    let keys = federation.scratch.join("visitor-keys");
+    std::fs::write(&keys, format!("1:{}\n", "5ac3".repeat(16)))?;
+    std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o600))?;
+    Ok(keys)
+}
+
+/// An office in this country that takes visitors.
+pub(crate) fn visitors(setup: Setup, country: &str, keys: &Path) -> Setup {
+    setup
         .with("office", format!("country-code = \"{country}\""))
         .with("uplink", format!("visitor-keys = \"{}\"", keys.display()))
 }
 
 /// A phone of an office that belongs to a user of another: it has the whole number, and the account's name.
-fn as_visitor(there: &Branch, account: &Account, number: &str) -> Settings {
+pub(crate) fn as_visitor(there: &Branch, account: &Account, number: &str) -> Settings {
     let mut settings = there.office.udp(account);
     number.clone_into(&mut settings.extension);
     settings

@@ -1,9 +1,8 @@
-//! Life without Asterisk, without the uplink and beyond every limit: calls go on, and help can be called in every mode.
+//! Life without Asterisk: calls go on.
 
 use std::time::Duration;
 
 use peers::carrier::Carrier;
-use peers::office::Setup;
 use peers::phone::{Call, Phone};
 use peers::wan::{self, Wan};
 use peers::{Failure, Outcome};
@@ -52,50 +51,6 @@ async fn without_asterisk(wan: Wan) -> Outcome {
     phone.unregister().await?;
     bru.office.close().await?;
     par.office.close().await
-}
-
-#[test]
-fn help_can_be_called_in_every_mode() -> Outcome {
-    in_a_network(help_in_every_mode)
-}
-
-async fn help_in_every_mode(wan: Wan) -> Outcome {
-    let mut federation = Federation::new(wan).await?;
-    let place = "civic = \"Rue de la Loi 16, 1000 Brussels\"\ngeo = \"geo:50.8466,4.3528\"";
-    let setup = with_asterisk().with("federation", place).with("calls", "drain-time = \"1s\"");
-    let bru = federation.branch("BRU", one_call(setup)).await?;
-    let par = federation.branch("PAR", alone()).await?;
-    let carrier = Carrier::start(wan::TEST.into()).await?;
-    ways_out(&mut federation, &bru, &par, &carrier)?;
-    let to_help = "from sip:+3225551000@ to sip:112@";
-    to_the_carrier(&bru, &carrier, "112", to_help).await?;
-
-    // Limits: one call is all that this office may have, and it has it.
-    let (_, alice) = bru.office.phone().await?;
-    let mut echo = alice.call("600")?;
-    echo.answered().await?;
-    let (_, other) = bru.office.phone().await?;
-    other.call("600")?.refused(503).await?;
-    to_the_carrier(&bru, &carrier, "112", to_help).await?;
-    echo.hang_up().await?;
-
-    // The uplink is down, then Asterisk too, then the daemon comes back with nobody to ask.
-    federation.broker.kill();
-    to_the_carrier(&bru, &carrier, "112", to_help).await?;
-    bru.office.asterisk().kill().await?;
-    to_the_carrier(&bru, &carrier, "911", "from sip:+3225551000@ to sip:911@").await?;
-    bru.office.kill();
-    let restarted = bru.office.restart();
-    // It is ready without Asterisk; its health says so.
-    let _ = tokio::time::timeout(Duration::from_secs(3), restarted).await;
-    to_the_carrier(&bru, &carrier, "112", to_help).await?;
-    bru.office.asterisk().restart().await?;
-    bru.office.close().await?;
-    par.office.close().await
-}
-
-fn one_call(setup: Setup) -> Setup {
-    setup.with("calls", "max = 1")
 }
 
 /// PAR by SIP, everything that begins with 0 and help by the carrier.

@@ -9,9 +9,10 @@ use super::{Checker, days, plain, seconds};
 use crate::config::federation::{Federation, FederationTls, LinkPassword, LinkToken};
 use crate::config::raw::{self, Key};
 use crate::config::sections::{Office, Sip};
+use crate::engine::policy::{Permissions, Rules};
 use crate::engine::routing::{
-    CredentialName, EmergencyPlan, HealthPolicy, Limits, Link, LinkAddress, LinkKind, MOST_PLACES, OfficeId,
-    Place, Places, Revision, Rewrite, Route, RouteTable, Subnet, TableParts,
+    CredentialName, EmergencyPlan, HealthPolicy, Limits, Link, LinkAddress, LinkKind, OfficeId, Revision,
+    Rewrite, Route, RouteTable, TableParts,
 };
 use crate::sip::Transport;
 
@@ -20,8 +21,6 @@ const MOST_LINKS: usize = 64;
 /// Credentials at most.
 const MOST_CREDENTIALS: usize = 64;
 const CREDENTIAL: &str = "expected `name`, and `username` with `password-file`, or `token-file`";
-/// Longest civic location, in characters.
-const LONGEST_CIVIC: usize = 200;
 
 impl Checker<'_> {
     pub(super) fn federation(&mut self, raw: &raw::Federation, sip: &Sip, office: &Office) -> Federation {
@@ -46,11 +45,16 @@ impl Checker<'_> {
             udp_address: raw.udp_address.as_ref().map(|written| written.get_ref().0),
             tls,
             main_number: self.number_outside(&raw.main_number, "federation.main-number"),
+            emergency_contacts: self.emergency_contacts(&raw.emergency_contacts),
             site: if are_sound { self.site_table(&raw.route, &links, office) } else { None },
             links,
             credentials,
             tokens,
             places: self.places(raw),
+            inbound: self.inbound(raw),
+            limits: self.link_limits(&raw.limits),
+            permissions: self.permissions(&raw.permission, office),
+            rules: self.rules(&raw.rule),
         }
     }
 
@@ -187,6 +191,7 @@ impl Checker<'_> {
                 self.time(&raw.register, "federation.link.register", seconds(600), seconds(60), days(1))
             }),
             cost: self.number(&raw.cost, "federation.link.cost", 0, 0, u32::MAX),
+            price: self.number(&raw.price, "federation.link.price", 0, 0, u32::MAX),
             priority: self.number(&raw.priority, "federation.link.priority", 0, 0, u16::MAX),
             weight: self.number(&raw.weight, "federation.link.weight", 1, 0, u16::MAX),
             max_calls: raw
@@ -272,6 +277,8 @@ impl Checker<'_> {
             routes,
             emergency: EmergencyPlan::default(),
             limits: Limits::default(),
+            permissions: Permissions::default(),
+            rules: Rules::default(),
         };
         match RouteTable::new(parts) {
             Ok(table) => Some(Arc::new(table)),
@@ -282,79 +289,6 @@ impl Checker<'_> {
                 None
             }
         }
-    }
-
-    fn places(&mut self, raw: &raw::Federation) -> Places {
-        if let Some(one) = raw.place.get(MOST_PLACES) {
-            self.refuse(Some(one.span()), "federation.place", format!("expected at most {MOST_PLACES}"));
-        }
-        let site = Place {
-            geo: self.geo(&raw.geo, "federation.geo"),
-            civic: self.civic(&raw.civic, "federation.civic"),
-            ..Place::default()
-        };
-        let parts =
-            raw.place.iter().take(MOST_PLACES).map(|one| self.federation_place(one.get_ref())).collect();
-        Places { site, parts }
-    }
-
-    fn federation_place(&mut self, raw: &raw::FederationPlace) -> Place {
-        let mut extensions = Vec::new();
-        for written in &raw.extensions {
-            match written.get_ref().parse() {
-                Ok(extension) => extensions.push(extension),
-                Err(error) => {
-                    self.refuse(Some(written.span()), "federation.place.extensions", format!("{error}"));
-                }
-            }
-        }
-        let subnet = |network: &crate::config::syntax::Written<crate::config::Network>| Subnet {
-            address: network.0.address(),
-            bits: network.0.prefix(),
-        };
-        Place {
-            extensions,
-            networks: raw.networks.iter().map(subnet).collect(),
-            geo: self.geo(&raw.geo, "federation.place.geo"),
-            civic: self.civic(&raw.civic, "federation.place.civic"),
-            callback: self.number_outside(&raw.callback, "federation.place.callback"),
-        }
-    }
-
-    fn geo(&mut self, key: &Key<String>, name: &str) -> Option<String> {
-        let written = key.as_ref()?;
-        let text = written.get_ref();
-        let allowed = |c: char| c.is_ascii_digit() || matches!(c, ',' | '.' | '-' | ';' | '=' | 'u');
-        let body = text.strip_prefix("geo:").filter(|body| body.contains(',') && body.chars().all(allowed));
-        if body.is_none() || text.len() > 64 {
-            let message = format!("expected a location as in \"geo:50.8466,4.3528\", found \"{text}\"");
-            self.refuse(Some(written.span()), name, message);
-            return None;
-        }
-        Some(text.clone())
-    }
-
-    fn civic(&mut self, key: &Key<String>, name: &str) -> Option<String> {
-        let written = key.as_ref()?;
-        let text = written.get_ref();
-        if text.is_empty() || text.chars().count() > LONGEST_CIVIC || text.chars().any(char::is_control) {
-            self.refuse(Some(written.span()), name, "expected 1 to 200 printable characters");
-            return None;
-        }
-        Some(text.clone())
-    }
-
-    fn number_outside(&mut self, key: &Key<String>, name: &str) -> Option<String> {
-        let written = key.as_ref()?;
-        let text = written.get_ref();
-        let digits = text.strip_prefix('+').unwrap_or(text);
-        if !(3..=15).contains(&digits.len()) || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            let message =
-                format!("expected a number as carriers want it, as in \"+3225551000\", found \"{text}\"");
-            self.refuse(Some(written.span()), name, message);
-            return None;
-        }
-        Some(text.clone())
     }
 }
 
@@ -374,6 +308,7 @@ fn route(raw: &raw::FederationRoute) -> Result<Route, String> {
         links,
         priority: 0,
         cost: 0,
+        price: raw.price.as_ref().map(|price| *price.get_ref()),
         rewrite: Rewrite::Edit {
             strip: raw.strip.as_ref().map_or(0, |strip| *strip.get_ref()),
             prefix: prefix.into(),

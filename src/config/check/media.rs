@@ -82,6 +82,7 @@ impl Checker<'_> {
                 seconds(90),
                 hours(24),
             ),
+            idle: self.time(&raw.idle_timeout, "calls.idle-timeout", seconds(600), seconds(60), hours(24)),
             drain_time: self.time(&raw.drain_time, "calls.drain-time", seconds(20), seconds(0), hours(1)),
         };
         self.ordered(

@@ -7,6 +7,8 @@
 
 mod federation;
 mod media;
+mod places;
+mod policy;
 mod sip;
 mod uplink;
 

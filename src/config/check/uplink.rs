@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use toml::Spanned;
 
@@ -50,6 +51,10 @@ impl Checker<'_> {
             outbox_size: self.size(&raw.outbox_size, "uplink.outbox-size", 16 << 20, 64 << 10, 1 << 30),
             route_keys: self.route_keys(raw),
             visitor_keys: self.file(&raw.visitor_keys, "uplink.visitor-keys"),
+            update_program: raw
+                .update_program
+                .as_ref()
+                .map(|_| self.directory(&raw.update_program, "uplink.update-program", PathBuf::new())),
         })
     }
 

@@ -19,7 +19,7 @@ pub(in crate::controller) struct Figures(Arc<Mutex<Counts>>);
 #[derive(Debug, Default)]
 struct Counts {
     listening: Option<SocketAddr>,
-    counts: BTreeMap<(&'static str, &'static str), u64>,
+    by_reason: BTreeMap<(&'static str, &'static str), u64>,
     offices: BTreeMap<OfficeId, usize>,
     /// What was said of an office since it was connected last.
     logged: BTreeSet<(Option<OfficeId>, NoEntry)>,
@@ -34,7 +34,7 @@ impl Figures {
     /// One more.
     pub(super) fn count(&self, what: &'static str, why: &'static str) {
         self.with(|counts| {
-            let count = counts.counts.entry((what, why)).or_default();
+            let count = counts.by_reason.entry((what, why)).or_default();
             *count = count.saturating_add(1);
         });
     }
@@ -63,7 +63,7 @@ impl Figures {
     pub(in crate::controller) fn view(&self) -> Value {
         self.with(|counts| {
             let mut counted = Map::new();
-            for ((what, why), count) in &counts.counts {
+            for ((what, why), count) in &counts.by_reason {
                 let of = counted.entry((*what).to_owned()).or_insert_with(|| json!({}));
                 if let Value::Object(of) = of {
                     of.insert((*why).to_owned(), json!(count));

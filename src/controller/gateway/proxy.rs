@@ -125,10 +125,10 @@ impl Proxy {
         via.note_source(from.remote);
         headers.replace_first_value(&HeaderName::Via, &via);
         let asked = Asked { from: from.office, connection: from.connection, to };
-        headers.insert_first(HeaderName::Via, &self.marks.via(asked, &branch));
+        headers.insert_first(HeaderName::Via, self.marks.via(asked, &branch));
         headers.set(&MaxForwards(hops));
         if opens(request) && may_open_dialog(&request.method) {
-            headers.insert_first(HeaderName::RecordRoute, &self.marks.route(from.office, to));
+            headers.insert_first(HeaderName::RecordRoute, self.marks.route(from.office, to));
         }
         headers.replace(HeaderName::from_static(OFFICE_HEADER), from.office.as_str());
         Ok((connection, passed))

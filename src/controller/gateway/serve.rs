@@ -6,7 +6,6 @@
 //! does not answer, what it said last counts.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +36,9 @@ use crate::shell::listen::{
     Arrival, Connection, Limits, Line, Revocations, Shared, canonical, revocations, stopped,
     talk_by_websocket,
 };
-use crate::shell::pki::TlsEndpoint;
+use crate::shell::pki::{PkiError, TlsEndpoint};
 use crate::sip::parse::ParseError;
-use crate::sip::{Message, Transport, limits};
+use crate::sip::{Host, Message, Transport, limits};
 use crate::uplink::OfficeId;
 
 /// How often tokens, offices and permissions are looked at.
@@ -60,8 +59,6 @@ const TRY_AGAIN: u16 = 1013;
 
 /// A gateway that serves.
 pub(in crate::controller) struct Gateway {
-    /// Where it listens.
-    pub(in crate::controller) address: SocketAddr,
     endpoint: TlsEndpoint,
     lists: watch::Sender<Revocations>,
     _limits: watch::Sender<Limits>,
@@ -76,14 +73,16 @@ impl Gateway {
         figures: Figures,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, Failed> {
-        let lists = settings.tls.crl.as_deref().map(revocations).transpose();
-        let lists = watch::Sender::new(lists.map_err(crate::shell::pki::PkiError::from)?.unwrap_or_default());
+        let lists = settings.tls.crl.as_deref().map(revocations).transpose().map_err(PkiError::from)?;
+        let lists = watch::Sender::new(lists.unwrap_or_default());
         let endpoint = TlsEndpoint::open(settings.tls)?;
         let listener = TcpListener::bind(settings.listen).await?;
         let address = listener.local_addr()?;
         let (limits, in_force) = watch::channel(limits_of_connections());
         let (inlet, arrivals) = mpsc::channel(INLET);
         let (entered, entering) = mpsc::channel(ENTERING);
+        let revocations = lists.subscribe();
+        let parties = Parties { store: Arc::clone(&store), figures: figures.clone(), revocations, entered };
         let shared = Shared {
             inlet,
             limits: in_force,
@@ -92,33 +91,16 @@ impl Gateway {
             metrics: Metrics::new("gateway"),
             stop: stop.clone(),
         };
-        let mut key = [0; 32];
-        SystemRandom::new().fill(&mut key).map_err(|_| std::io::Error::other("no random numbers"))?;
-        let mut proxy = Proxy::new(Marks::new(settings.host, &key));
-        match store.run(|rows| Directory::read(rows)).await {
-            Ok(directory) => proxy.directory = directory,
-            Err(error) => warn!(reason = "store-failed", "the gateway knows no office yet: {error}"),
-        }
-        let parties = Parties {
-            store: Arc::clone(&store),
-            figures: figures.clone(),
-            revocations: lists.subscribe(),
-            entered,
-        };
-        let router = door::router(Door(Arc::new(parties)));
+        let proxy = proxy(settings.host, &store).await?;
         let security = https::Security::Tls(endpoint.subscribe());
-        let limits_of_http = HttpsLimits {
-            connections: MOST,
-            connections_per_source: MOST_OF_SOURCE,
-            ..HttpsLimits::default()
-        };
-        let web = https::serve(listener, security, router, limits_of_http, ApiMetrics::default(), stop);
+        let router = door::router(Door(Arc::new(parties)));
+        let web = https::serve(listener, security, router, limits_of_http(), ApiMetrics::default(), stop);
         figures.listens(address);
         let serving =
             Serving { store, proxy, figures, shared, lines: HashMap::new(), tokens: HashMap::new() };
         let tasks = [tokio::spawn(web), tokio::spawn(serving.run(arrivals, entering))];
         info!(%address, "the gateway is open");
-        Ok(Self { address, endpoint, lists, _limits: limits, tasks })
+        Ok(Self { endpoint, lists, _limits: limits, tasks })
     }
 
     /// Reads certificates and revocation list again. On an error the former stay.
@@ -334,11 +316,27 @@ impl Serving {
     }
 }
 
+/// A proxy that knows what the database says.
+async fn proxy(host: Host, store: &Arc<Store>) -> Result<Proxy, Failed> {
+    let mut key = [0; 32];
+    SystemRandom::new().fill(&mut key).map_err(|_| std::io::Error::other("no random numbers"))?;
+    let mut proxy = Proxy::new(Marks::new(host, &key));
+    match store.run(Directory::read).await {
+        Ok(directory) => proxy.directory = directory,
+        Err(error) => warn!(reason = "store-failed", "the gateway knows no office yet: {error}"),
+    }
+    Ok(proxy)
+}
+
 const fn kind(message: &Message) -> &'static str {
     match message {
         Message::Request(_) => "requests",
         Message::Response(_) => "responses",
     }
+}
+
+fn limits_of_http() -> HttpsLimits {
+    HttpsLimits { connections: MOST, connections_per_source: MOST_OF_SOURCE, ..HttpsLimits::default() }
 }
 
 fn limits_of_connections() -> Limits {

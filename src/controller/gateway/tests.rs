@@ -67,6 +67,10 @@ impl Bench {
         Self { directory, ca, store, figures, gateway, stop }
     }
 
+    fn address(&self) -> String {
+        self.figures.view()["listening"].as_str().expect("it listens").to_owned()
+    }
+
     /// A token of an office for so long.
     fn token(&self, office: &str, permissions: &str, life: Duration) -> (String, i64) {
         let secret = Secret::make(TOKEN).unwrap();
@@ -87,7 +91,7 @@ impl Bench {
     async fn dial(&self, certificate: &str) -> TlsStream<TcpStream> {
         let own = self.ca.issue(certificate, Purpose::Office, &["localhost".to_owned()], now()).unwrap();
         let config = client_config(&self.ca.certificate(), Some(&(own.certificate, own.key))).unwrap();
-        let stream = TcpStream::connect(self.gateway.address).await.unwrap();
+        let stream = TcpStream::connect(self.address()).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(config).connect(name, stream).await.unwrap()
     }
@@ -223,7 +227,7 @@ async fn certificate_header_and_token_must_say_the_same_office() {
 async fn nobody_gets_in_without_a_certificate() {
     let bench = Bench::open("bare").await;
     let config = client_config(&bench.ca.certificate(), None).unwrap();
-    let stream = TcpStream::connect(bench.gateway.address).await.unwrap();
+    let stream = TcpStream::connect(bench.address()).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let mut answer = Vec::new();
     // Over TLS 1.3 the client learns of it when it reads.

@@ -166,16 +166,16 @@ impl Uplink {
         Ok(options)
     }
 
+    /// Mosquitto closes without a word when another client takes our session over.
     fn why(&self, error: &ConnectionError) -> String {
+        use StateError::{ConnectionAborted, ServerDisconnect};
+        let own = &self.settings.client_id;
         match error {
-            ConnectionError::MqttState(StateError::ServerDisconnect {
-                reason_code: SessionTakenOver,
-                ..
-            }) => {
-                format!(
-                    "another client came as {}: each controller needs its own client-id",
-                    self.settings.client_id
-                )
+            ConnectionError::MqttState(ServerDisconnect { reason_code: SessionTakenOver, .. }) => {
+                format!("another client came as {own}: each controller needs its own client-id")
+            }
+            ConnectionError::MqttState(ConnectionAborted) => {
+                format!("{error}; if this goes on, look for another client that comes as {own}")
             }
             error => error.to_string(),
         }

@@ -104,6 +104,8 @@ impl Call {
             return;
         }
         self.winner = Some(place);
+        let devices = [0, place].map(|place| self.leg(place).and_then(|leg| leg.device.clone()));
+        fx.used.extend(devices.into_iter().flatten());
         self.end_attempt(Outcome::Answered, "answered", fx);
         fx.books.cancel_attempt(self.id);
         for other in 1..self.legs.len() as u16 {
@@ -143,7 +145,6 @@ impl Call {
         self.accept_caller(&description, was_answered, fx);
         self.state = CallState::Up;
         self.answered = Some(fx.now.wall);
-        fx.books.set(self.id, Purpose::Longest, fx.now.instant, fx.settings.calls.max_duration);
         fx.books.set(self.id, Purpose::Sample, fx.now.instant, super::quality::SAMPLE_EVERY);
         self.wait_longer(0, fx);
         self.wait_longer(place, fx);
@@ -151,6 +152,7 @@ impl Call {
         self.observe("answered", None, fx);
         self.tell_page(0, fx);
         self.tell_page(place, fx);
+        self.start_meter(fx);
         Ok(())
     }
 

@@ -84,7 +84,7 @@ impl Call {
         }
         let (by, link) = match target {
             Target::Asterisk { .. } => ("asterisk", None),
-            Target::Device(_) => ("devices", None),
+            Target::Device { .. } => ("devices", None),
             Target::Link(choice) => ("link", Some(&choice.link)),
         };
         self.attempt_reason = None;
@@ -96,6 +96,11 @@ impl Call {
             rang: false,
             outcome: None,
         });
+    }
+
+    /// How often a link was tried.
+    pub(super) fn tries(&self, link: &LinkId) -> usize {
+        self.tried.iter().filter(|tried| tried.link.as_ref() == Some(link)).count()
     }
 
     /// The attempt under way has its outcome; the first one counts. The reason is the one that was noted, else the cause.

@@ -14,11 +14,14 @@ use super::model::{Call, CallState, CallerOffer};
 use super::plan::{Plan, Question, plan};
 use super::session::LegSession;
 use super::sip_leg::SipLeg;
+use super::terms::{Barred, Terms, terms};
+use super::ways::guests;
 use super::web_leg::WebLeg;
 use crate::engine::dialog::Dialog;
 use crate::engine::dialog::session_timer::{self, Verdict};
 use crate::engine::flow::{Flow, Side};
 use crate::engine::numbering::{Extension, OfficeId};
+use crate::engine::policy::{Caller, Guest};
 use crate::engine::registrar::BindingKey;
 use crate::engine::routing::Place;
 use crate::engine::transaction::ServerId;
@@ -49,6 +52,7 @@ impl Calls {
     /// A phone or Asterisk calls.
     pub fn invited(&mut self, admitted: Admitted, fx: &mut Effects<'_>) {
         let Admitted { server, flow, side, request, caller, dialled, passed } = admitted;
+        let office = side.office();
         let tag = fx.layer.fresh_tag();
         let dialog = match Dialog::as_uas(&request, &tag, our_contact(&dialled, flow), flow) {
             Ok(dialog) => dialog,
@@ -66,11 +70,14 @@ impl Calls {
         }
         let device = caller.number.parse().ok().and_then(|number| fx.registrar.device_on(&number, flow));
         let dialog_id = dialog.id().clone();
+        let number = caller.number.clone();
         let setup = Setup {
             side,
             caller,
             device: device.filter(|_| side == Side::Site),
             dialled,
+            guests: guests(side, &number, office, &passed, fx.registrar),
+            office,
             passed,
             address: Some(flow.remote.ip()),
             told: location::told(&request).filter(|_| matches!(side, Side::Office(_))),
@@ -95,8 +102,8 @@ impl Calls {
         offer: &str,
         fx: &mut Effects<'_>,
     ) -> WebReply {
-        let is_ours = |number: &Extension| fx.registrar.has_account(number);
-        let Some(dialled) = super::dialled_number(to, &fx.settings.numbers, is_ours) else {
+        let is_known = |number: &Extension| fx.knows(number);
+        let Some(dialled) = super::dialled_number(to, &fx.settings.numbers, is_known) else {
             return WebReply::Refused(WebRefusal::BadNumber);
         };
         let party = Party { number: caller.to_string(), name: fx.registrar.display_name(caller) };
@@ -117,6 +124,8 @@ impl Calls {
             caller: party,
             device: session.and_then(|session| fx.registrar.page_device(session)),
             dialled,
+            guests: guests(Side::Site, &caller.to_string(), None, &[], fx.registrar),
+            office: None,
             passed: Vec::new(),
             address: session.and_then(|session| self.pages.get(&session).copied()),
             told: None,
@@ -139,29 +148,45 @@ impl Calls {
         note: impl FnOnce(LegId, &mut Effects<'_>) -> Result<(), Cause>,
     ) -> Box<Call> {
         let offer = std::mem::replace(&mut setup.offer, Ok(CallerOffer::Late));
-        let planned = self.has_room(setup.side, &setup.caller.number, &setup.dialled, fx).and_then(|()| {
-            let offer = offer?;
-            let plan = plan(&setup.question(fx))?;
-            self.has_room_on_links(setup.side, &setup.caller.number, &plan, fx)?;
-            Ok((plan, offer))
-        });
+        let planned = offer.map_err(Barred::from).and_then(|offer| Ok((self.planned(&setup, fx)?, offer)));
         let id = CallId(fx.random_u64());
         let noted = note(LegId { call: id, place: 0 }, fx);
-        let (plan, offer, refusal) = match noted.and(planned) {
-            Ok((plan, offer)) => (plan, offer, None),
-            Err(cause) => (Plan::default(), CallerOffer::Late, Some(cause)),
+        let ((plan, terms), offer, refusal) = match noted.map_err(Barred::from).and(planned) {
+            Ok((planned, offer)) => (planned, offer, None),
+            Err(barred) => ((Plan::default(), None), CallerOffer::Late, Some(barred)),
         };
         let mut call = Box::new(new_call(id, setup, plan, offer, fx));
+        call.terms = terms;
         self.active += 1;
         fx.active_calls = self.active;
         call.observe("started", None, fx);
-        if let Some(cause) = refusal {
+        if let Some(Barred { cause, rule }) = refusal {
+            call.rule = rule;
             call.end(cause, None, fx);
         } else {
             call.tell_of_emergency(fx);
+            call.tell_people(fx);
             call.ring_next(fx);
         }
         call
+    }
+}
+
+impl Calls {
+    /// Whom to ring, and on what terms; or why the call may not be.
+    fn planned(&self, setup: &Setup, fx: &mut Effects<'_>) -> Result<(Plan, Option<Box<Terms>>), Barred> {
+        let number = &setup.caller.number;
+        self.has_room(setup.side, number, &setup.dialled, fx)?;
+        let mut plan = plan(&setup.question(fx))?;
+        self.has_room_on_links((setup.side, setup.office), number, &mut plan, fx)?;
+        let guest = setup.guests.first();
+        let caller = Caller {
+            number,
+            office: guest.map(|guest| guest.office),
+            visits: guest.is_some_and(|guest| guest.visits),
+        };
+        let terms = terms(&caller, &setup.dialled, &plan, fx)?;
+        Ok((plan, terms))
     }
 }
 
@@ -171,6 +196,8 @@ struct Setup {
     caller: Party,
     device: Option<BindingKey>,
     dialled: String,
+    office: Option<OfficeId>,
+    guests: Vec<Guest>,
     passed: Vec<OfficeId>,
     /// The caller's address, if it is a device of the site.
     address: Option<IpAddr>,
@@ -184,12 +211,17 @@ struct Setup {
 
 impl Setup {
     fn question<'a>(&'a self, fx: &'a mut Effects<'_>) -> Question<'a> {
+        let draw = fx.random_u64();
         Question {
+            draw,
             number: &self.dialled,
             side: self.side,
+            origin: self.office,
+            guests: &self.guests,
+            permissions: fx.router.permissions(&fx.settings.routing.permissions),
+            inbound: &fx.settings.routing.inbound,
             emergency: fx.is_emergency(&self.dialled),
             asterisk: fx.asterisk,
-            draw: fx.random_u64(),
             registrar: fx.registrar,
             router: fx.router,
             roaming: fx.roaming,
@@ -223,6 +255,8 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         CallerOffer::Late => Direction::SendRecv,
     };
     let leg = Leg {
+        price: 0,
+        silent: false,
         place: 0,
         party: setup.caller,
         device: setup.device,
@@ -240,6 +274,8 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
     Call {
         id,
         side: setup.side,
+        origin: setup.office,
+        guest: setup.guests.first().map(|guest| guest.office),
         dialled: setup.dialled,
         state: CallState::Dialling,
         legs: vec![leg],
@@ -258,6 +294,9 @@ fn new_call(id: CallId, mut setup: Setup, plan: Plan, offer: CallerOffer, fx: &E
         started: fx.now.wall,
         answered: None,
         ended: None,
+        voicemail_away: false,
+        terms: None,
+        rule: None,
         recorded: false,
     }
 }

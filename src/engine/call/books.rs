@@ -143,7 +143,7 @@ impl Books {
             }
         }
         self.cancel_attempt(call);
-        for purpose in [Purpose::Longest, Purpose::Sample, Purpose::Linger] {
+        for purpose in [Purpose::Longest, Purpose::Meter, Purpose::Idle, Purpose::Sample, Purpose::Linger] {
             self.cancel(call, purpose);
         }
         for place in 0..legs {

@@ -1,6 +1,21 @@
 //! Why a call or a leg ended: one enum, and its faces in SIP (RFC 3261 §21, RFC 3326), in records and in words.
 
+use crate::engine::policy::{Barrier, Destination};
 use crate::sip::StatusCode;
+
+/// A Reason by Q.850 (RFC 6432): 21, call rejected.
+macro_rules! rejected {
+    ($why:literal) => {
+        concat!("Q.850;cause=21;text=\"", $why, "\"")
+    };
+}
+
+/// The same: 34, no circuit available.
+macro_rules! full {
+    ($why:literal) => {
+        concat!("Q.850;cause=34;text=\"", $why, "\"")
+    };
+}
 
 /// Why a call or a leg ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +28,8 @@ pub enum Cause {
     AnsweredElsewhere,
     /// The called party is busy.
     Busy,
+    /// The called party does not want to be disturbed.
+    DoNotDisturb,
     /// The called party said no.
     Declined,
     /// Nobody answered in time.
@@ -45,12 +62,26 @@ pub enum Cause {
     Unacknowledged,
     /// The device's connection is gone and it did not come back.
     ConnectionLost,
-    /// A limit on calls was reached.
+    /// The box has as many calls as it may.
     Limit,
+    /// The caller has.
+    UserLimit,
+    /// The links together have.
+    LinksLimit,
+    /// The link has.
+    LinkLimit,
+    /// The other office has.
+    OfficeLimit,
     /// No media port was free.
     NoMediaPort,
     /// The caller may not.
     Forbidden,
+    /// The office from which the call or the visitor came may not call that here.
+    NotPermitted(Destination),
+    /// A rule for calls that go out is in the way.
+    Rule(Barrier),
+    /// Nothing was heard of either party for too long.
+    Idle,
     /// Asterisk is needed for this number and is down.
     AsteriskDown,
     /// The call reached its longest permitted duration.
@@ -69,6 +100,20 @@ impl Cause {
         }
     }
 
+    /// Whether a permission, a rule or a limit says so.
+    pub const fn is_bar(self) -> bool {
+        matches!(
+            self,
+            Self::NotPermitted(_)
+                | Self::Rule(_)
+                | Self::Limit
+                | Self::UserLimit
+                | Self::LinksLimit
+                | Self::LinkLimit
+                | Self::OfficeLimit
+        )
+    }
+
     /// The stable word in records, metrics, events and problem documents.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -76,6 +121,7 @@ impl Cause {
             Self::Cancelled => "cancelled",
             Self::AnsweredElsewhere => "answered-elsewhere",
             Self::Busy => "busy",
+            Self::DoNotDisturb => "do-not-disturb",
             Self::Declined => "declined",
             Self::NoAnswer => "no-answer",
             Self::NoRoute => "no-route",
@@ -93,8 +139,23 @@ impl Cause {
             Self::Unacknowledged => "unacknowledged",
             Self::ConnectionLost => "connection-lost",
             Self::Limit => "limit",
+            Self::UserLimit => "limit-user",
+            Self::LinksLimit => "limit-links",
+            Self::LinkLimit => "limit-link",
+            Self::OfficeLimit => "limit-office",
             Self::NoMediaPort => "no-media-port",
             Self::Forbidden => "forbidden",
+            Self::NotPermitted(Destination::Extensions) => "not-permitted-extensions",
+            Self::NotPermitted(Destination::Roamers) => "not-permitted-roamers",
+            Self::NotPermitted(Destination::Transit) => "not-permitted-transit",
+            Self::NotPermitted(Destination::Pstn) => "not-permitted-pstn",
+            Self::NotPermitted(Destination::Emergency) => "not-permitted-emergency",
+            Self::Rule(Barrier::Refused) => "rule-refused",
+            Self::Rule(Barrier::Calls) => "rule-calls",
+            Self::Rule(Barrier::Minutes) => "rule-minutes",
+            Self::Rule(Barrier::Spend) => "rule-spend",
+            Self::Rule(Barrier::Duration) => "rule-duration",
+            Self::Idle => "idle",
             Self::AsteriskDown => "asterisk-down",
             Self::TooLong => "too-long",
             Self::Shutdown => "shutdown",
@@ -108,6 +169,7 @@ impl Cause {
             Self::Cancelled => "The caller hung up.",
             Self::AnsweredElsewhere => "Answered on another device.",
             Self::Busy => "The line is busy.",
+            Self::DoNotDisturb => "They do not want to be disturbed at present.",
             Self::Declined => "The call was declined.",
             Self::NoAnswer => "Nobody answered.",
             Self::NoRoute => "No line leads to that number from here.",
@@ -126,24 +188,61 @@ impl Cause {
             Self::SessionExpired => "The connection was lost: the other phone stopped refreshing the call.",
             Self::Unacknowledged => "The caller's phone vanished while the call was answered.",
             Self::ConnectionLost => "The phone lost its connection and did not come back.",
-            Self::Limit => "Too many calls at once. Try again in a moment.",
+            Self::Limit | Self::LinksLimit | Self::LinkLimit | Self::OfficeLimit => {
+                "Too many calls at once. Try again in a moment."
+            }
+            Self::UserLimit => "This extension has as many calls at once as it may.",
             Self::NoMediaPort => "No audio port is free. Try again in a moment.",
             Self::Forbidden => "This call is not permitted.",
+            Self::NotPermitted(_) => "The caller's office may not call that number here.",
+            Self::Rule(Barrier::Refused) => "Such numbers may not be called from here.",
+            Self::Rule(Barrier::Calls) => "Enough such calls were made in this hour.",
+            Self::Rule(Barrier::Minutes) => "The minutes for such calls are used up for today.",
+            Self::Rule(Barrier::Spend) => "The money for such calls is spent for today.",
+            Self::Rule(Barrier::Duration) => "Such calls may not last longer.",
+            Self::Idle => "The connection was lost: nothing was heard of either phone for a long time.",
             Self::AsteriskDown => {
-                "The telephone system behind this number is restarting. Extensions can be called."
+                "Voicemail and other services are away while the telephone system restarts. People can be called."
             }
             Self::TooLong => "The call reached the longest time allowed.",
             Self::Shutdown => "The gateway is shutting down.",
         }
     }
 
+    /// The same to whoever called an extension while the site's Asterisk is down, and would else have come to voicemail.
+    pub const fn in_words_without_voicemail(self) -> &'static str {
+        match self {
+            Self::Busy => "The line is busy. Voicemail is away while the telephone system restarts.",
+            Self::NoAnswer => "Nobody answered. Voicemail is away while the telephone system restarts.",
+            Self::NotRegistered => {
+                "No phone of this extension is connected. Voicemail is away while the telephone system restarts."
+            }
+            other => other.in_words(),
+        }
+    }
+
+    /// What a phone shows beside the status of a refusal, where the status's own phrase does not say it (RFC 3261 §7.2).
+    pub const fn phrase(self) -> Option<&'static str> {
+        match self {
+            Self::NoAnswer => Some("Nobody Answered"),
+            Self::NotRegistered => Some("Phone Not Connected"),
+            Self::NextHopSilent => Some("No Response From There"),
+            Self::NoRoute => Some("No Line Leads There"),
+            Self::NoSuchNumber => Some("No Such Number"),
+            Self::Limit => Some("Too Many Calls"),
+            Self::AsteriskDown => Some("Voicemail And Services Away"),
+            _ => None,
+        }
+    }
+
     /// The sentence that goes with a stable word, for records; `None` for a word of another version.
     pub fn words_of(word: &str) -> Option<&'static str> {
-        const ALL: [Cause; 26] = [
+        const ALL: [Cause; 42] = [
             Cause::HungUp,
             Cause::Cancelled,
             Cause::AnsweredElsewhere,
             Cause::Busy,
+            Cause::DoNotDisturb,
             Cause::Declined,
             Cause::NoAnswer,
             Cause::NoRoute,
@@ -161,8 +260,23 @@ impl Cause {
             Cause::Unacknowledged,
             Cause::ConnectionLost,
             Cause::Limit,
+            Cause::UserLimit,
+            Cause::LinksLimit,
+            Cause::LinkLimit,
+            Cause::OfficeLimit,
             Cause::NoMediaPort,
             Cause::Forbidden,
+            Cause::NotPermitted(Destination::Extensions),
+            Cause::NotPermitted(Destination::Roamers),
+            Cause::NotPermitted(Destination::Transit),
+            Cause::NotPermitted(Destination::Pstn),
+            Cause::NotPermitted(Destination::Emergency),
+            Cause::Rule(Barrier::Refused),
+            Cause::Rule(Barrier::Calls),
+            Cause::Rule(Barrier::Minutes),
+            Cause::Rule(Barrier::Spend),
+            Cause::Rule(Barrier::Duration),
+            Cause::Idle,
             Cause::AsteriskDown,
             Cause::TooLong,
             Cause::Shutdown,
@@ -173,7 +287,7 @@ impl Cause {
     /// The status that tells a caller, before the answer, why the call failed.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Busy => StatusCode::BUSY_HERE,
+            Self::Busy | Self::DoNotDisturb => StatusCode::BUSY_HERE,
             Self::Declined => StatusCode::DECLINE,
             Self::NoSuchNumber | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,
@@ -182,17 +296,23 @@ impl Cause {
             }
             Self::NoCommonMedia | Self::BadDescription => StatusCode::NOT_ACCEPTABLE_HERE,
             Self::Cancelled | Self::AnsweredElsewhere | Self::HungUp => StatusCode::REQUEST_TERMINATED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::NotPermitted(_) | Self::Rule(_) => StatusCode::FORBIDDEN,
             Self::Refused(status) => passed_on(status),
             Self::MediaFailed
             | Self::MediaTimeout
             | Self::SessionExpired
             | Self::Unacknowledged
             | Self::ConnectionLost
-            | Self::TooLong => StatusCode::SERVER_INTERNAL_ERROR,
-            Self::Limit | Self::NoMediaPort | Self::AsteriskDown | Self::Shutdown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            | Self::TooLong
+            | Self::Idle => StatusCode::SERVER_INTERNAL_ERROR,
+            Self::Limit
+            | Self::UserLimit
+            | Self::LinksLimit
+            | Self::LinkLimit
+            | Self::OfficeLimit
+            | Self::NoMediaPort
+            | Self::AsteriskDown
+            | Self::Shutdown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -222,6 +342,21 @@ impl Cause {
             Self::NoAnswer => Some("SIP;cause=480;text=\"No answer\""),
             Self::TooLong => Some("SIP;cause=503;text=\"Longest call duration reached\""),
             Self::Shutdown => Some("SIP;cause=503;text=\"Gateway stops\""),
+            Self::Idle => Some("SIP;cause=408;text=\"No media from either side\""),
+            Self::NotPermitted(Destination::Extensions) => Some(rejected!("not-permitted-extensions")),
+            Self::NotPermitted(Destination::Roamers) => Some(rejected!("not-permitted-roamers")),
+            Self::NotPermitted(Destination::Transit) => Some(rejected!("not-permitted-transit")),
+            Self::NotPermitted(Destination::Pstn) => Some(rejected!("not-permitted-pstn")),
+            Self::Rule(Barrier::Refused) => Some(rejected!("rule-refused")),
+            Self::Rule(Barrier::Calls) => Some(rejected!("rule-calls")),
+            Self::Rule(Barrier::Minutes) => Some(rejected!("rule-minutes")),
+            Self::Rule(Barrier::Spend) => Some(rejected!("rule-spend")),
+            Self::Rule(Barrier::Duration) => Some("Q.850;cause=102;text=\"rule-duration\""),
+            Self::Limit => Some(full!("limit")),
+            Self::UserLimit => Some(full!("limit-user")),
+            Self::LinksLimit => Some(full!("limit-links")),
+            Self::LinkLimit => Some(full!("limit-link")),
+            Self::OfficeLimit => Some(full!("limit-office")),
             _ => None,
         }
     }

@@ -63,6 +63,10 @@ pub enum Wire {
 /// One party of a call.
 #[derive(Debug)]
 pub struct Leg {
+    /// What a minute of it costs, in thousandths of the currency's unit.
+    pub price: u32,
+    /// Whether nothing is heard of it: no media for too long.
+    pub silent: bool,
     /// Its place in the call; leg A is 0.
     pub place: u16,
     /// Who is there.

@@ -7,6 +7,7 @@
 //! | waiting | a way | INVITE with what is left of the first-response time | asked |
 //! | waiting | no way, or the first-response time is over | – | next attempt |
 //! | asked | nothing within the first-response time | CANCEL as soon as it can be; a late 2xx gets ACK and BYE | next attempt |
+//! | asked | the same, and the name has another address (UDP) | the same | an attempt there |
 //! | asked | 100 | – | tried |
 //! | tried | nothing more within the progress time, and others are left | CANCEL; a 2xx that crosses gets ACK and BYE | next attempt |
 //! | asked, tried | 401, 407 and we have credentials | INVITE with them, once | asked |
@@ -16,7 +17,8 @@
 //! | ringing | the connection is gone, ring time is over | – | the call ends |
 //! | asked, tried, ringing | 2xx | – | answered |
 //!
-//! The last attempt may take as long for its first response as any for its progress: there is nothing to hurry to.
+//! The last attempt may take as long for its first response as any for its progress: there is nothing to hurry to. Links that are
+//! known to be dead, which are tried when there is no other, share one first-response time: their caller is told soon.
 
 use std::time::Duration;
 
@@ -27,13 +29,15 @@ use super::invitation::again_with_proof;
 use super::leg::{LegState, Party};
 use super::model::Call;
 use super::outward::{caller_at_asterisk, outward};
-use super::plan::{Target, leads_to_office, peer_number};
+use super::plan::{AsteriskState, Target};
 use super::setup::Called;
 use super::sip_leg::Stage;
 use super::timer::Purpose;
+use super::ways::{leads_to_office, peer_number};
 use crate::engine::flow::Flow;
 use crate::engine::routing::{
-    Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkSuccess, Reach, SipAddress,
+    Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkState, LinkSuccess, Reach, SipAddress,
+    SkipReason,
 };
 use crate::engine::transaction::{FailureReason, RequestOptions};
 use crate::sip::{Response, SipUri, StatusCode, Transport};
@@ -41,6 +45,10 @@ use crate::sip::{Response, SipUri, StatusCode, Transport};
 impl Call {
     /// Calls over a link, at once or as soon as there is a way.
     pub(super) fn ring_link(&mut self, choice: Box<Choice>, fx: &mut Effects<'_>) -> Result<(), Cause> {
+        if !self.plan.is_emergency() && fx.router.links.is_full(&choice.link) {
+            self.note_attempt(SkipReason::Full.as_str());
+            return Err(Cause::LinkLimit);
+        }
         let patience = self.patience(&choice.link, fx);
         match fx.router.links.reach(&choice.link.id, fx.now) {
             Reach::Flow(flow) => self.ring_link_on(flow, &choice, patience, fx),
@@ -84,7 +92,8 @@ impl Call {
             }
         };
         if let Err(cause) = rung {
-            self.attempt_failed(cause, fx);
+            let is_silent = matches!(result, Err(DialFailure::TimedOut));
+            self.attempt_failed(if is_silent { Outcome::GivenUp } else { Outcome::Failed }, cause, fx);
         }
     }
 
@@ -92,7 +101,7 @@ impl Call {
     pub(super) fn connect_time_over(&mut self, fx: &mut Effects<'_>) {
         if self.awaiting.take().is_some() {
             self.note_attempt(DialFailure::TimedOut.as_str());
-            self.attempt_failed(Cause::NextHopSilent, fx);
+            self.attempt_failed(Outcome::GivenUp, Cause::NextHopSilent, fx);
         }
     }
 
@@ -114,13 +123,12 @@ impl Call {
         for place in silent {
             self.drop_leg(place, Cause::NextHopSilent, fx);
         }
-        self.attempt_failed(Cause::NextHopSilent, fx);
+        self.attempt_failed(Outcome::GivenUp, Cause::NextHopSilent, fx);
     }
 
     /// The attempt under way has failed before any leg of it could; the next one, or the end.
-    fn attempt_failed(&mut self, cause: Cause, fx: &mut Effects<'_>) {
-        let given_up = cause == Cause::NextHopSilent;
-        self.end_attempt(if given_up { Outcome::GivenUp } else { Outcome::Failed }, cause.as_str(), fx);
+    fn attempt_failed(&mut self, outcome: Outcome, cause: Cause, fx: &mut Effects<'_>) {
+        self.end_attempt(outcome, cause.as_str(), fx);
         self.note_failure(cause);
         if self.plan.goes_on_after(cause, false) {
             self.ring_next(fx);
@@ -139,7 +147,7 @@ impl Call {
             }
             Target::Link(_) => routing.progress_outside,
             Target::Asterisk { .. } if self.plan.is_emergency() => routing.progress_outside,
-            Target::Asterisk { .. } | Target::Device(_) => return,
+            Target::Asterisk { .. } | Target::Device { .. } => return,
         };
         fx.books.set(self.id, Purpose::Progress, fx.now.instant, time);
     }
@@ -152,8 +160,23 @@ impl Call {
             FailureReason::TransportFailed(_) | FailureReason::CancelTimeout => {}
             FailureReason::Timeout | FailureReason::FirstResponseTimeout => {
                 self.link_failed(place, LinkFailure::CallSilent, fx);
+                self.try_next_address(place, fx);
             }
         }
+    }
+
+    /// A silent peer that has another address, which this call has not tried yet, is asked there next.
+    fn try_next_address(&mut self, place: u16, fx: &Effects<'_>) {
+        let Some(leg) = self.legs.get(usize::from(place)) else { return };
+        let Some(link) = leg.link.clone() else { return };
+        let (number, office, price) = (leg.party.number.clone(), leg.office, leg.price);
+        if self.has_address_left(&link, fx) {
+            self.plan.next_is(Choice { link, number, office, price });
+        }
+    }
+
+    fn has_address_left(&self, link: &Link, fx: &Effects<'_>) -> bool {
+        self.tries(&link.id) < fx.router.links.addresses(&link.id)
     }
 
     /// What a response to an INVITE says about its link.
@@ -207,7 +230,14 @@ impl Call {
     /// How long an attempt waits for the first response, the way included.
     fn patience(&self, link: &std::sync::Arc<Link>, fx: &Effects<'_>) -> Duration {
         let routing = &fx.settings.routing;
-        match (self.plan.is_last(), leads_to_office(link)) {
+        let is_up = fx.asterisk == AsteriskState::Up;
+        let is_dead = fx.router.links.standing(link, is_up).state == LinkState::Down;
+        if is_dead && !self.plan.is_emergency() {
+            let all = (self.tried.len() + self.plan.left()).max(1);
+            return routing.first_response / u32::try_from(all).unwrap_or(u32::MAX);
+        }
+        let is_last = self.plan.is_last() && !self.has_address_left(link, fx);
+        match (is_last, leads_to_office(link)) {
             (false, _) => routing.first_response,
             (true, true) => routing.progress.max(routing.first_response),
             (true, false) => routing.progress_outside.max(routing.first_response),
@@ -229,7 +259,7 @@ impl Call {
             target: target(choice, address).into(),
             flow,
             path: &[],
-            link: Some(choice.link.clone()),
+            link: Some((choice.link.clone(), choice.price)),
             office: choice.office,
             words: Some(words),
             patience: Some(patience),
@@ -251,7 +281,7 @@ impl Call {
             target: target.into(),
             flow: asterisk.flow(),
             path: &[],
-            link: Some(choice.link.clone()),
+            link: Some((choice.link.clone(), choice.price)),
             office: choice.office,
             words: Some(words),
             patience: Some(asterisk.first_response),
@@ -261,7 +291,7 @@ impl Call {
 }
 
 /// Whom an INVITE over a link asks. Of the federation's gateway: the office that the host names.
-fn target(choice: &Choice, address: &SipAddress) -> SipUri {
+pub(super) fn target(choice: &Choice, address: &SipAddress) -> SipUri {
     if let Some(office) = choice.behind_gateway() {
         return on(SipUri::new(Some(&choice.number), office.as_str().into(), None), address);
     }

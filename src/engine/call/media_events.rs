@@ -2,7 +2,7 @@
 
 use super::cause::Cause;
 use super::effects::Effects;
-use super::leg::LegState;
+use super::leg::{Leg, LegState};
 use super::model::Call;
 use super::timer::{CallTimer, Purpose};
 use crate::media::end::SourceRule;
@@ -27,7 +27,7 @@ impl Call {
                 self.write_record(false, fx);
             }
             MediaEvent::Refused { reason, .. } => fx.refused("media", reason.as_str()),
-            MediaEvent::FirstPacket { .. } | MediaEvent::Resumed { .. } => {}
+            MediaEvent::FirstPacket { .. } | MediaEvent::Resumed { .. } => self.heard(place, fx),
         }
     }
 
@@ -61,6 +61,10 @@ impl Call {
     /// No RTP from a party: its device vanished. Unless none is expected: on hold, or while its page may come back.
     fn silent(&mut self, place: u16, fx: &mut Effects<'_>) {
         let id = self.id;
+        if let Some(leg) = self.leg(place) {
+            leg.silent = true;
+        }
+        self.watch_silence(place, fx);
         let Some(leg) = self.leg(place).filter(|leg| leg.state == LegState::Up) else { return };
         if leg.web().is_some_and(|web| web.session.is_some()) {
             let text =
@@ -71,6 +75,26 @@ impl Call {
         let may_come_back = fx.books.timers.is_set(&CallTimer { call: id, purpose: Purpose::Away(place) });
         if is_expected && !may_come_back {
             self.end(Cause::MediaTimeout, None, fx);
+        }
+    }
+
+    /// Something is heard of a party.
+    fn heard(&mut self, place: u16, fx: &mut Effects<'_>) {
+        if let Some(leg) = self.leg(place) {
+            leg.silent = false;
+        }
+        fx.books.cancel(self.id, Purpose::Idle);
+    }
+
+    /// Nothing is heard of either party: the call is ended if that lasts. A call on hold is left to its session timers.
+    fn watch_silence(&mut self, place: u16, fx: &mut Effects<'_>) {
+        let id = self.id;
+        let idle = fx.settings.calls.idle;
+        let Some((a, b)) = self.pair(place) else { return };
+        let is_silent = |leg: &Leg| leg.silent && leg.state == LegState::Up;
+        let is_held = |leg: &Leg| leg.session.agreed().is_none_or(|agreed| !agreed.direction.receives());
+        if is_silent(a) && is_silent(b) && !(is_held(a) && is_held(b)) {
+            fx.books.set(id, Purpose::Idle, fx.now.instant, idle);
         }
     }
 }

@@ -15,9 +15,10 @@ use super::cause::Cause;
 use super::id::{CallId, LegId};
 use super::leg::{Leg, LegState, Party};
 use super::plan::Plan;
+use super::terms::Terms;
 use crate::engine::flow::Side;
 use crate::engine::numbering::OfficeId;
-use crate::engine::routing::{Choice, Place, Revision};
+use crate::engine::routing::{Choice, Place, Revision, RuleName};
 use crate::sdp::{Codec, Direction, SessionDescription};
 use crate::time::{Now, WallTime};
 
@@ -57,6 +58,10 @@ pub struct Call {
     pub id: CallId,
     /// From which side the caller came.
     pub side: Side,
+    /// The office from which it came.
+    pub origin: Option<OfficeId>,
+    /// The same, or a visitor's home.
+    pub guest: Option<OfficeId>,
     /// What was dialled.
     pub dialled: String,
     /// How far it is.
@@ -93,6 +98,12 @@ pub struct Call {
     pub answered: Option<WallTime>,
     /// When it ended.
     pub ended: Option<WallTime>,
+    /// Whether it ended unanswered where Asterisk, which is down, would have gone on with voicemail.
+    pub voicemail_away: bool,
+    /// What rules say of it.
+    pub terms: Option<Box<Terms>>,
+    /// The rule that refused or ended it.
+    pub rule: Option<RuleName>,
     /// Whether its record was written.
     pub recorded: bool,
 }
@@ -153,12 +164,12 @@ impl Call {
 
     /// Whether it goes over a link, or came over one.
     pub fn uses_links(&self) -> bool {
-        matches!(self.side, Side::Office(_)) || self.awaiting.is_some() || self.live_links().next().is_some()
+        self.origin.is_some() || self.awaiting.is_some() || self.live_links().next().is_some()
     }
 
     /// Whether it is with a party of this office.
     pub fn is_with(&self, office: OfficeId) -> bool {
-        self.side == Side::Office(office) || self.live_links().any(|leg| leg.office == Some(office))
+        self.origin == Some(office) || self.live_links().any(|leg| leg.office == Some(office))
     }
 
     fn live_links(&self) -> impl Iterator<Item = &Leg> {
@@ -186,8 +197,8 @@ impl Call {
 const fn weight(cause: Cause) -> u8 {
     match cause {
         Cause::Declined => 9,
-        Cause::Busy => 8,
-        Cause::Forbidden => 7,
+        Cause::Busy | Cause::DoNotDisturb => 8,
+        Cause::Forbidden | Cause::NotPermitted(_) | Cause::Rule(_) => 7,
         Cause::NoSuchNumber => 6,
         Cause::NoAnswer => 5,
         Cause::NoCommonMedia | Cause::BadDescription => 4,

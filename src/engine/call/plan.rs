@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | a link of a route, in the order that `routing` chose | the number is none of ours and a route answers it; never for a carrier's caller |
 //! | Asterisk | a caller of the site, of another office or of a carrier dials, and Asterisk answers |
-//! | the devices with the highest q value, together (RFC 3261 §16.6) | a caller from Asterisk dials; Asterisk is absent, down or failed |
-//! | the devices with the next q value | nobody answered the ones before within `ring-step`, or all of them failed |
+//! | the first group of the user's devices, together | a caller from Asterisk dials; Asterisk is absent, down or failed |
+//! | the next group | nobody answered the ones before within `ring-step`, or all of them failed |
 //! | every way out, carriers first | an emergency number was dialled |
 //! | the office where a user is who roams, before home | see `roamers` |
 //!
-//! Devices that give no q value have the highest, so they ring at once.
+//! The groups are made by what the user says and by the devices' q values (`registrar/best`). Devices that give no q value have
+//! the highest, so they ring at once. A user who does not want to be disturbed is called by nothing, wherever they are; Asterisk
+//! is still asked, whose dialplan has the voicemail.
 //!
 //! # What follows a failed attempt
 //!
@@ -26,15 +28,16 @@
 //! | an emergency call, whatever it was | yes |
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::cause::Cause;
+use super::ways::{may_ask_asterisk, over_links, permit};
 use crate::engine::flow::Side;
 use crate::engine::numbering::{Extension, NumberPlan, OfficeId};
-use crate::engine::registrar::{Binding, Registrar};
+use crate::engine::policy::{Destination, Guest, Mask, Permissions};
+use crate::engine::registrar::{Binding, Ranked, Registrar, Why};
 use crate::engine::roaming::Roaming;
-use crate::engine::routing::{Choice, EmergencyWay, Link, LinkPlan, Query, Router, SkipReason, Skipped};
+use crate::engine::routing::{Choice, EmergencyWay, Router, SkipReason, Skipped};
 use crate::engine::settings::CallSettings;
 use crate::time::WallTime;
 
@@ -47,7 +50,12 @@ pub enum Target {
         number: String,
     },
     /// A device of an extension.
-    Device(Box<Binding>),
+    Device {
+        /// The device.
+        binding: Box<Binding>,
+        /// Why it rings when it does.
+        why: Why,
+    },
     /// A link of ours.
     Link(Box<Choice>),
 }
@@ -91,6 +99,46 @@ impl Plan {
         Self { attempts, skipped, visits, ..Self::default() }
     }
 
+    /// A plan of attempts over links, and the links that are left out.
+    pub(super) fn over_links(attempts: VecDeque<Attempt>, skipped: Vec<Skipped>) -> Self {
+        Self { attempts, skipped, ..Self::default() }
+    }
+
+    /// Leaves out the links for which there is a reason to.
+    pub(super) fn leave_out(&mut self, reason: impl Fn(&Choice) -> Option<SkipReason>) {
+        let (attempts, skipped) = (&mut self.attempts, &mut self.skipped);
+        let before_visits = attempts.len().min(self.visits);
+        let mut place = 0;
+        let mut visits_left = before_visits;
+        attempts.retain(|attempt| {
+            place += 1;
+            let Some(Target::Link(choice)) = attempt.first() else { return true };
+            let Some(why) = reason(choice) else { return true };
+            skipped.push(Skipped { link: choice.link.id.clone(), why });
+            visits_left -= usize::from(place <= before_visits);
+            false
+        });
+        self.visits = visits_left;
+    }
+
+    /// Whether there is nothing to try.
+    pub(super) fn is_empty(&self) -> bool {
+        self.attempts.is_empty()
+    }
+
+    /// What would be sent over its links.
+    pub(super) fn choices(&self) -> impl Iterator<Item = &Choice> {
+        self.attempts.iter().flatten().filter_map(|target| match target {
+            Target::Link(choice) => Some(choice.as_ref()),
+            Target::Asterisk { .. } | Target::Device { .. } => None,
+        })
+    }
+
+    /// Whether Asterisk is asked first.
+    pub(super) fn begins_with_asterisk(&self) -> bool {
+        matches!(self.attempts.front().and_then(|attempt| attempt.first()), Some(Target::Asterisk { .. }))
+    }
+
     /// Its attempts.
     pub(super) fn into_attempts(self) -> VecDeque<Attempt> {
         self.attempts
@@ -104,7 +152,7 @@ impl Plan {
         self.way = match attempt.first() {
             Some(Target::Asterisk { .. }) => Way::Asterisk,
             Some(Target::Link(_)) => Way::Link,
-            Some(Target::Device(_)) | None => Way::Devices,
+            Some(Target::Device { .. }) | None => Way::Devices,
         };
         Some(attempt)
     }
@@ -117,6 +165,22 @@ impl Plan {
     /// Whether nothing is left to try after the attempt under way.
     pub fn is_last(&self) -> bool {
         self.attempts.is_empty()
+    }
+
+    /// Whether the attempt under way leads to where the user is visiting.
+    pub const fn is_visit(&self) -> bool {
+        self.is_visit
+    }
+
+    /// The next attempt is once more over a link.
+    pub(super) fn next_is(&mut self, choice: Choice) {
+        self.visits += usize::from(self.is_visit);
+        self.attempts.push_front(vec![Target::Link(Box::new(choice))]);
+    }
+
+    /// How many attempts are left after the one under way.
+    pub fn left(&self) -> usize {
+        self.attempts.len()
     }
 
     /// Whether the call is for help.
@@ -134,15 +198,10 @@ impl Plan {
         self.first_choice().is_some()
     }
 
-    /// The office that the first attempt leads to.
-    pub fn first_office(&self) -> Option<OfficeId> {
-        self.first_choice().and_then(|choice| choice.office)
-    }
-
     fn first_choice(&self) -> Option<&Choice> {
         match self.attempts.front()?.first()? {
             Target::Link(choice) => Some(choice),
-            Target::Asterisk { .. } | Target::Device(_) => None,
+            Target::Asterisk { .. } | Target::Device { .. } => None,
         }
     }
 
@@ -195,11 +254,19 @@ const fn is_absence(cause: Cause) -> bool {
 
 /// What decides about a plan.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(in crate::engine) struct Question<'a> {
     /// What was dialled, as this office calls it.
     pub number: &'a str,
     /// From which side.
     pub side: Side,
+    /// The office that the call comes from.
+    pub origin: Option<OfficeId>,
+    /// On whose account it is judged.
+    pub guests: &'a [Guest],
+    /// What they may.
+    pub permissions: &'a Permissions,
+    /// Numbers outside that carriers deliver here.
+    pub inbound: &'a [Mask],
     /// Whether the number is an emergency number.
     pub emergency: bool,
     /// Whether Asterisk is configured and answers.
@@ -219,12 +286,14 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The office that the call comes from.
-    const fn origin(&self) -> Option<OfficeId> {
-        match self.side {
-            Side::Office(office) => Some(office),
-            Side::Site | Side::Asterisk | Side::Gateway => None,
-        }
+    /// Whether a carrier's caller asks, for whom nobody vouches.
+    pub(super) fn is_from_carrier(&self) -> bool {
+        self.side == Side::Gateway && self.origin.is_none()
+    }
+
+    /// Whether carriers deliver the number here.
+    pub(super) fn is_inbound(&self) -> bool {
+        self.inbound.iter().any(|mask| mask.matches(self.number))
     }
 }
 
@@ -255,14 +324,17 @@ pub(super) fn at_home(question: &Question<'_>) -> Result<Plan, Cause> {
     {
         return Ok(plan);
     }
-    let asks_asterisk = may_ask_asterisk(question.side, question.number);
+    if devices.is_ok() {
+        permit(question, Destination::Extensions)?;
+    }
+    let asks_asterisk = may_ask_asterisk(question, devices.is_ok())?;
     let mut attempts = VecDeque::new();
     if asks_asterisk && question.asterisk == AsteriskState::Up {
         attempts.push_back(vec![Target::Asterisk { number: question.number.to_owned() }]);
     }
     match devices {
         Ok(devices) if !devices.is_empty() => attempts.extend(devices),
-        Ok(_) if attempts.is_empty() => return Err(Cause::NotRegistered),
+        Ok(_) if attempts.is_empty() => return Err(nobody_rings(question)),
         Err(()) if attempts.is_empty() => {
             let is_down = asks_asterisk && question.asterisk == AsteriskState::Down;
             return Err(if is_down { Cause::AsteriskDown } else { Cause::NoSuchNumber });
@@ -272,37 +344,6 @@ pub(super) fn at_home(question: &Question<'_>) -> Result<Plan, Cause> {
     Ok(Plan { attempts, ..Plan::default() })
 }
 
-/// The links that carry the number; nothing when no route answers it, or the caller may not use links.
-fn over_links(question: &Question<'_>) -> Result<Option<Plan>, Cause> {
-    if question.side == Side::Gateway {
-        return Ok(None);
-    }
-    let Some(made) = links_to(question, question.number) else { return Ok(None) };
-    if made.choices.is_empty() {
-        let is = |why| made.skipped.iter().any(|skipped| skipped.why == why);
-        return Err(if is(SkipReason::Full) {
-            Cause::Limit
-        } else if is(SkipReason::Origin) {
-            Cause::Loop
-        } else {
-            Cause::NoRoute
-        });
-    }
-    let attempts = by_link(made.choices).collect();
-    Ok(Some(Plan { attempts, skipped: made.skipped, ..Plan::default() }))
-}
-
-/// The links that carry a number; nothing when no route answers it.
-pub(super) fn links_to(question: &Question<'_>, number: &str) -> Option<LinkPlan> {
-    let query = Query { number, origin: question.origin(), draw: question.draw };
-    question.router.plan(query, question.asterisk == AsteriskState::Up)
-}
-
-/// One attempt for each choice.
-pub(super) fn by_link(choices: Vec<Choice>) -> impl Iterator<Item = Attempt> {
-    choices.into_iter().map(|choice| vec![Target::Link(Box::new(choice))])
-}
-
 /// Every way out. A visitor, a full house, a cut uplink and a refused route set change nothing here.
 fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
     let asterisk = match (question.side, question.asterisk) {
@@ -310,12 +351,12 @@ fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
         (_, state) => Some(state == AsteriskState::Up),
     };
     let number = question.number;
-    let ways = question.router.emergency_ways(asterisk, question.origin());
+    let ways = question.router.emergency_ways(asterisk, question.origin);
     let target = |way| match way {
         EmergencyWay::Asterisk => Target::Asterisk { number: number.to_owned() },
         EmergencyWay::Link(link) => {
             let office = link.office;
-            Target::Link(Box::new(Choice { link, number: number.to_owned(), office }))
+            Target::Link(Box::new(Choice { link, number: number.to_owned(), office, price: 0 }))
         }
     };
     let attempts: VecDeque<Attempt> = ways.into_iter().map(|way| vec![target(way)]).collect();
@@ -325,8 +366,14 @@ fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
     Ok(Plan { attempts, emergency: true, ..Plan::default() })
 }
 
-/// The reachable devices of the number by falling q value, those with the same together; an error when it is no
-/// extension of ours.
+/// Why no device of an extension of ours rings.
+fn nobody_rings(question: &Question<'_>) -> Cause {
+    let is_undisturbed = |extension| question.registrar.is_undisturbed(&extension);
+    let wants_peace = question.number.parse().is_ok_and(is_undisturbed);
+    if wants_peace { Cause::DoNotDisturb } else { Cause::NotRegistered }
+}
+
+/// The devices of the number that ring, group by group; an error when it is no extension of ours.
 fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
     let extension = question.number.parse::<Extension>().map_err(|_| ())?;
     if !question.registrar.has_account(&extension) {
@@ -335,40 +382,12 @@ fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
     Ok(devices_of(question, &extension))
 }
 
-/// The reachable devices of an extension, as above.
+/// The devices of an extension that ring, as above.
 pub(super) fn devices_of(question: &Question<'_>, extension: &Extension) -> Vec<Attempt> {
-    let bindings = question.registrar.location(extension);
-    let groups = bindings.chunk_by(|one, next| one.q == next.q);
-    groups.map(|group| group.iter().map(|binding| device(binding)).collect()).collect()
+    let groups = question.registrar.ring_order(extension).groups;
+    groups.iter().map(|group| group.iter().map(device).collect()).collect()
 }
 
-fn device(binding: &Binding) -> Target {
-    Target::Device(Box::new(binding.clone()))
-}
-
-/// What Asterisk is asked to call through one of its own peers: `iax2*par*1001`. Only links make such numbers.
-pub(super) fn peer_number(technology: &str, peer: &str, number: &str) -> String {
-    format!("{}*{peer}*{number}", technology.to_ascii_lowercase())
-}
-
-/// Whether a number may go to Asterisk: none that it sent itself; none that names one of its peers, which is for links alone;
-/// from other offices and outside no feature codes, which are for the site's own users.
-fn may_ask_asterisk(side: Side, number: &str) -> bool {
-    match side {
-        Side::Asterisk => false,
-        Side::Office(_) | Side::Gateway if number.starts_with(['*', '#']) => false,
-        Side::Site | Side::Office(_) | Side::Gateway => !names_a_peer(number),
-    }
-}
-
-fn names_a_peer(number: &str) -> bool {
-    let technology = number.split_once('*').map_or("", |(technology, _)| technology);
-    technology.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && technology.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Whether a link leads to another office, as opposed to a carrier.
-pub(super) fn leads_to_office(link: &Arc<Link>) -> bool {
-    use crate::engine::routing::LinkKind;
-    !matches!(link.kind, LinkKind::PstnGateway)
+fn device(ranked: &Ranked<'_>) -> Target {
+    Target::Device { binding: Box::new(ranked.binding.clone()), why: ranked.why }
 }

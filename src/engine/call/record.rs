@@ -32,6 +32,9 @@ pub struct CallRecord {
     pub ended: u64,
     /// Why it ended, as a stable word.
     pub cause: &'static str,
+    /// The rule that refused or ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// Whether it was a call for help.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub emergency: bool,
@@ -90,6 +93,7 @@ impl Call {
             answered: self.answered.map(|at| at.0),
             ended: self.ended.unwrap_or(fx.now.wall).0,
             cause: cause.as_str(),
+            rule: self.rule.as_ref().map(ToString::to_string),
             emergency: self.plan.is_emergency(),
             route_revision: Some(self.revision.0).filter(|revision| *revision > 0),
             attempts: self.attempt_records(),

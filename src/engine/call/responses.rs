@@ -185,7 +185,8 @@ impl Call {
         }
         if !is_live {
             // It crossed our CANCEL: acknowledged, now it is told that nobody is there.
-            return sip.end(Cause::AnsweredElsewhere, fx);
+            let cause = Cause::AnsweredElsewhere;
+            return sip.end(cause, cause.in_words(), fx);
         }
         if let Some(dialog) = &sip.dialog
             && fx.books.dialogs.insert(dialog.id(), id).is_err()

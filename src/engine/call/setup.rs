@@ -73,7 +73,7 @@ impl Call {
         match target {
             Target::Link(choice) => self.ring_link(choice, fx),
             Target::Asterisk { number } => self.ring_asterisk(&number, fx),
-            Target::Device(binding) => match binding.reach.clone() {
+            Target::Device { binding, .. } => match binding.reach.clone() {
                 Reach::Sip { contact, flow, path } => self.ring_phone(&binding, *contact, flow, &path, fx),
                 Reach::Web(Some(session)) => self.ring_page(&binding, session, fx),
                 Reach::Web(None) => Err(Cause::NotRegistered),
@@ -152,7 +152,7 @@ impl Call {
             max_forwards: self.max_forwards.saturating_sub(1),
             preference: super::refresh::preference(fx),
         });
-        if let (Some(link), Some(at)) = (&link, &self.place)
+        if let (Some((link, _)), Some(at)) = (&link, &self.place)
             && link.location == LinkLocation::PidfLo
         {
             location::enclose(&mut request, at, &fx.settings.realm);
@@ -169,9 +169,10 @@ impl Call {
             fx.books.note_client(*client, self.leg_id(place), Asked::Invite);
         }
         self.add_leg(party, device, Wire::Sip(Box::new(sip)), session, fx);
-        if let (Some(link), Some(leg)) = (link, self.leg(place)) {
+        if let (Some((link, price)), Some(leg)) = (link, self.leg(place)) {
             fx.router.links.take(&link.id);
             leg.link = Some(link);
+            leg.price = price;
             leg.office = office;
         }
         Ok(())
@@ -212,6 +213,8 @@ impl Call {
         fx: &Effects<'_>,
     ) {
         self.legs.push(Leg {
+            price: 0,
+            silent: false,
             place: self.legs.len() as u16,
             party,
             device,
@@ -286,8 +289,8 @@ pub(super) struct Called<'a> {
     pub(super) target: Uri,
     pub(super) flow: Flow,
     pub(super) path: &'a [NameAddr],
-    /// The link, if it is reached over one.
-    pub(super) link: Option<Arc<Link>>,
+    /// The link, if it is reached over one, and what a minute costs there.
+    pub(super) link: Option<(Arc<Link>, u32)>,
     /// The office that the link leads to.
     pub(super) office: Option<OfficeId>,
     /// What it is told, when that is not what devices are.

@@ -227,18 +227,25 @@ impl SipLeg {
             Stage::Open { unacknowledged: Some((server, invite)), .. }
             | Stage::Parting { server, invite, .. } => {
                 self.stage = Stage::Incoming { server, invite };
-                self.refuse(cause, fx);
+                self.refuse(cause, cause.in_words(), fx);
             }
             stage => self.stage = stage,
         }
     }
 
-    /// Refuses the call.
-    pub fn refuse(&mut self, cause: Cause, fx: &mut Effects<'_>) {
+    /// Refuses the call, and says why in words that a display can show (RFC 3261 §20.43).
+    pub fn refuse(&mut self, cause: Cause, words: &'static str, fx: &mut Effects<'_>) {
         let stage = std::mem::replace(&mut self.stage, Stage::Closed);
         let (Stage::Incoming { server, invite }, Some(dialog)) = (stage, &self.dialog) else { return };
         let mut response = dialog.response(&invite, cause.status());
         response.headers.remove(&HeaderName::Contact);
+        if let Some(phrase) = cause.phrase() {
+            response.reason = Text::from_static(phrase);
+        }
+        if cause.status() != StatusCode::REQUEST_TERMINATED {
+            let warning = format!("399 {} \"{words}\"", fx.settings.office);
+            response.headers.push(HeaderName::Warning, Text::from(warning));
+        }
         if let Some(reason) = cause.reason_header() {
             response.headers.push(HeaderName::Reason, Text::from_static(reason));
         }
@@ -248,12 +255,12 @@ impl SipLeg {
         fx.respond(server, response);
     }
 
-    /// Lets go of the party: refuses, cancels or says goodbye, whatever its stage wants.
-    pub fn end(&mut self, cause: Cause, fx: &mut Effects<'_>) {
+    /// Lets go of the party: refuses with these words, cancels or says goodbye, whatever its stage wants.
+    pub fn end(&mut self, cause: Cause, words: &'static str, fx: &mut Effects<'_>) {
         match std::mem::replace(&mut self.stage, Stage::Closed) {
             stage @ Stage::Incoming { .. } => {
                 self.stage = stage;
-                self.refuse(cause, fx);
+                self.refuse(cause, words, fx);
             }
             Stage::Outgoing { client, invite } => {
                 let reason = cause.reason_header();

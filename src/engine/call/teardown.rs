@@ -4,6 +4,7 @@ use super::cause::Cause;
 use super::effects::Effects;
 use super::leg::{LegState, Wire};
 use super::model::{Call, CallState};
+use super::plan::{AsteriskState, Way};
 use super::sip_leg::{Exchange, Stage};
 use super::timer::Purpose;
 use crate::sip::StatusCode;
@@ -20,10 +21,12 @@ impl Call {
         }
         self.state = CallState::Over(cause);
         self.ended = Some(fx.now.wall);
+        self.voicemail_away = fx.asterisk == AsteriskState::Down && self.plan.way() != Way::Link;
         self.awaiting = None;
         self.end_attempt_with(cause, fx);
         fx.books.cancel_attempt(self.id);
-        for purpose in [Purpose::Longest, Purpose::Sample] {
+        self.stop_meter(fx);
+        for purpose in [Purpose::Longest, Purpose::Meter, Purpose::Idle, Purpose::Sample] {
             fx.books.cancel(self.id, purpose);
         }
         for place in 0..self.legs.len() as u16 {
@@ -33,7 +36,13 @@ impl Call {
         fx.books.set(self.id, Purpose::Linger, fx.now.instant, LINGER);
         fx.active_calls = fx.active_calls.saturating_sub(1);
         self.observe("ended", Some(cause.as_str()), fx);
+        self.tell_if_barred(cause, fx);
         self.write_record(false, fx);
+    }
+
+    /// What a party reads of the end.
+    pub(super) const fn in_words(&self, cause: Cause) -> &'static str {
+        if self.voicemail_away { cause.in_words_without_voicemail() } else { cause.in_words() }
     }
 
     /// Lets go of one leg; the call goes on.
@@ -48,6 +57,7 @@ impl Call {
 
     fn end_leg(&mut self, place: u16, cause: Cause, told: LegEnd, fx: &mut Effects<'_>) {
         let id = self.leg_id(place);
+        let words = self.in_words(cause);
         let Some(leg) = self.leg(place).filter(|leg| leg.state.is_live()) else { return };
         leg.state = LegState::Ended(cause);
         leg.session.withdraw();
@@ -72,7 +82,7 @@ impl Call {
                 }
                 sip.exchange = Exchange::Idle;
                 if told == LegEnd::ByUs || matches!(sip.stage, Stage::Incoming { .. }) {
-                    sip.end(cause, fx);
+                    sip.end(cause, words, fx);
                 } else {
                     sip.stage = Stage::Closed;
                 }

@@ -13,6 +13,10 @@ pub enum Purpose {
     Progress,
     /// The call has lasted long enough.
     Longest,
+    /// What it uses of rules' limits is read.
+    Meter,
+    /// Nothing was heard of either party for too long.
+    Idle,
     /// The session of this leg is to be refreshed (RFC 4028).
     Refresh(u16),
     /// The session of this leg was not refreshed.

@@ -27,7 +27,7 @@ impl Call {
             answered: leg.and_then(|leg| leg.answered).map(|at| at.0),
             ended_at: ended.and(self.ended).map(|at| at.0),
             ended: ended.map(|cause| cause.as_str().to_owned()),
-            ended_text: ended.map(|cause| cause.in_words().to_owned()),
+            ended_text: ended.map(|cause| self.in_words(cause).to_owned()),
         }
     }
 

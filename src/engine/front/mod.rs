@@ -8,7 +8,8 @@
 //! | what other offices say of extensions | roaming |
 //! | INVITE | authentication, then calls |
 //! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
-//! | media, ICE, pages | calls |
+//! | pages | calls; what they say of themselves, the registrar |
+//! | media, ICE | calls |
 
 mod carriers;
 mod links;
@@ -17,6 +18,9 @@ mod registrations;
 #[cfg(test)]
 mod residue;
 mod roaming;
+mod tally;
+mod visitors;
+mod web;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -31,12 +35,12 @@ use crate::engine::input::Input;
 use crate::engine::message::Messages;
 use crate::engine::mirror::{Mirror, MirrorRequest, MirrorToken};
 use crate::engine::output::{Observation, Output, StoreTicket};
+use crate::engine::policy::Tally;
 use crate::engine::registrar::{Accounts, Binding, Registrar};
 use crate::engine::routing::{ProbeToken, Router};
 use crate::engine::settings::Settings;
 use crate::engine::timers::Timers;
 use crate::engine::transaction::{self, ClientId, Event, Layer};
-use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
 use crate::time::Now;
 use carriers::Registering;
@@ -78,6 +82,7 @@ pub struct Engine {
     books: Books,
     messages: Messages,
     stock: MediaStock,
+    tally: Tally,
     random: ChaCha20Rng,
     out: VecDeque<Output>,
     tickets: u64,
@@ -124,6 +129,7 @@ impl Engine {
             calls: Calls::default(),
             messages: Messages::default(),
             stock,
+            tally: Tally::default(),
             random,
             out: VecDeque::new(),
             tickets: 0,
@@ -159,12 +165,21 @@ impl Engine {
                 let changes = self.registrar.set_accounts(accounts, now);
                 self.note_registrations(&changes, now);
             }
+            Input::Availability(said) => {
+                for (extension, says) in said {
+                    self.registrar.set_availability(&extension, says);
+                }
+            }
             Input::Settings(settings) => self.reload(*settings, now),
             Input::Routes(table) => self.router.set_table(table, now),
             Input::Dialled { ticket, result } => self.dialled(now, ticket, result),
             Input::Roaming(input) => self.roaming_input(now, input),
             Input::Drain => self.calls.drain(),
-            Input::Stop => self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx)),
+            Input::Tally(rows) => self.tally_restored(now, rows),
+            Input::Stop => {
+                self.with_calls(now, |calls, fx| calls.end_all(Cause::Shutdown, fx));
+                self.tally_changed(now, true);
+            }
         }
         self.turn(now);
     }
@@ -191,6 +206,7 @@ impl Engine {
         self.links_timeout(now);
         self.roaming_timeout(now);
         self.with_calls(now, Calls::handle_timeout);
+        self.tally_changed(now, false);
         self.turn(now);
     }
 
@@ -204,6 +220,7 @@ impl Engine {
             self.store_timers.next_deadline(),
             self.books.timers.next_deadline(),
             self.roaming_deadline(),
+            self.tally.poll_timeout(),
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -313,35 +330,6 @@ impl Engine {
         }
     }
 
-    fn web(&mut self, now: Now, input: WebInput) {
-        match input {
-            WebInput::Opened { session, extension, instance, user_agent, address } => {
-                self.calls.page_is_at(session, address);
-                let changes = self.registrar.web_opened(now, session, &extension, &instance, &user_agent);
-                self.note_registrations(&changes, now);
-                let event = WebEvent::Registered { extension: extension.to_string() };
-                self.out.push_back(Output::Web { session, event });
-                if let Some(device) = self.registrar.page_device(session) {
-                    self.with_calls(now, |calls, fx| calls.page_opened(&device, session, fx));
-                }
-            }
-            WebInput::Closed { session } => {
-                let changes = self.registrar.web_closed(now, session);
-                self.note_registrations(&changes, now);
-                self.with_calls(now, |calls, fx| calls.page_closed(session, fx));
-            }
-            WebInput::Request { ticket, caller, session, request } => {
-                let mut reply = WebReply::Done;
-                self.with_calls(now, |calls, fx| reply = calls.page_request(&caller, session, request, fx));
-                self.reply(ticket, reply);
-            }
-        }
-    }
-
-    fn reply(&mut self, ticket: Ticket, reply: WebReply) {
-        self.out.push_back(Output::Reply { ticket, reply });
-    }
-
     fn send_mirror(&mut self, now: Now, request: MirrorRequest) {
         let MirrorRequest { token, request, patience } = request;
         let Some(flow) = self.mirror.flow() else { return };
@@ -374,13 +362,19 @@ impl Engine {
             registrar: &self.registrar,
             roaming: self.federation.as_ref().map(Federation::roaming),
             router: &mut self.router,
+            tally: &mut self.tally,
             books: &mut self.books,
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),
             asterisk_silent: false,
+            used: Vec::new(),
         };
         act(&mut self.calls, &mut fx);
-        if fx.asterisk_silent {
+        let (is_silent, used) = (fx.asterisk_silent, fx.used);
+        for device in used {
+            self.registrar.used(&device, now);
+        }
+        if is_silent {
             self.mirror.suspect(now);
         }
     }

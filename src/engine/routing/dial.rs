@@ -24,8 +24,8 @@ use super::name::{CredentialName, LinkId};
 use crate::engine::flow::Flow;
 use crate::engine::numbering::OfficeId;
 
-/// How long a connection may take, name and TLS included: what a silent link may cost a call.
-pub const CONNECT_BUDGET: Duration = Duration::from_secs(1);
+/// How long a connection may take, name and TLS included. It is a call's delay too, which must stay below a second.
+pub const CONNECT_BUDGET: Duration = Duration::from_millis(900);
 
 /// Matches a [`DialResult`] with its [`Dial`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -271,6 +271,8 @@ pub struct Link {
     pub registration: Option<Duration>,
     /// Money or quality; less is tried first among links of the same priority.
     pub cost: u32,
+    /// What a minute costs, in thousandths of the currency's unit.
+    pub price: u32,
     /// Less is tried first.
     pub priority: u16,
     /// Share of calls among links of the same priority, cost and health (RFC 2782's weight).

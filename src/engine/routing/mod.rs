@@ -34,7 +34,7 @@ pub use emergency::{EmergencyPlan, EmergencyWay, Exits, emergency_ways};
 pub use health::{CALL_HOLD, FIRST_HOLD, Health, LONGEST_HOLD, LinkFailure, LinkState, LinkSuccess, STEADY};
 pub use link::{HealthPolicy, Link, LinkAddress, LinkKind, LinkLocation, SipAddress, Technology};
 pub use links::{FAST, Links};
-pub use name::{CredentialName, LinkId, PeerName};
+pub use name::{CredentialName, LinkId, PeerName, RuleName};
 pub use order::{LinkChange, LinkOrder, LinkView, ProbeToken, Reach, RegisterToken};
 pub use pattern::{LONGEST_PATTERN, Pattern};
 pub use place::{MOST_PLACES, Place, Places, Subnet};

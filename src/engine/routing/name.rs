@@ -62,6 +62,11 @@ name! {
 }
 
 name! {
+    /// The name of a rule for calls that go out.
+    RuleName
+}
+
+name! {
     /// The name that the site's Asterisk gives a peer of its own (an IAX2 peer, a PJSIP trunk).
     PeerName
 }

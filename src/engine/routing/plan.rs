@@ -41,6 +41,8 @@ pub struct Choice {
     pub number: String,
     /// The office that is reached by it; none for carriers.
     pub office: Option<OfficeId>,
+    /// What a minute costs, in thousandths of the currency's unit.
+    pub price: u32,
 }
 
 impl Choice {
@@ -65,6 +67,10 @@ pub enum SkipReason {
     NoNumber,
     /// Enough others come before it.
     Spare,
+    /// The office from which the call came may not go out there.
+    NotPermitted,
+    /// There are as many calls with its office as there may be.
+    OfficeFull,
 }
 
 impl SkipReason {
@@ -77,6 +83,8 @@ impl SkipReason {
             Self::Origin => "origin",
             Self::NoNumber => "no-number",
             Self::Spare => "spare",
+            Self::NotPermitted => "not-permitted",
+            Self::OfficeFull => "office-full",
         }
     }
 }
@@ -200,7 +208,7 @@ fn candidate(
     Ok(Candidate {
         key: (now.state, route.priority, link.priority, cost),
         weight: u64::from(link.weight),
-        choice: Choice { link: Arc::clone(link), number, office },
+        choice: Choice { link: Arc::clone(link), number, office, price: route.price.unwrap_or(link.price) },
     })
 }
 

@@ -53,6 +53,8 @@ pub struct Route {
     pub priority: u16,
     /// Added to the links' own.
     pub cost: u32,
+    /// What a minute costs, in thousandths of the currency's unit; `None`: as the link says.
+    pub price: Option<u32>,
     /// What becomes of the number.
     pub rewrite: Rewrite,
 }

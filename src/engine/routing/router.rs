@@ -10,6 +10,7 @@ use super::name::LinkId;
 use super::plan::{LinkPlan, Query, plan};
 use super::table::{Limits, Revision, RouteTable};
 use crate::engine::numbering::{EmergencyNumbers, OfficeId};
+use crate::engine::policy::Permissions;
 use crate::time::Now;
 
 /// What calls ask for their way.
@@ -49,9 +50,15 @@ impl Router {
         self.table.as_ref().map(|table| table.revision()).unwrap_or_default()
     }
 
-    /// Limits of calls over links.
-    pub fn limits(&self) -> Limits {
-        self.table.as_ref().map(|table| *table.limits()).unwrap_or_default()
+    /// Limits of calls over links: the pushed table's, or the site's own while there is none.
+    pub fn limits(&self, site: &Limits) -> Limits {
+        self.table.as_ref().map_or(*site, |table| *table.limits())
+    }
+
+    /// What other offices may do here: as the pushed table says, or the site's own configuration where it says nothing.
+    pub fn permissions<'a>(&'a self, site: &'a Permissions) -> &'a Permissions {
+        let pushed = self.table.as_ref().map(|table| table.permissions());
+        pushed.filter(|pushed| !pushed.is_empty()).unwrap_or(site)
     }
 
     /// The emergency numbers that ops added.

@@ -13,6 +13,7 @@ use super::name::LinkId;
 use super::pattern::PatternIndex;
 use super::route::{LONGEST_PREFIX, MOST_LINKS_OF_A_ROUTE, Rewrite, Route};
 use crate::engine::numbering::OfficeId;
+use crate::engine::policy::{Permissions, Rules};
 use crate::time::WallTime;
 
 /// Most routes of a table.
@@ -59,6 +60,10 @@ pub struct TableParts {
     pub emergency: EmergencyPlan,
     /// Limits.
     pub limits: Limits,
+    /// What other offices may do here; empty: as the site's own configuration says.
+    pub permissions: Permissions,
+    /// Rules for calls that go out, beside the site's own.
+    pub rules: Rules,
 }
 
 /// Which part of a set is bad; written as in the document: `links[2].address`.
@@ -156,6 +161,16 @@ impl RouteTable {
     /// Its limits.
     pub const fn limits(&self) -> &Limits {
         &self.parts.limits
+    }
+
+    /// What other offices may do here.
+    pub const fn permissions(&self) -> &Permissions {
+        &self.parts.permissions
+    }
+
+    /// Rules for calls that go out.
+    pub const fn rules(&self) -> &Rules {
+        &self.parts.rules
     }
 
     /// Where emergency calls go.

@@ -3,6 +3,7 @@
 use super::descriptions::audio;
 use super::world::{ASTERISK, Pbx, World, seconds};
 use crate::engine::Observation;
+use crate::sip::{HeaderName, Response};
 use std::time::Duration;
 
 #[test]
@@ -24,8 +25,38 @@ fn its_own_numbers_are_refused_with_a_reason() {
     w.pbx = Pbx::Silent;
     w.wait(seconds(15));
     let mut a = w.calls(ann, "600", &audio(4000));
-    w.refused(&mut a, 503);
+    let refusal = w.refused(&mut a, 503);
+    assert_eq!(&*refusal.reason, "Voicemail And Services Away");
     assert_eq!(w.records()[0].cause, "asterisk-down");
+    w.pbx = Pbx::Answers;
+    w.finish();
+}
+
+#[test]
+fn missing_voicemail_is_said_in_words() {
+    let warning = |refusal: &Response| refusal.headers.get(&HeaderName::Warning).map(ToString::to_string);
+    let mut w = World::with_asterisk();
+    let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
+    let page = w.page("1005", "tab");
+    w.pbx = Pbx::Silent;
+    w.wait(seconds(15));
+    let away = "Voicemail is away while the telephone system restarts.";
+    let mut a = w.calls(ann, "1003", &audio(4000));
+    let refusal = w.refused(&mut a, 480);
+    assert_eq!(&*refusal.reason, "Phone Not Connected");
+    let words = format!("399 BRU \"No phone of this extension is connected. {away}\"");
+    assert_eq!(warning(&refusal).as_deref(), Some(&*words));
+
+    let mut a = w.calls(ann, "1002", &audio(4000));
+    let mut b = w.rung(bob);
+    w.answers(&b, 486, "");
+    w.asked(&mut b, "ACK");
+    let refusal = w.refused(&mut a, 486);
+    assert_eq!(warning(&refusal), Some(format!("399 BRU \"The line is busy. {away}\"")));
+
+    let view = w.dials(&page, "1003");
+    assert!(view.ended_text.is_some_and(|text| text.ends_with(away)));
+    w.leaves(&page);
     w.pbx = Pbx::Answers;
     w.finish();
 }

@@ -5,8 +5,10 @@
 
 #![expect(clippy::format_push_string, reason = "scripts of the wire read best as they will look")]
 
+mod alarms;
 mod asterisk;
 mod asterisk_down;
+mod best_device;
 mod caller_id;
 mod cancelling;
 mod carriers;
@@ -38,6 +40,7 @@ mod offices;
 mod page_calls;
 mod page_media;
 mod pages;
+mod permissions;
 mod phones;
 pub(super) mod proof;
 mod records;
@@ -49,8 +52,11 @@ mod returning;
 mod ringing;
 mod roamers;
 mod roaming;
+mod roaming_messages;
+mod rules;
 mod session_timers;
 pub(crate) mod simulation;
 mod through_asterisk;
 mod vanishing;
+mod visiting_pages;
 mod world;

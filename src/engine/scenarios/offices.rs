@@ -217,7 +217,7 @@ fn limits_of_the_table_are_kept() {
     let b = w.calls(bob, "PAR-1", &audio(4004));
     let mut c = w.calls(cid, "PAR-1", &audio(4006));
     w.refused(&mut c, 503);
-    assert_eq!(w.records().last().unwrap().cause, "limit");
+    assert_eq!(w.records().last().unwrap().cause, "limit-office");
     for (mut near, mut far) in [(a, w.rung(par)), (b, w.rung(par))] {
         w.answers(&far, 100, "");
         w.cancels(&mut near);

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 
 use super::*;
 
-fn socket_path(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("bl-control-{name}-{}", std::process::id())).join("control.sock")
+fn socket_path() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run/control.sock");
+    (directory, path)
 }
 
 async fn ask(path: &Path, request: &str) -> String {
@@ -22,7 +25,7 @@ async fn ask(path: &Path, request: &str) -> String {
 
 #[tokio::test]
 async fn requests_are_answered_by_whoever_holds_the_other_end() {
-    let path = socket_path("answer");
+    let (_directory, path) = socket_path();
     let (queries, mut asked) = mpsc::channel(4);
     let serving = tokio::spawn(ControlServer::bind(&path).unwrap().serve(queries));
     tokio::spawn(async move {
@@ -34,6 +37,9 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
                 })),
                 ControlRequest::Calls => ControlReply::Calls(Vec::new()),
                 ControlRequest::Links => ControlReply::Links(Vec::new()),
+                ControlRequest::Resolve(number) => {
+                    ControlReply::Resolution(Box::new(Resolution { number, ..Resolution::default() }))
+                }
                 ControlRequest::Registrations => continue,
                 ControlRequest::Reload | ControlRequest::ReloadAccounts | ControlRequest::Drain => {
                     ControlReply::Done("reloaded".into())
@@ -45,6 +51,8 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
     assert!(ask(&path, "{\"get\":\"status\"}\n").await.starts_with("{\"status\":{\"office\":\"BRU\""));
     assert_eq!(ask(&path, "{\"get\":\"calls\"}\n").await, "{\"calls\":[]}\n");
     assert_eq!(ask(&path, "{\"get\":\"links\"}\n").await, "{\"links\":[]}\n");
+    let resolved = ask(&path, "{\"resolve\":\"1001\"}\n").await;
+    assert!(resolved.starts_with("{\"resolution\":{\"number\":\"1001\""), "{resolved}");
     assert_eq!(ask(&path, "{\"do\":\"reload-accounts\"}\n").await, "{\"done\":\"reloaded\"}\n");
     assert!(
         ask(&path, "{\"get\":\"registrations\"}\n").await.contains("did not answer"),
@@ -62,7 +70,7 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
 
 #[tokio::test]
 async fn a_second_daemon_does_not_take_the_socket_and_a_dead_ones_is_replaced() {
-    let path = socket_path("second");
+    let (_directory, path) = socket_path();
     let (queries, _asked) = mpsc::channel(1);
     let first = ControlServer::bind(&path).unwrap();
     assert_eq!(ControlServer::bind(&path).unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
@@ -75,7 +83,7 @@ async fn a_second_daemon_does_not_take_the_socket_and_a_dead_ones_is_replaced() 
 
 #[tokio::test]
 async fn a_busy_daemon_refuses() {
-    let path = socket_path("busy");
+    let (_directory, path) = socket_path();
     let (queries, asked) = mpsc::channel(1);
     drop(asked);
     let serving = tokio::spawn(ControlServer::bind(&path).unwrap().serve(queries));

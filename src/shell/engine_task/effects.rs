@@ -4,17 +4,21 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use serde_json::json;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::Settled;
+use super::bars::Bars;
 use super::roaming::{RoamingEffects, RoamingOutlet};
 use crate::api::Switchboard;
+use crate::config::OfficeId;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::routing::{Dial, DialFailure, DialResult, LinkFailure};
 use crate::engine::{Change, Input, Observation, Output, StoreTicket};
 use crate::media::{ConnectivityCommand, MediaCommand};
 use crate::observe::{Condition, Health, Metrics, Person};
+use crate::shell::clock;
 use crate::shell::flows::Flows;
 use crate::shell::listen::Arrival;
 use crate::shell::settings::write_of;
@@ -57,6 +61,7 @@ pub struct Outlets {
 pub(super) struct Effects {
     outlets: Outlets,
     roaming: RoamingEffects,
+    bars: Bars,
     receipts: VecDeque<(StoreTicket, Receipt<()>)>,
     media_backlog: VecDeque<MediaCommand>,
     connectivity_backlog: VecDeque<ConnectivityCommand>,
@@ -69,6 +74,7 @@ impl Effects {
         Self {
             roaming: RoamingEffects::new(outlets.roaming.take()),
             outlets,
+            bars: Bars::default(),
             receipts: VecDeque::new(),
             media_backlog: VecDeque::new(),
             connectivity_backlog: VecDeque::new(),
@@ -258,6 +264,9 @@ impl Effects {
             Observation::Emergency { call, number, caller, .. } => {
                 warn!(call, number, caller = %Person(&caller), "a call for help");
             }
+            Observation::Barred { reason, rule, office, caller, number } => {
+                self.tell_barred((reason, office), rule.as_deref(), &caller, &number);
+            }
             Observation::Link { link, state, failure } => {
                 metrics.link_change(state.as_str());
                 let failure = failure.map(LinkFailure::as_str);
@@ -276,6 +285,28 @@ impl Effects {
                     warn!(reason = Condition::AsteriskDown.as_str(), "Asterisk does not answer");
                 }
             }
+        }
+    }
+}
+
+impl Effects {
+    /// A call was refused or ended by a permission, a rule or a limit: told once in a while for each reason and office.
+    fn tell_barred(
+        &mut self,
+        (reason, office): (&'static str, Option<OfficeId>),
+        rule: Option<&str>,
+        caller: &str,
+        number: &str,
+    ) {
+        let Some(left_out) = self.bars.is_told((reason, office), clock::now().instant) else { return };
+        let of = office.map(|office| office.to_string());
+        let caller_shown = Person(caller);
+        warn!(reason, rule, office = of, caller = %caller_shown, left_out, "a call may not be");
+        if let Some(desk) = &self.outlets.events {
+            let more = json!({
+                "rule": rule, "office": of, "caller": caller, "number": number, "left-out": left_out,
+            });
+            desk.audit("call-barred", reason, more);
         }
     }
 }

@@ -257,6 +257,8 @@ fn make_engine(
         seed: random()?,
         now: clock::now(),
     });
+    engine.handle_input(clock::now(), Input::Tally(loaded.tally));
+    engine.handle_input(clock::now(), Input::Availability(loaded.availability));
     known.for_each(|input| engine.handle_input(clock::now(), input));
     Ok(engine)
 }

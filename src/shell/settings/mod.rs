@@ -15,13 +15,14 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use accounts::AccountBook;
-pub use rows::{RowFlaw, account, binding, binding_row, write_of};
+pub use rows::{AVAILABILITY, RowFlaw, TALLY, account, availability, binding, binding_row, write_of};
 
 use tracing::warn;
 
 use crate::api;
-use crate::config::{Config, CountryCode, Ice, LinkPassword, LinkToken, read_key};
+use crate::config::{Config, CountryCode, Federation, Ice, LinkPassword, LinkToken, read_key};
 use crate::engine::numbering::{EmergencyNumbers, NumberPlan};
+use crate::engine::policy::Mask;
 use crate::engine::routing::{CredentialName, FederationToken};
 use crate::engine::settings::{
     AsteriskSettings, CallSettings, LinkCredentials, LockOutSettings, MediaSettings, RateSettings,
@@ -81,6 +82,7 @@ pub fn engine_settings(config: &Config, bound: &Bound) -> Settings {
             ring_timeout: config.calls.ring_timeout,
             ring_step: config.calls.ring_step,
             max_duration: config.calls.max_duration,
+            idle: config.calls.idle,
             session_expires: config.calls.session_expires,
             min_se: config.calls.min_session_expires,
             web_grace: WEB_GRACE,
@@ -122,8 +124,19 @@ fn routing(config: &Config) -> RoutingSettings {
         tokens: federation.tokens.iter().filter_map(token).collect(),
         main_number: federation.main_number.clone(),
         places: federation.places.clone(),
+        emergency_contacts: federation.emergency_contacts.clone(),
+        inbound: inbound(federation),
+        permissions: federation.permissions.clone(),
+        rules: federation.rules.clone(),
+        limits: federation.limits,
         ..RoutingSettings::default()
     }
+}
+
+/// Numbers that carriers deliver here: the configured ones, and the number that called parties outside see.
+fn inbound(federation: &Federation) -> Vec<Mask> {
+    let main = federation.main_number.as_ref().and_then(|number| number.parse().ok());
+    federation.inbound.iter().cloned().chain(main).collect()
 }
 
 /// What a file holds for links; said when it cannot be read.
@@ -215,7 +228,7 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
 }
 
 /// How the office's numbers look. Whatever the configuration says, 112 and 911 are emergency numbers.
-fn number_plan(config: &Config) -> NumberPlan {
+pub(crate) fn number_plan(config: &Config) -> NumberPlan {
     let emergency = config.numbers.emergency.iter().map(String::as_str);
     let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
     let home = config.office.country_code.as_ref().map(CountryCode::number);

@@ -60,7 +60,7 @@ impl Backlog {
             Write::PutBinding(row) => {
                 self.changes.remove(&Key::RemovedBinding(row.extension.clone(), row.key.clone()));
             }
-            Write::PutAccount(_) | Write::PutCall(_) | Write::PutMeta { .. } => {}
+            Write::PutAccount(_) | Write::PutCall(_) | Write::PutMeta { .. } | Write::RemoveMeta { .. } => {}
         }
         self.changes.insert(key_of(&write), write);
         // Call records sort last, so they go first.
@@ -84,7 +84,7 @@ fn key_of(write: &Write) -> Key {
         Write::PutBinding(row) => Key::Binding(row.extension.clone(), row.key.clone()),
         Write::RemoveBinding { extension, key } => Key::RemovedBinding(extension.clone(), key.clone()),
         Write::PutCall(row) => Key::Call(row.id.clone()),
-        Write::PutMeta { name, .. } => Key::Meta(name.clone()),
+        Write::PutMeta { name, .. } | Write::RemoveMeta { name } => Key::Meta(name.clone()),
     }
 }
 
@@ -103,6 +103,7 @@ mod tests {
             Write::RemoveBinding { .. } => "no binding",
             Write::PutCall(_) => "call",
             Write::PutMeta { .. } => "meta",
+            Write::RemoveMeta { .. } => "no meta",
         };
         backlog.iter().map(name).collect()
     }

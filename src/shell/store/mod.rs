@@ -86,6 +86,11 @@ pub enum Write {
         /// Its value.
         value: String,
     },
+    /// Removes a named value.
+    RemoveMeta {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// A handle on the store; cloning gives another. The database is closed when [`Store::close`] is called or
@@ -150,6 +155,11 @@ impl Store {
     /// A named value.
     pub fn meta(&self, name: impl Into<String>) -> Receipt<Option<String>> {
         self.submit(|reply| Job::Meta(name.into(), reply))
+    }
+
+    /// The named values whose names begin so, by the rest of their names.
+    pub fn metas(&self, prefix: impl Into<String>) -> Receipt<Vec<(String, String)>> {
+        self.submit(|reply| Job::Metas(prefix.into(), reply))
     }
 
     /// Writes what is queued, closes the database and waits for it: the last act of a graceful stop.

@@ -36,6 +36,7 @@ pub(super) enum Job {
     Calls(usize, Reply<Vec<CallRow>>),
     Call(String, Reply<Option<CallRow>>),
     Meta(String, Reply<Option<String>>),
+    Metas(String, Reply<Vec<(String, String)>>),
     Close,
 }
 
@@ -186,6 +187,7 @@ impl Worker {
             Job::Bindings(reply) => answer(reply, tables::bindings(connection)),
             Job::Calls(at_most, reply) => answer(reply, tables::calls(connection, at_most)),
             Job::Call(id, reply) => answer(reply, tables::call(connection, &id)),
+            Job::Metas(prefix, reply) => answer(reply, tables::metas(connection, &prefix)),
             Job::Meta(name, reply) => answer(reply, tables::meta(connection, &name)),
             Job::Write(..) | Job::Close => {}
         }

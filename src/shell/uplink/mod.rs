@@ -44,6 +44,7 @@ mod roaming;
 mod routes;
 mod session;
 mod steward;
+mod update;
 mod window;
 
 use std::sync::Arc;

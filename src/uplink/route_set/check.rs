@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::document::RouteSet;
 use super::fields::Fields;
+use super::policy;
 use crate::engine::numbering::EmergencyNumbers;
 use crate::engine::routing::{
     EmergencyPlan, HealthPolicy, Limits, Link, Rewrite, Route, RouteTable, TableParts,
@@ -52,9 +53,18 @@ pub fn check(set: &RouteSet) -> Result<(RouteTable, Duration), Refusal> {
     if offices.len() > MOST_OFFICES {
         return Err(fields.refuse("links", format_args!("expected at most {MOST_OFFICES} other offices")));
     }
-    let (emergency, limits) = (emergency(&fields)?, limits(&fields)?);
     let (office, revision) = (set.office(), set.revision());
-    let parts = TableParts { office, revision, not_after, links, routes, emergency, limits };
+    let parts = TableParts {
+        office,
+        revision,
+        not_after,
+        links,
+        routes,
+        emergency: emergency(&fields)?,
+        limits: limits(&fields)?,
+        permissions: policy::permissions(&fields, office)?,
+        rules: policy::rules(&fields)?,
+    };
     let table = RouteTable::new(parts).map_err(|flaw| Refusal::new(flaw.part.to_string(), flaw.reason))?;
     Ok((table, probation))
 }
@@ -79,6 +89,7 @@ fn link(fields: &Fields<'_>) -> Result<Link, Refusal> {
         credentials: fields.optional_parsed("credentials")?,
         registration: fields.span("register")?,
         cost: fields.number("cost", 0..=u32::MAX)?.unwrap_or(0),
+        price: fields.number("price", 0..=u32::MAX)?.unwrap_or(0),
         priority: fields.number("priority", 0..=u16::MAX)?.unwrap_or(1),
         weight: fields.number("weight", 0..=u16::MAX)?.unwrap_or(1),
         max_calls: fields.number("max-calls", 1..=u32::MAX)?,
@@ -107,6 +118,7 @@ fn route(fields: &Fields<'_>) -> Result<Route, Refusal> {
         links: fields.texts("links", MOST_LINKS_OF_A_ROUTE)?,
         priority: fields.number("priority", 0..=u16::MAX)?.unwrap_or(1),
         cost: fields.number("cost", 0..=u32::MAX)?.unwrap_or(0),
+        price: fields.number("price", 0..=u32::MAX)?,
         rewrite: rewrite(fields)?,
     })
 }

@@ -32,8 +32,11 @@
 mod check;
 mod document;
 mod fields;
+mod policy;
 mod receive;
 
+#[cfg(test)]
+mod policy_tests;
 #[cfg(test)]
 mod tests;
 

@@ -32,6 +32,8 @@ pub struct Broker {
 /// A message as `mosquitto_sub` heard it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
+    /// When, since 1970.
+    pub at: Duration,
     /// Its topic.
     pub topic: String,
     /// Whether the broker had kept it.
@@ -127,7 +129,7 @@ impl Broker {
             "-t",
             "branchline/v1/#",
             "-F",
-            "heard %r %t %p",
+            "heard %U %r %t %p",
         ]);
         let log = self.directory.join(format!("{name}.log"));
         let mut process = Process::start("mosquitto_sub", command, &log)?;
@@ -198,10 +200,11 @@ impl Ear {
         let log = self.process.log();
         let lines = log.lines().filter_map(|line| line.strip_prefix("heard "));
         let heard = lines.filter_map(|line| {
-            let mut words = line.splitn(3, ' ');
+            let mut words = line.splitn(4, ' ');
+            let at = Duration::try_from_secs_f64(words.next()?.parse().ok()?).ok()?;
             let (retained, topic) = (words.next()? == "1", words.next()?.to_owned());
             let document = serde_json::from_str(words.next().unwrap_or_default()).unwrap_or(Value::Null);
-            Some(Heard { topic, retained, document })
+            Some(Heard { at, topic, retained, document })
         });
         heard.collect()
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::process::{Process, Scratch, dying_with_us};
 use crate::{Outcome, ports, require_program};
@@ -48,6 +48,14 @@ impl Carrier {
     /// A line for each call: who called whom.
     pub fn calls(&self) -> String {
         std::fs::read_to_string(self.scratch.join("calls.log")).unwrap_or_default()
+    }
+
+    /// When each call came.
+    pub fn noted(&self) -> Vec<SystemTime> {
+        let calls = self.calls();
+        let seconds = calls.lines().filter_map(|line| line.rsplit_once('\t')?.1.trim().parse().ok());
+        let since = seconds.filter_map(|seconds: f64| Duration::try_from_secs_f64(seconds).ok());
+        since.map(|since| SystemTime::UNIX_EPOCH + since).collect()
     }
 
     /// What it said.

@@ -243,13 +243,25 @@ impl Device {
 pub async fn converse(
     caller: &mut Device,
     callee: &mut Device,
+    listen: (Duration, Duration),
+    caller_ends: bool,
+) -> Outcome<String> {
+    let (dialled, shown) = (callee.number().to_owned(), caller.number().to_owned());
+    converse_as(caller, callee, (&dialled, &shown), listen, caller_ends).await
+}
+
+/// The same where `caller` dials `dialled`, and `callee` shows `shown`.
+pub async fn converse_as(
+    caller: &mut Device,
+    callee: &mut Device,
+    (dialled, shown): (&str, &str),
     (time, gap): (Duration, Duration),
     caller_ends: bool,
 ) -> Outcome<String> {
-    caller.dial(callee.number()).await?;
-    let shown = callee.answer().await?;
-    if shown != caller.number() {
-        return Err(Failure::new(format!("{} shows {shown} instead of {}", callee.name(), caller.number())));
+    caller.dial(dialled).await?;
+    let seen = callee.answer().await?;
+    if seen != shown {
+        return Err(Failure::new(format!("{} shows {seen} instead of {shown}", callee.name())));
     }
     caller.up().await?;
     callee.speak();

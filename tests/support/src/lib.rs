@@ -4,6 +4,9 @@
 //! | --- | --- |
 //! | [`phone`] | a scripted SIP phone over UDP, TCP or TLS, with RTP that carries and measures a tone |
 //! | [`baresip`] | the real baresip: TLS with client certificate, SDES-SRTP, recording to WAV |
+//! | [`carrier`] | a carrier behind a `PstnGateway`: SIPp, which notes who calls whom |
+//! | [`far_end`] | another office's end of a link, which gets stuck or stalls as the script wants |
+//! | [`wan`] | a network of hosts with a namespace each |
 //! | [`sipp`] | the real SIPp: an old UDP phone, or thousands of them |
 //! | [`browser`] | a real Chromium, driven page by page |
 //! | [`softphone`] | JsSIP in such a page, SIP over secure WebSocket |
@@ -32,6 +35,7 @@ pub mod cases;
 pub mod certs;
 pub mod device;
 mod failure;
+pub mod far_end;
 pub mod g711;
 pub mod machine;
 pub mod office;

@@ -4,6 +4,7 @@
 
 mod configuration;
 mod devices;
+mod launch;
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -19,8 +20,9 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use self::configuration::configuration;
+use self::launch::launch;
 use crate::asterisk::{self, Asterisk};
-use crate::process::{Process, Scratch, dying_with_us};
+use crate::process::{Process, Scratch};
 use crate::wan::Place;
 use crate::{Failure, Outcome};
 
@@ -42,6 +44,8 @@ pub struct Setup {
     pub extensions: String,
     /// `off`, `optional` or `required`.
     pub client_certificates: &'static str,
+    /// Names and their addresses as `/etc/hosts` has them, which the daemon sees instead of this machine's.
+    pub hosts: Option<PathBuf>,
     /// Lines for tables of the configuration, such as `("sip.limits", "connections = 10")`.
     pub more: Vec<(&'static str, String)>,
 }
@@ -50,8 +54,15 @@ impl Default for Setup {
     fn default() -> Self {
         let extensions = "1001-1060".to_owned();
         let asterisk = asterisk::Setup { extensions: extensions.clone(), ..asterisk::Setup::default() };
-        let (office, more) = ("BRU", Vec::new());
-        Self { office, asterisk: Some(asterisk), place: None, extensions, client_certificates: "off", more }
+        Self {
+            office: "BRU",
+            asterisk: Some(asterisk),
+            place: None,
+            extensions,
+            client_certificates: "off",
+            hosts: None,
+            more: Vec::new(),
+        }
     }
 }
 
@@ -94,6 +105,7 @@ pub struct Office {
     binary: PathBuf,
     places: Places,
     place: Option<Place>,
+    hosts: Option<PathBuf>,
     accounts: Mutex<VecDeque<Account>>,
     daemon: Mutex<Process>,
     asterisk: Option<Asterisk>,
@@ -145,9 +157,10 @@ impl Office {
         run(&binary, &scratch, &init).await?;
         let handed = run(&binary, &scratch, &["extension", "add", &setup.extensions, "--json"]).await?;
         let accounts = Mutex::new(accounts_of(&handed)?);
-        let daemon = Mutex::new(launch(&binary, &scratch, setup.place.as_ref())?);
-        let place = setup.place;
-        let office = Self { scratch, binary, places, place, accounts, daemon, asterisk, closed: false };
+        let daemon = Mutex::new(launch(&binary, &scratch, setup.place.as_ref(), setup.hosts.as_deref())?);
+        let (place, hosts) = (setup.place, setup.hosts);
+        let office =
+            Self { scratch, binary, places, place, hosts, accounts, daemon, asterisk, closed: false };
         office.ready().await?;
         Ok(office)
     }
@@ -226,7 +239,8 @@ impl Office {
 
     /// Starts the daemon again, and waits until it is ready.
     pub async fn restart(&self) -> Outcome {
-        *locked(&self.daemon) = launch(&self.binary, &self.scratch, self.place.as_ref())?;
+        *locked(&self.daemon) =
+            launch(&self.binary, &self.scratch, self.place.as_ref(), self.hosts.as_deref())?;
         self.ready().await
     }
 
@@ -353,17 +367,6 @@ impl Drop for Office {
             println!("{}", self.tail());
         }
     }
-}
-
-fn launch(binary: &Path, scratch: &Scratch, place: Option<&Place>) -> Outcome<Process> {
-    let mut command = place.map_or_else(|| dying_with_us(binary), |place| place.dying_with_us(binary));
-    command.args(["run", "--config"]).arg(scratch.join("branchline.toml"));
-    let log = scratch.join("daemon.log");
-    // A daemon that is started again writes its own file; the former one's stays beside it.
-    if log.exists() {
-        std::fs::rename(&log, scratch.join("daemon.before.log"))?;
-    }
-    Process::start("branchline", command, &log)
 }
 
 async fn run(binary: &Path, scratch: &Scratch, words: &[&str]) -> Outcome<String> {

@@ -17,6 +17,8 @@ const GROUP: &str = "phones";
 
 /// The test's own address.
 pub const TEST: Ipv4Addr = Ipv4Addr::new(10, 81, 0, 1);
+/// Where brokers are, which is the test's own too: a host can lose them and keep its phones.
+pub const BROKERS: Ipv4Addr = Ipv4Addr::new(10, 81, 0, 2);
 
 /// The network, and the test's own place in it.
 pub struct Wan {
@@ -49,6 +51,7 @@ impl Wan {
             "link set lo up",
             "link add wan type bridge stp_state 0 forward_delay 0",
             "address add 10.81.0.1/16 dev wan",
+            "address add 10.81.0.2/16 dev wan",
             "link set wan up",
         ] {
             ip(words)?;
@@ -105,14 +108,14 @@ impl Host {
         Ok(())
     }
 
-    /// The same with the test itself, and all that runs beside it, such as brokers.
-    pub fn loses_the_test(&self) -> Outcome {
-        self.place.ip(&format!("neigh replace 10.81.0.1 lladdr {NOBODY} dev eth0 nud permanent"))
+    /// The same with all brokers.
+    pub fn loses_the_brokers(&self) -> Outcome {
+        self.place.ip(&format!("neigh replace {BROKERS} lladdr {NOBODY} dev eth0 nud permanent"))
     }
 
-    /// Heals [`loses_the_test`](Self::loses_the_test).
-    pub fn finds_the_test(&self) -> Outcome {
-        self.place.ip("neigh del 10.81.0.1 dev eth0")
+    /// Heals [`loses_the_brokers`](Self::loses_the_brokers).
+    pub fn finds_the_brokers(&self) -> Outcome {
+        self.place.ip(&format!("neigh del {BROKERS} dev eth0"))
     }
 }
 

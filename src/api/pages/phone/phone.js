@@ -211,6 +211,7 @@ export class Phone extends EventTarget {
   #take(event) {
     const id = event.call?.id ?? event.call;
     if (event.type === 'IncomingCall') return this.#ringIn(event.call, event.offer);
+    if (event.type === 'Notice') return this.#note({ reason: event.reason, title: 'Somebody calls for help', text: event.text });
     const call = this.#byId(id);
     if (!call) {
       // While we dial, the gateway may speak of the call before it told us its name.
@@ -298,7 +299,7 @@ export class Phone extends EventTarget {
   }
 
   #noticeMicrophone() {
-    if (this.devices.state === 'ok' && this.notice) this.#note(null);
+    if (this.devices.state === 'ok' && this.notice?.reason !== 'emergency') this.#note(null);
     this.#changed();
   }
 

@@ -9,6 +9,7 @@
 //! | open | its probe is due | [`LinkOrder::Probe`] | open |
 //! | open | the probe is answered below 500 | a success | open |
 //! | open | the probe is refused or silent | a failure; on UDP the name's next address | open |
+//! | open | a call heard nothing | a failure; on UDP the name's next address |
 //! | open | a call heard nothing in its time, nor did anything else come lately | a failure; [`LinkOrder::Reset`] | none |
 //! | open | the connection is gone | a failure, unless it was idle; dialled again at once if it is probed | dialling, none |
 //!
@@ -238,6 +239,9 @@ impl Links {
 
     /// Something failed on a link. It is probed soon.
     pub fn failed(&mut self, id: &LinkId, what: LinkFailure, now: Now) {
+        if what == LinkFailure::CallSilent {
+            self.next_address(id);
+        }
         let Some(entry) = self.entries.get_mut(id) else { return };
         if entry.health.failure(now, what) {
             self.changed(id);
@@ -254,6 +258,20 @@ impl Links {
         } else {
             self.pace(id, now);
         }
+    }
+
+    /// How many addresses a link's peer has, as far as is known: more than one over UDP only.
+    pub fn addresses(&self, id: &LinkId) -> usize {
+        match self.entries.get(id).map(|entry| &entry.way) {
+            Some(Way::Open(flows)) => flows.len(),
+            _ => 1,
+        }
+    }
+
+    /// Whether a link has as many calls as it may.
+    pub fn is_full(&self, link: &Link) -> bool {
+        let calls = self.entries.get(&link.id).map_or(0, |entry| entry.calls);
+        link.max_calls.is_some_and(|most| calls >= most)
     }
 
     /// One more call on a link.

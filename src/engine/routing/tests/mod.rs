@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::engine::policy::{Permissions, Rules};
 
 /// A link by a short description: `par-sip SipTrunk PAR sips:par.example`.
 pub(crate) fn link(text: &str) -> Link {
@@ -25,6 +26,7 @@ pub(crate) fn link(text: &str) -> Link {
         credentials: None,
         registration: None,
         cost: 0,
+        price: 0,
         priority: 0,
         weight: 0,
         max_calls: None,
@@ -43,6 +45,7 @@ pub(crate) fn route(text: &str) -> Route {
         links: links.split(',').map(|id| id.parse().unwrap()).collect(),
         priority: 0,
         cost: 0,
+        price: None,
         rewrite: Rewrite::default(),
     }
 }
@@ -56,6 +59,8 @@ pub(crate) fn parts(links: Vec<Link>, routes: Vec<Route>) -> TableParts {
         routes,
         emergency: EmergencyPlan::default(),
         limits: Limits::default(),
+        permissions: Permissions::default(),
+        rules: Rules::default(),
     }
 }
 

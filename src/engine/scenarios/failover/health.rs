@@ -2,6 +2,7 @@
 
 use super::{dials, millis, rows, tried, two_links};
 use crate::engine::scenarios::world::seconds;
+use crate::sip::HeaderName;
 
 #[test]
 fn a_link_known_to_be_dead_costs_nothing() {
@@ -41,16 +42,19 @@ fn a_call_that_finds_silence_spares_the_next_call_the_second() {
 }
 
 #[test]
-fn when_all_links_are_down_they_are_tried_and_the_caller_is_told() {
+fn when_all_links_are_known_to_be_down_they_are_tried_within_a_second_and_the_caller_is_told() {
     let (mut w, ann, one, two) = two_links();
     w.goes_deaf(one);
     w.goes_deaf(two);
     w.wait(seconds(12));
     let mut a = dials(&mut w, ann);
-    w.wait(millis(4999));
+    w.wait(millis(899));
     w.hears_nothing(&a);
     w.wait(millis(1));
-    w.refused(&mut a, 480);
+    let refusal = w.refused(&mut a, 480);
+    assert_eq!(&*refusal.reason, "No Response From There");
+    let warning = refusal.headers.get(&HeaderName::Warning).expect("words");
+    assert_eq!(&**warning, "399 BRU \"The other side does not respond.\"");
     let expected = [("one", "failed", "first-response-timeout"), ("two", "failed", "first-response-timeout")];
     assert_eq!(tried(&w), rows(&expected));
     w.closes();

@@ -96,7 +96,7 @@ fn a_slow_peer_costs_a_second_and_its_late_ringing_is_cancelled() {
     let mut late = w.rung(one);
     w.wait(millis(501));
     w.shows_life(one);
-    w.wait(millis(498));
+    w.wait(millis(398));
     assert!(w.peers[two.0].inbox.is_empty(), "not before its time");
     w.wait(millis(1));
     let b = w.rung(two);
@@ -110,7 +110,7 @@ fn a_late_answer_of_an_attempt_that_was_given_up_is_acknowledged_and_ended() {
     let (mut w, ann, one, two) = two_links();
     let a = dials(&mut w, ann);
     let mut late = w.rung(one);
-    w.wait(millis(999));
+    w.wait(millis(899));
     w.shows_life(one);
     w.wait(millis(1));
     let b = w.rung(two);
@@ -232,7 +232,7 @@ fn when_nothing_is_known_yet_a_stalled_handshake_costs_a_second_and_no_more() {
     let mut a = dials(&mut w, ann);
     assert_eq!(w.far.waiting.len(), 1, "the link is dialled for the call");
     let two = w.far_end("two", "PAR");
-    w.wait(millis(999));
+    w.wait(millis(899));
     assert!(w.peers[two.0].inbox.is_empty());
     w.wait(millis(1));
     let mut b = w.rung(two);
@@ -272,7 +272,7 @@ fn a_name_without_address_and_a_refused_certificate_cost_nothing() {
         w.feed(crate::engine::Input::Routes(pushed_with(&LINKS, &ROUTE, cheap)));
         let a = dials(&mut w, ann);
         let b = w.rung(two);
-        carried_by_the_second(w, a, b, ("given-up", failure.as_str()));
+        carried_by_the_second(w, a, b, ("failed", failure.as_str()));
     }
 }
 
@@ -281,7 +281,7 @@ fn a_caller_that_gives_up_during_the_second_attempt_ends_both() {
     let (mut w, ann, one, two) = two_links();
     let mut a = dials(&mut w, ann);
     let mut late = w.rung(one);
-    w.wait(millis(999));
+    w.wait(millis(899));
     w.shows_life(one);
     w.wait(millis(1));
     let mut b = w.rung(two);
@@ -347,4 +347,34 @@ fn through_asterisk_its_death_is_the_next_links_turn() {
     w.wait(millis(1));
     w.pbx = Pbx::Answers;
     carried_by_the_second(w, a, b, ("failed", "first-response-timeout"));
+}
+
+#[test]
+fn over_udp_a_call_that_finds_a_names_first_address_dead_goes_to_the_next_and_so_do_later_ones() {
+    let mut w = World::alone();
+    w.link_dials("one", Dialling::Stalls);
+    let ann = w.udp_phone("1001");
+    let unprobed = |link: &mut crate::engine::routing::Link| link.health.probe = Duration::ZERO;
+    w.feed(crate::engine::Input::Routes(pushed_with(&CARRIERS[..1], &["PAR-* one"], unprobed)));
+    let mut a = dials(&mut w, ann);
+    let (dead, alive) = (w.far_end("dead", ""), w.far_end("alive", ""));
+    let (_, ticket) = w.far.waiting.remove(0);
+    let (flow, others) = (w.peers[dead.0].flow, vec![w.peers[alive.0].flow]);
+    let result = crate::engine::routing::DialResult::Open { flow, others };
+    w.feed(crate::engine::Input::Dialled { ticket, result });
+    drop(w.rung(dead));
+    w.wait(millis(900));
+    let mut b = w.rung(alive);
+    w.answers(&b, 486, "");
+    w.asked(&mut b, "ACK");
+    w.refused(&mut a, 486);
+    assert_eq!(tried(&w), rows(&[("one", "failed", "first-response-timeout"), ("one", "failed", "sip-486")]));
+    w.wait(seconds(101));
+    w.peers[dead.0].inbox.clear();
+    let mut a = dials(&mut w, ann);
+    let mut b = w.rung(alive);
+    w.answers(&b, 486, "");
+    w.asked(&mut b, "ACK");
+    w.refused(&mut a, 486);
+    w.closes();
 }

@@ -304,6 +304,7 @@ mod tests {
             answered: None,
             ended: 0,
             cause: "no-route",
+            rule: None,
             emergency: false,
             route_revision: None,
             attempts: links
