@@ -284,9 +284,6 @@ impl World {
         }
         let flow = datagrams(office, remote, if is_carrier { Side::Gateway } else { Side::Site });
         let message = parse::parse(bytes);
-        if let (Ok(message), true) = (&message, is_carrier) {
-            self.judge.heard(office, message);
-        }
         if let Ok(message) = &message {
             self.tell(&format!("agent {agent} says"), message);
         }
