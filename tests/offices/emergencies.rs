@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::federation::{Branch, Federation, alone, main_number, topic, with_asterisk};
+use crate::in_a_network;
+use crate::over_links::hear_echo;
 use crate::records::attempts;
 use crate::roaming::{as_visitor, keys, visitors};
-use crate::{GAP, SETTLE, in_a_network};
 
 const SOON: Duration = Duration::from_secs(30);
 const LOI: (&str, &str) = ("geo:50.8466,4.3528", "Rue de la Loi 16, 1000 Brussels");
@@ -133,9 +134,7 @@ impl Help<'_> {
         let before = self.carrier.calls().lines().count();
         let mut call = phone.call(number)?;
         call.answered().await?;
-        call.media().send_tone(440.0);
-        sleep(SETTLE).await;
-        call.media().hear(Duration::from_secs(1)).await.expect_tone(440.0, GAP)?;
+        hear_echo(&call, Duration::from_secs(1)).await?;
         call.hang_up().await?;
         let calls = self.carrier.calls();
         let (geo, civic) = self.place;

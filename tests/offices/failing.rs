@@ -10,6 +10,7 @@ use peers::{Failure, Outcome};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
+use crate::failover::until_links;
 use crate::federation::{Branch, Federation, alone};
 use crate::in_a_network;
 use crate::over_links::call;
@@ -51,6 +52,7 @@ async fn the_link_that_lives(wan: Wan) -> Outcome {
     let mut scene = Scene { carrier, alice, ear };
     bru.host.loses(&par.host)?;
     scene.carried("PAR-1009", "silent", SILENCE, |tried| tried == [UNHEARD, CARRIED]).await?;
+    until_links(&bru, &[("par-sip", "down")]).await?;
     scene.carried("PAR-1010", "known to be dead", AT_ONCE, known_dead).await?;
     bru.host.finds(&par.host)?;
     back(&bru, &par).await?;

@@ -11,7 +11,8 @@ use peers::{Outcome, ports};
 use serde_json::json;
 
 use crate::federation::{Federation, with_asterisk};
-use crate::{CALL, GAP, SETTLE, in_a_network};
+use crate::over_links::hear_echo;
+use crate::{CALL, in_a_network};
 
 const REGISTERED: Duration = Duration::from_secs(20);
 
@@ -45,9 +46,7 @@ async fn over_a_carrier_that_is_registered_with(wan: Wan) -> Outcome {
     let (_, mut alice) = bru.office.phone().await?;
     let mut call = alice.call("025551234")?;
     call.answered().await?;
-    call.media().send_tone(440.0);
-    tokio::time::sleep(SETTLE).await;
-    call.media().hear(CALL).await.expect_tone(440.0, GAP)?;
+    hear_echo(&call, CALL).await?;
     call.hang_up().await?;
     let log = carrier.log();
     assert!(log.contains("025551234 called by +3225551000"), "the carrier saw who calls");
@@ -58,9 +57,7 @@ async fn over_a_carrier_that_is_registered_with(wan: Wan) -> Outcome {
     assert_eq!(incoming.caller(), "+3226667777");
     incoming.ring();
     let mut call = incoming.answer().await?;
-    call.media().send_tone(440.0);
-    tokio::time::sleep(SETTLE).await;
-    call.media().hear(CALL).await.expect_tone(440.0, GAP)?;
+    hear_echo(&call, CALL).await?;
     call.hang_up().await?;
     carrier.idle(REGISTERED).await?;
     bru.office.close().await

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use peers::carrier::Carrier;
-use peers::phone::{Call, Phone};
+use peers::phone::Phone;
 use peers::wan::{self, Wan};
 use peers::{Failure, Outcome};
 use serde_json::json;
 
 use crate::federation::{Branch, Federation, alone, with_asterisk};
-use crate::over_links::{call, talk};
-use crate::{CALL, GAP, SETTLE, in_a_network};
+use crate::in_a_network;
+use crate::over_links::{call, hear_each_other, hear_echo, talk};
 
 #[test]
 fn a_site_survives_its_asterisk() -> Outcome {
@@ -63,15 +63,6 @@ fn ways_out(federation: &mut Federation, bru: &Branch, par: &Branch, carrier: &C
     federation.push(bru, &links, &routes).map(drop)
 }
 
-async fn hear_each_other(here: &Call, there: &Call) -> Outcome {
-    here.media().send_tone(440.0);
-    there.media().send_tone(700.0);
-    tokio::time::sleep(SETTLE).await;
-    let (at_here, at_there) = tokio::join!(here.media().hear(CALL), there.media().hear(CALL));
-    at_here.expect_tone(700.0, GAP)?;
-    at_there.expect_tone(440.0, GAP)
-}
-
 async fn between_extensions(branch: &Branch) -> Outcome {
     let (a, alice) = branch.office.phone().await?;
     let (b, mut bob) = branch.office.phone().await?;
@@ -94,8 +85,6 @@ async fn to_the_carrier(branch: &Branch, carrier: &Carrier, number: &str, words:
 async fn echoed(phone: &Phone, number: &str) -> Outcome {
     let mut call = phone.call(number)?;
     call.answered().await?;
-    call.media().send_tone(440.0);
-    tokio::time::sleep(SETTLE).await;
-    call.media().hear(Duration::from_secs(1)).await.expect_tone(440.0, GAP)?;
+    hear_echo(&call, Duration::from_secs(1)).await?;
     call.hang_up().await
 }
