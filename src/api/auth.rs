@@ -1,7 +1,8 @@
 //! Who is asking: passwords and bearer tokens.
 //!
 //! Passwords are compared as the digest hashes that the registrar keeps (RFC 8760, RFC 7616 §3.4.2), in constant
-//! time and with the same work for an extension that does not exist.
+//! time and with the same work for an extension that does not exist. A text that is not simply one of our extensions
+//! (`32-1001`, `BRU-1001`) is asked of the engine: it may name a user of another office.
 
 use std::time::Instant;
 
@@ -11,11 +12,12 @@ use axum::http::request::Parts;
 use md5::Md5;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
 use super::peer::{Peer, Source};
 use super::problem::{Problem, Reason};
 use super::state::Api;
-use super::token;
+use super::{token, visitors};
 use crate::engine::numbering::Extension;
 
 /// Longest bearer token that is looked at, in bytes.
@@ -42,17 +44,17 @@ pub struct WebAccount {
     /// Name for people.
     pub name: String,
     /// SHA-256 of `username:realm:password` (RFC 8760).
-    pub ha1_sha256: Option<[u8; 32]>,
+    pub ha1_sha256: Option<Zeroizing<[u8; 32]>>,
     /// MD5 of the same, where only that is kept.
-    pub ha1_md5: Option<[u8; 16]>,
+    pub ha1_md5: Option<Zeroizing<[u8; 16]>>,
 }
 
 impl WebAccount {
     /// What a session token is bound to: it dies when the credentials change.
     pub(crate) fn binding(&self) -> &[u8] {
         match (&self.ha1_sha256, &self.ha1_md5) {
-            (Some(hash), _) => hash,
-            (None, Some(hash)) => hash,
+            (Some(hash), _) => hash.as_slice(),
+            (None, Some(hash)) => hash.as_slice(),
             (None, None) => &[],
         }
     }
@@ -79,7 +81,7 @@ impl FromRequestParts<Api> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
-        by_bearer(api, bearer(parts).unwrap_or_default())
+        by_bearer(api, bearer(parts).unwrap_or_default()).await
     }
 }
 
@@ -91,13 +93,13 @@ pub(crate) fn bearer(parts: &Parts) -> Option<&str> {
 }
 
 /// The account of a session token or of an account's own token.
-pub(crate) fn by_bearer(api: &Api, bearer: &str) -> Result<Caller, Problem> {
+pub(crate) async fn by_bearer(api: &Api, bearer: &str) -> Result<Caller, Problem> {
     if bearer.is_empty() || bearer.len() > TOKEN_LIMIT {
         return Err(Reason::Unauthorized.into());
     }
     let digest: [u8; 32] = Sha256::digest(bearer.as_bytes()).into();
     let account = if bearer.starts_with(token::PREFIX) {
-        token::verify(api, bearer)
+        token::verify(api, bearer).await
     } else {
         api.accounts().by_token(&digest)
     };
@@ -105,17 +107,23 @@ pub(crate) fn by_bearer(api: &Api, bearer: &str) -> Result<Caller, Problem> {
 }
 
 /// The account of an extension and its password; guesses are counted per client and extension.
-pub(crate) fn by_password(
+pub(crate) async fn by_password(
     api: &Api,
     peer: &Peer,
     extension: &str,
     password: &str,
 ) -> Result<WebAccount, Problem> {
-    let (now, source) = (Instant::now(), peer.source());
-    if let Some(wait) = api.lockout().wait(now, source, extension) {
-        return Err(Problem::from(Reason::LockedOut).retry_after(wait));
-    }
-    let account = api.accounts().by_extension(extension);
+    let source = peer.source();
+    is_let_try(api, source, extension)?;
+    let account = match api.accounts().by_extension(extension) {
+        Some(account) => Some(account),
+        None => visitors::account(api, extension).await?,
+    };
+    // However it is written: guesses at one account are counted together.
+    let canonical = account.as_ref().map(|account| account.extension.to_string());
+    let extension = canonical.as_deref().unwrap_or(extension);
+    is_let_try(api, source, extension)?;
+    let now = Instant::now();
     let verified = verify_password(&api.settings().realm, account.as_ref(), extension, password);
     let mut lockout = api.lockout();
     match account {
@@ -128,6 +136,11 @@ pub(crate) fn by_password(
             Err(refusal(lockout.wait(now, source, extension)))
         }
     }
+}
+
+fn is_let_try(api: &Api, source: Source, extension: &str) -> Result<(), Problem> {
+    let wait = api.lockout().wait(Instant::now(), source, extension);
+    wait.map_or(Ok(()), |wait| Err(Problem::from(Reason::LockedOut).retry_after(wait)))
 }
 
 impl FromRequestParts<Api> for Peer {
@@ -155,10 +168,10 @@ fn verify_password(realm: &str, account: Option<&WebAccount>, extension: &str, p
     let material = format!("{username}:{realm}:{password}");
     let sha256: [u8; 32] = Sha256::digest(material.as_bytes()).into();
     let md5: [u8; 16] = Md5::digest(material.as_bytes()).into();
-    let kept_sha256 = account.and_then(|account| account.ha1_sha256);
-    let kept_md5 = account.and_then(|account| account.ha1_md5);
-    let by_sha256 = sha256.ct_eq(&kept_sha256.unwrap_or_default());
-    let by_md5 = md5.ct_eq(&kept_md5.unwrap_or_default());
+    let kept_sha256 = account.and_then(|account| account.ha1_sha256.as_ref());
+    let kept_md5 = account.and_then(|account| account.ha1_md5.as_ref());
+    let by_sha256 = sha256.ct_eq(kept_sha256.map_or(&[0; 32], |kept| &**kept));
+    let by_md5 = md5.ct_eq(kept_md5.map_or(&[0; 16], |kept| &**kept));
     let matches = match (kept_sha256, kept_md5) {
         (Some(_), _) => bool::from(by_sha256),
         (None, Some(_)) => bool::from(by_md5),
@@ -177,8 +190,8 @@ mod tests {
             extension: "1001".parse().unwrap(),
             username: "u1001".into(),
             name: "Ada".into(),
-            ha1_sha256: sha256.then(|| Sha256::digest(material).into()),
-            ha1_md5: (!sha256).then(|| Md5::digest(material).into()),
+            ha1_sha256: sha256.then(|| Zeroizing::new(Sha256::digest(material).into())),
+            ha1_md5: (!sha256).then(|| Zeroizing::new(Md5::digest(material).into())),
         }
     }
 

@@ -19,6 +19,7 @@ use super::records;
 use super::router::Body;
 use super::state::Api;
 use crate::engine::call::CallId;
+use crate::engine::numbering::Extension;
 use crate::engine::web::{CallView, WebRefusal, WebReply, WebRequest, WebSession};
 
 /// The header by which a page names its instance, so that events of a call go to it.
@@ -44,6 +45,11 @@ impl FromRequestParts<Api> for Asker {
 }
 
 impl Asker {
+    /// Who.
+    pub(crate) const fn extension(&self) -> &Extension {
+        &self.caller.account.extension
+    }
+
     /// Asks the engine; its refusals become problems.
     pub(crate) async fn ask(&self, api: &Api, request: WebRequest) -> Result<WebReply, Problem> {
         let extension = self.caller.account.extension.clone();
@@ -217,7 +223,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 /// A request under an idempotency key; when it fails or its client goes away, the key is free again.
 struct Pending<'a> {
     api: &'a Api,
-    key: (crate::engine::numbering::Extension, String),
+    key: (Extension, String),
     answer: Option<CallView>,
 }
 

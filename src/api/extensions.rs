@@ -1,9 +1,12 @@
 //! `GET extensions…`, `POST extensions/parse`: who is in this office, and what a written number means.
+//!
+//! Lists are of this office's extensions. One extension of another office is shown as far as the roaming cache knows it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -14,8 +17,9 @@ use super::paging::{Page, Paging};
 use super::problem::{Problem, Reason};
 use super::router::Body;
 use super::state::Api;
+use crate::engine::call::UserView;
 use crate::engine::numbering::{
-    CountryCode, Dialled, Extension, NumberError, NumberPlan, list_country_codes,
+    CountryCode, Extension, Meaning, NumberError, TakenApart, list_country_codes,
 };
 use crate::engine::web::{ReachView, WebRefusal, WebReply, WebRequest};
 
@@ -34,51 +38,42 @@ pub struct Entry {
     pub name: String,
 }
 
-/// A number, taken apart.
-#[derive(Debug, Serialize)]
-struct NumberView {
-    /// The one canonical form: `1001` or `32-1001`.
-    number: String,
-    /// Absent where neither the number nor the office's configuration says it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<&'static str>,
-    /// The digits after the country code.
-    local: String,
-}
-
 #[derive(Serialize)]
 struct ExtensionView {
     #[serde(flatten)]
-    number: NumberView,
+    number: TakenApart,
     name: String,
     #[serde(flatten)]
     reach: ReachView,
 }
 
 #[derive(Serialize)]
-struct ParsedView {
-    /// `extension`, `emergency`, `service` or `external`.
-    kind: &'static str,
-    /// The canonical form.
-    number: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country_code: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    country: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    local: Option<String>,
-    /// What is dialled for it in this office.
-    dial: String,
-    /// Whether it is an extension of this office.
-    exists: bool,
-}
-
-#[derive(Serialize)]
 struct CountryView {
     code: String,
     name: &'static str,
+    /// Extensions of this office in it.
+    extensions: usize,
+}
+
+/// An extension of another office.
+#[derive(Serialize)]
+struct AbroadView {
+    #[serde(flatten)]
+    number: TakenApart,
+    /// Where this is known from.
+    source: &'static str,
+    /// The office that gave it out.
+    home: String,
+    /// `here`, `visiting` or `home`.
+    place: String,
+    /// The office where they are.
+    office: String,
+    /// When they signed in there; milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
+    /// How old this is, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -87,7 +82,7 @@ pub(crate) struct Parse {
 }
 
 /// The part of a path behind `extensions/`.
-pub(crate) struct Named(String);
+pub(crate) struct Named(pub(crate) String);
 
 impl FromRequestParts<Api> for Named {
     type Rejection = Problem;
@@ -104,13 +99,29 @@ pub(crate) async fn parse(
     _caller: Caller,
     Body(body, _): Body<Parse>,
 ) -> Result<Response, Problem> {
-    let numbers = &api.settings().numbers;
+    meaning(&api, &body.number)
+}
+
+/// The same, for `?number=`.
+pub(crate) async fn parse_query(
+    State(api): State<Api>,
+    _caller: Caller,
+    query: Result<Query<Parse>, axum::extract::rejection::QueryRejection>,
+) -> Result<Response, Problem> {
+    let words = "number: what is to be taken apart, percent-encoded";
+    let Query(Parse { number }) = query.map_err(|_| Problem::from(Reason::BadParameter).detail(words))?;
+    // A plus that was not encoded arrives as a blank, with which no number begins.
+    match number.strip_prefix(' ') {
+        Some(rest) => meaning(&api, &format!("+{rest}")),
+        None => meaning(&api, &number),
+    }
+}
+
+fn meaning(api: &Api, number: &str) -> Result<Response, Problem> {
     let entries = api.directory().entries();
     let exists = |number: &Extension| find(&entries, number).is_some();
-    let dialled = numbers.classify(&body.number).and_then(in_a_country);
-    let dialled = dialled.map_err(|error| not_a_number(&error))?;
-    let dial = numbers.normalise(&body.number, exists);
-    Ok(fresh(Json(parsed(numbers, dialled, &dial, exists))))
+    let meaning = Meaning::of(number, &api.settings().numbers, exists);
+    meaning.map(|meaning| fresh(Json(meaning))).map_err(|error| not_a_number(&error))
 }
 
 /// Everybody with an account.
@@ -136,21 +147,51 @@ pub(crate) async fn show(
     asker: Asker,
     Named(number): Named,
 ) -> Result<Response, Problem> {
-    let written: Extension = number.parse().map_err(|error| not_a_number(&error))?;
+    let written: Extension = match number.parse() {
+        Ok(written) => written,
+        Err(error) => return abroad(&api, &asker, number).await?.ok_or_else(|| not_a_number(&error)),
+    };
     let entries = api.directory().entries();
     let numbers = &api.settings().numbers;
-    let number = numbers.in_office(written, |number| find(&entries, number).is_some());
-    let entry = find(&entries, &number)
-        .ok_or_else(|| Problem::from(Reason::NoSuchExtension).detail(number.to_string()))?;
+    let number = numbers.in_office(written.clone(), |number| find(&entries, number).is_some());
+    let Some(entry) = find(&entries, &number) else {
+        let missing = || Problem::from(Reason::NoSuchExtension).detail(number.to_string());
+        return abroad(&api, &asker, written.to_string()).await?.ok_or_else(missing);
+    };
     let mut views = views(&api, &asker, vec![entry.clone()]).await?;
     views.pop().map(|view| fresh(Json(view))).ok_or_else(|| Reason::EngineTimeout.into())
 }
 
-/// All country calling codes.
-pub(crate) async fn countries(_caller: Caller) -> Response {
+/// An extension of another office, as far as anybody said where its user is; `None` when nobody did.
+async fn abroad(api: &Api, asker: &Asker, number: String) -> Result<Option<Response>, Problem> {
+    let found = match asker.ask(api, WebRequest::Resolve { to: number }).await {
+        Ok(WebReply::Resolution(found)) => found,
+        Ok(_) => return Err(Reason::EngineTimeout.into()),
+        Err(problem) if problem.reason == Reason::Engine(WebRefusal::BadNumber) => return Ok(None),
+        Err(problem) => return Err(problem),
+    };
+    let Some(UserView { extension, home, place, office, since, age, .. }) =
+        found.user.filter(|user| user.since.is_some() || user.age.is_some())
+    else {
+        return Ok(None);
+    };
+    let Ok(number) = extension.parse::<Extension>() else { return Ok(None) };
+    let number = TakenApart::of(&number, None);
+    let source = "roaming-cache";
+    Ok(Some(fresh(Json(AbroadView { number, source, home, place, office, since, age }))))
+}
+
+/// All country calling codes, and how many of the office's extensions each has.
+pub(crate) async fn countries(State(api): State<Api>, _caller: Caller) -> Response {
+    let (entries, home) = (api.directory().entries(), api.settings().numbers.home());
+    let mut counts: BTreeMap<CountryCode, usize> = BTreeMap::new();
+    for code in entries.iter().filter_map(|entry| entry.extension.country().or(home)) {
+        *counts.entry(code).or_default() += 1;
+    }
     let view = |country: crate::engine::numbering::Country| CountryView {
         code: country.code.to_string(),
         name: country.name,
+        extensions: counts.get(&country.code).copied().unwrap_or_default(),
     };
     fresh(Json(Page { items: list_country_codes().map(view).collect(), next: None }))
 }
@@ -176,72 +217,11 @@ async fn views(api: &Api, asker: &Asker, entries: Vec<Entry>) -> Result<Vec<Exte
     };
     let home = api.settings().numbers.home();
     let view = |(entry, reach): (Entry, ReachView)| ExtensionView {
-        number: number_view(&entry.extension, home),
+        number: TakenApart::of(&entry.extension, home),
         name: entry.name,
         reach,
     };
     Ok(entries.into_iter().zip(reaches).map(view).collect())
-}
-
-fn number_view(extension: &Extension, home: Option<CountryCode>) -> NumberView {
-    let country = extension.country().or(home);
-    NumberView {
-        number: extension.to_string(),
-        country_code: country.map(|code| code.to_string()),
-        country: country.map(CountryCode::name),
-        local: extension.local_part().to_owned(),
-    }
-}
-
-fn parsed(
-    numbers: &NumberPlan,
-    dialled: Dialled,
-    dial: &str,
-    exists: impl Fn(&Extension) -> bool,
-) -> ParsedView {
-    let plain = |kind, number: String| ParsedView {
-        kind,
-        number,
-        country_code: None,
-        country: None,
-        local: None,
-        dial: dial.to_owned(),
-        exists: false,
-    };
-    match dialled {
-        Dialled::Extension(extension) => {
-            let NumberView { number, country_code, country, local } = number_view(&extension, numbers.home());
-            let exists = dial.parse().is_ok_and(|number| exists(&number));
-            ParsedView { country_code, country, local: Some(local), exists, ..plain("extension", number) }
-        }
-        Dialled::Office(number) => {
-            let local = Some(number.number().to_owned());
-            ParsedView { local, ..plain("office", number.to_string()) }
-        }
-        Dialled::Emergency(number) => plain("emergency", number.to_string()),
-        Dialled::Service(code) => plain("service", code.to_string()),
-        Dialled::External(number) => {
-            let digits = number.as_str().strip_prefix('+').unwrap_or_default();
-            let split = CountryCode::split(digits);
-            ParsedView {
-                country_code: split.map(|(code, _)| code.to_string()),
-                country: split.map(|(code, _)| code.name()),
-                local: split.map(|(_, local)| local.to_owned()),
-                ..plain("external", number.to_string())
-            }
-        }
-    }
-}
-
-/// A number with a plus must begin with a country code that somebody has.
-fn in_a_country(dialled: Dialled) -> Result<Dialled, NumberError> {
-    if let Dialled::External(number) = &dialled
-        && let Some(digits) = number.as_str().strip_prefix('+')
-        && CountryCode::split(digits).is_none()
-    {
-        return Err(NumberError::UnknownCountryCode(digits.chars().take(3).collect()));
-    }
-    Ok(dialled)
 }
 
 /// The entries are sorted.

@@ -155,6 +155,10 @@ impl EngineLine {
         session: Option<WebSession>,
         request: WebRequest,
     ) -> Result<WebReply, Reason> {
+        self.send(|ticket| WebInput::Request { ticket, caller, session, request }).await
+    }
+
+    async fn send(&self, input: impl FnOnce(Ticket) -> WebInput) -> Result<WebReply, Reason> {
         let ticket = Ticket(self.next());
         let (sender, receiver) = oneshot::channel();
         let patience = {
@@ -166,11 +170,16 @@ impl EngineLine {
             board.capacity.patience
         };
         let waiting = Waiting { board: &self.board, ticket };
-        let input = WebInput::Request { ticket, caller, session, request };
-        self.inputs.try_send(input).map_err(|_| Reason::Overloaded)?;
+        self.inputs.try_send(input(ticket)).map_err(|_| Reason::Overloaded)?;
         let reply = tokio::time::timeout(patience, receiver).await;
         drop(waiting);
         reply.map_err(|_| Reason::EngineTimeout)?.map_err(|_| Reason::EngineTimeout)
+    }
+
+    /// Asks the engine whose account a text names; nobody has signed in yet.
+    pub(crate) async fn who_is(&self, user: &str) -> Result<WebReply, Reason> {
+        let user = user.to_owned();
+        self.send(|ticket| WebInput::WhoIs { ticket, user }).await
     }
 
     /// Opens a phone session; an older one of the same browser is closed.

@@ -19,6 +19,8 @@
 //! | `calls`, `signaling` | calls over REST |
 //! | `records` | calls that are over |
 //! | `extensions` | who is in the office; what a written number means |
+//! | `reach` | where a call would go, and why; presence |
+//! | `visitors` | accounts of other offices' users |
 //! | `paging` | long lists come in pages |
 //! | `idempotency` | `Idempotency-Key` of `POST calls` |
 //! | `ws` | `/ws/auth`: a page's event stream |
@@ -41,6 +43,7 @@ mod paging;
 mod peer;
 mod problem;
 mod rate;
+mod reach;
 mod records;
 mod refusal;
 mod router;
@@ -50,6 +53,7 @@ mod sip_socket;
 mod state;
 mod status;
 mod token;
+mod visitors;
 mod ws;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::auth::source_of;
 use super::peer::Peer;
 use super::problem::{Problem, Reason};
 use super::state::Api;
-use super::{calls, extensions, metrics, pages, session, signaling, sip_socket, status, ws};
+use super::{calls, extensions, metrics, pages, reach, session, signaling, sip_socket, status, ws};
 
 /// No script, style, frame or connection but our own.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -36,10 +36,12 @@ pub fn router(api: Api) -> Router {
         .route("/calls/{id}/end", post(calls::end))
         .route("/calls/{id}/signaling", post(signaling::send).get(signaling::missed))
         .route("/extensions", get(extensions::list))
-        .route("/extensions/parse", post(extensions::parse))
+        .route("/extensions/parse", post(extensions::parse).get(extensions::parse_query))
         .route("/extensions/countries", get(extensions::countries))
         .route("/extensions/by-country/{code}", get(extensions::by_country))
         .route("/extensions/{number}", get(extensions::show))
+        .route("/extensions/{number}/resolve", get(reach::resolve))
+        .route("/presence", get(reach::presence).put(reach::say_presence))
         .route("/health", get(status::health))
         .route("/status", get(status::status))
         .route("/metrics/prometheus", get(metrics::prometheus))

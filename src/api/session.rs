@@ -44,7 +44,7 @@ pub(crate) async fn sign_in(
     if body.extension.len() > EXTENSION_LIMIT {
         return Err(Reason::WrongCredentials.into());
     }
-    let account = auth::by_password(&api, &peer, body.extension.trim(), &body.password)?;
+    let account = auth::by_password(&api, &peer, body.extension.trim(), &body.password).await?;
     let limits = api.limits();
     let life = if body.remember { limits.remembered_life } else { limits.session_life };
     let (token, expires) = token::issue(&api, &account, life).ok_or(Reason::Overloaded)?;
@@ -77,7 +77,7 @@ impl FromRequestParts<Api> for SessionToken {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
         let token = auth::bearer(parts).unwrap_or_default();
-        auth::by_bearer(api, token)?;
+        auth::by_bearer(api, token).await?;
         Ok(Self(token.to_owned()))
     }
 }

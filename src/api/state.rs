@@ -17,6 +17,7 @@ use super::records::Records;
 use super::sip_socket::SipSocket;
 use super::status::Vitals;
 use super::token::Revoked;
+use super::visitors::Visitors;
 use crate::engine::numbering::NumberPlan;
 
 /// A STUN or TURN server for browsers, as `RTCIceServer` wants it.
@@ -161,6 +162,7 @@ struct Shared {
     rates: Mutex<Rates>,
     revoked: Mutex<Revoked>,
     idempotency: Mutex<Idempotency>,
+    visitors: Mutex<Visitors>,
 }
 
 impl Api {
@@ -173,6 +175,7 @@ impl Api {
             rates: Mutex::new(Rates::new(limits.rate)),
             revoked: Mutex::default(),
             idempotency: Mutex::default(),
+            visitors: Mutex::default(),
         }))
     }
 
@@ -226,6 +229,10 @@ impl Api {
 
     pub(crate) fn revoked(&self) -> MutexGuard<'_, Revoked> {
         lock(&self.0.revoked)
+    }
+
+    pub(crate) fn visitors(&self) -> MutexGuard<'_, Visitors> {
+        lock(&self.0.visitors)
     }
 
     pub(crate) fn idempotency(&self) -> MutexGuard<'_, Idempotency> {

@@ -4,6 +4,8 @@ mod calls;
 mod extensions;
 mod harness;
 mod pages;
+mod reach;
 mod sessions;
 mod sip;
 mod stream;
+mod visitors;

@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use super::auth::WebAccount;
 use super::state::Api;
+use super::visitors;
 
 /// How every session token begins.
 pub(crate) const PREFIX: &str = "bl1.";
@@ -49,12 +50,12 @@ pub(crate) fn issue(api: &Api, account: &WebAccount, life: Duration) -> Option<(
 }
 
 /// The account that a token was issued to, if it is genuine, in force and not signed out.
-pub(crate) fn verify(api: &Api, token: &str) -> Option<WebAccount> {
+pub(crate) async fn verify(api: &Api, token: &str) -> Option<WebAccount> {
     let parsed = Parsed::of(token)?;
     if parsed.expires <= unix_now() || api.revoked().0.contains_key(parsed.nonce) {
         return None;
     }
-    let account = api.accounts().by_extension(parsed.extension)?;
+    let account = visitors::account_of_token(api, parsed.extension).await?;
     let mac = hex(sign(api, parsed.body, &account).as_ref());
     bool::from(mac.as_bytes().ct_eq(parsed.mac.as_bytes())).then_some(account)
 }

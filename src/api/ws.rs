@@ -114,7 +114,7 @@ pub(crate) async fn upgrade(
 ) -> Result<Response, Problem> {
     origin::check(&headers, &peer, &api.settings().origins)?;
     let Query(Token { token }) = query.map_err(|_| Problem::from(Reason::BadParameter).detail("token"))?;
-    let caller = auth::by_bearer(&api, &token)?;
+    let caller = auth::by_bearer(&api, &token).await?;
     let user_agent =
         headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let user_agent: String = user_agent.chars().take(USER_AGENT_LIMIT).collect();

@@ -75,6 +75,13 @@ Every problem of the file is reported at once: file, line, column, key, and what
     Registrations,
     /// Which link to another office or a carrier is up, since when, and what failed last
     Links,
+    /// Where a call to a number would go now, and why: devices, offices, links
+    #[command(after_help = "\
+For example:
+  branchline resolve 1001                       one of our extensions
+  branchline resolve 32-1001                    a user of any office, wherever they are
+  branchline resolve PAR-1001 --json")]
+    Resolve(Resolve),
     /// Let the running daemon read its configuration and certificates again
     Reload,
     /// Central ops: sign route sets, push them to the offices, see what is in force and what is wrong
@@ -86,6 +93,20 @@ Every problem of the file is reported at once: file, line, column, key, and what
     Controller(super::controller::Controller),
     /// The software's version
     Version,
+}
+
+/// `branchline resolve`
+#[derive(Args, Debug)]
+pub struct Resolve {
+    /// What would be dialled
+    pub number: String,
+}
+
+/// `branchline extension parse`
+#[derive(Args, Debug)]
+pub struct Parse {
+    /// The number as somebody wrote it
+    pub number: String,
 }
 
 /// `branchline check`
@@ -202,6 +223,12 @@ A running daemon knows them at once.")]
     Add(ExtensionAdd),
     /// The extensions
     List,
+    /// What a written number is: its country, its extension, what is dialled for it here
+    #[command(after_help = "\
+For example:
+  branchline extension parse 32-001-00-00-00
+  branchline extension parse '+1 (800) 123-4567' --json")]
+    Parse(Parse),
     /// Remove extensions with their registrations
     Remove(Numbers),
     /// Give extensions new passwords and tokens; prints them, this once

@@ -1,4 +1,4 @@
-//! `status`, `calls`, `registrations`, `links`, `reload`: the running daemon is asked over its control socket.
+//! `status`, `calls`, `registrations`, `links`, `resolve`, `reload`: the running daemon is asked over its control socket.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Failure, table};
 use crate::config::Config;
+use crate::engine::call::{DeviceView, Resolution, WayView};
 use crate::shell::control::{
     CallView, ControlReply, ControlRequest, LONGEST_REPLY, LegView, LinkView, StatusView,
 };
@@ -17,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(8);
 
 /// `branchline status`
 pub(super) fn status(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Status(status) = ask(socket, ControlRequest::Status)? else { return Err(unexpected()) };
+    let ControlReply::Status(status) = ask(socket, &ControlRequest::Status)? else {
+        return Err(unexpected());
+    };
     if json {
         return table::print_json(out, &status);
     }
@@ -26,7 +29,7 @@ pub(super) fn status(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(
 
 /// `branchline calls`
 pub(super) fn calls(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Calls(calls) = ask(socket, ControlRequest::Calls)? else { return Err(unexpected()) };
+    let ControlReply::Calls(calls) = ask(socket, &ControlRequest::Calls)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &calls);
     }
@@ -37,7 +40,7 @@ pub(super) fn calls(socket: &Path, json: bool, out: &mut dyn Write) -> Result<()
 
 /// `branchline registrations`
 pub(super) fn registrations(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Registrations(all) = ask(socket, ControlRequest::Registrations)? else {
+    let ControlReply::Registrations(all) = ask(socket, &ControlRequest::Registrations)? else {
         return Err(unexpected());
     };
     if json {
@@ -64,7 +67,7 @@ pub(super) fn registrations(socket: &Path, json: bool, out: &mut dyn Write) -> R
 
 /// `branchline links`
 pub(super) fn links(socket: &Path, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Links(all) = ask(socket, ControlRequest::Links)? else { return Err(unexpected()) };
+    let ControlReply::Links(all) = ask(socket, &ControlRequest::Links)? else { return Err(unexpected()) };
     if json {
         return table::print_json(out, &all);
     }
@@ -79,9 +82,21 @@ pub(super) fn links(socket: &Path, json: bool, out: &mut dyn Write) -> Result<()
     table::print_table(out, head, &rows)
 }
 
+/// `branchline resolve`
+pub(super) fn resolve(socket: &Path, number: &str, json: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let request = ControlRequest::Resolve(number.to_owned());
+    let ControlReply::Resolution(found) = ask(socket, &request)? else { return Err(unexpected()) };
+    if json {
+        return table::print_json(out, &found);
+    }
+    table::print_facts(out, &resolution_facts(&found, table::now()))?;
+    let head = ["", "BY", "TO", "WHY", "RINGS FOR"];
+    table::print_table(out, head, &resolution_rows(&found))
+}
+
 /// `branchline reload`
 pub(super) fn reload(socket: &Path, out: &mut dyn Write) -> Result<(), Failure> {
-    let ControlReply::Done(what) = ask(socket, ControlRequest::Reload)? else { return Err(unexpected()) };
+    let ControlReply::Done(what) = ask(socket, &ControlRequest::Reload)? else { return Err(unexpected()) };
     writeln!(out, "{what}")?;
     Ok(())
 }
@@ -92,12 +107,12 @@ pub(super) fn tell_accounts_changed(config: &Config) {
     if !socket.exists() {
         return;
     }
-    if let Err(failure) = ask(&socket, ControlRequest::ReloadAccounts) {
+    if let Err(failure) = ask(&socket, &ControlRequest::ReloadAccounts) {
         let _ = writeln!(std::io::stderr(), "branchline: stored, but the daemon was not told: {failure}");
     }
 }
 
-fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
+fn ask(path: &Path, request: &ControlRequest) -> Result<ControlReply, Failure> {
     let stream = UnixStream::connect(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
             Failure::Unavailable(format!("the daemon does not run: nobody answers at {}", path.display()))
@@ -107,18 +122,20 @@ fn ask(path: &Path, request: ControlRequest) -> Result<ControlReply, Failure> {
         }
         _ => Failure::Unavailable(format!("{}: {error}", path.display())),
     })?;
+    // Refused because of what was given, not because of how the daemon is.
+    let is_input = matches!(request, ControlRequest::Reload | ControlRequest::Resolve(_));
     match exchange(&stream, request) {
-        Ok(ControlReply::Refused(why)) if request == ControlRequest::Reload => Err(Failure::BadInput(why)),
+        Ok(ControlReply::Refused(why)) if is_input => Err(Failure::BadInput(why)),
         Ok(ControlReply::Refused(why)) => Err(Failure::Unavailable(why)),
         Ok(reply) => Ok(reply),
         Err(error) => Err(Failure::Unavailable(format!("the daemon did not answer: {error}"))),
     }
 }
 
-fn exchange(mut stream: &UnixStream, request: ControlRequest) -> std::io::Result<ControlReply> {
+fn exchange(mut stream: &UnixStream, request: &ControlRequest) -> std::io::Result<ControlReply> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let mut line = serde_json::to_vec(&request)?;
+    let mut line = serde_json::to_vec(request)?;
     line.push(b'\n');
     stream.write_all(&line)?;
     let mut reply = String::new();
@@ -168,6 +185,46 @@ fn call_rows(call: &CallView) -> Vec<[String; 10]> {
         [caller, callee, state, time, number, by, codec, since(leg.since_ms), mos, loss]
     };
     all.zip(&call.legs).map(row).collect()
+}
+
+fn resolution_facts(found: &Resolution, now: WallTime) -> Vec<[String; 2]> {
+    let fact = |name: &str, words: String| [name.to_owned(), words];
+    let mut facts = vec![fact("number", found.number.clone())];
+    if let Some(user) = &found.user {
+        facts.push(fact("extension", format!("{} of {}", user.extension, user.home)));
+        let since = user.since.map(|since| format!(" since {}", table::span(now.since(WallTime(since)))));
+        let age = user.age.filter(|age| *age > 0);
+        let age = age.map(|age| format!(", known {} ago", table::span(Duration::from_secs(age))));
+        let words = [since, age].into_iter().flatten().collect::<String>();
+        facts.push(fact("place", format!("{}, {}{words}", user.place, user.office)));
+        facts.extend(user.availability.map(|says| fact("presence", says.presence.as_str().to_owned())));
+    }
+    facts.push(fact("outcome", format!("{}: {}", found.outcome, found.text)));
+    facts
+}
+
+/// A row for each device or link, in the order in which they are tried; then what is left out.
+fn resolution_rows(found: &Resolution) -> Vec<[String; 5]> {
+    let device = |one: &DeviceView| format!("{} {} {}", one.id, one.kind, one.name);
+    let way = |one: &WayView| format!("{} {} ({}) as {}", one.kind, one.id, one.state, one.number);
+    let mut rows = Vec::new();
+    for (place, attempt) in (1..).zip(&found.attempts) {
+        let devices = attempt.devices.iter().map(device);
+        let mut targets: Vec<String> = devices.chain(attempt.link.as_ref().map(way)).collect();
+        if targets.is_empty() {
+            targets.push(String::new());
+        }
+        for target in targets {
+            let time = table::span(Duration::from_secs(attempt.rings_for));
+            rows.push([place.to_string(), attempt.by.clone(), target, attempt.why.clone(), time]);
+        }
+    }
+    rows.extend(found.left_out.iter().map(|one| {
+        let by = if one.link.is_some() { "link" } else { "devices" };
+        let target = one.device.as_ref().map(device).or_else(|| one.link.clone()).unwrap_or_default();
+        ["-".to_owned(), by.to_owned(), target, one.why.clone(), String::new()]
+    }));
+    rows
 }
 
 fn unexpected() -> Failure {

@@ -46,6 +46,7 @@ pub(super) fn extension(
             add(&numbers, wish.name.as_deref(), config, json, out)
         }
         Extension::List => list(config, json, out),
+        Extension::Parse(wish) => super::number::parse(&wish.number, config, json, out),
         Extension::Remove(wish) => remove(&expand(&wish.numbers)?, config),
         Extension::Password(wish) => password(&expand(&wish.numbers)?, config, json, out),
     }

@@ -7,7 +7,8 @@
 //! | `ca` | `branchline ca …`: a site's own CA |
 //! | `extension` | `branchline extension …`: accounts |
 //! | `mirror` | `branchline asterisk render` |
-//! | `ask` | `status`, `calls`, `registrations`, `links`, `reload`: the running daemon is asked |
+//! | `ask` | `status`, `calls`, `registrations`, `links`, `resolve`, `reload`: the running daemon is asked |
+//! | `number` | `branchline extension parse` |
 //! | `ops` | `branchline ops …`: route sets from central ops to the boxes |
 //! | `credentials` | passwords and tokens, and what is stored of them |
 //! | `controller` | `controller …`, with the feature `controller` |
@@ -27,6 +28,7 @@ mod credentials;
 mod extension;
 mod failure;
 mod mirror;
+mod number;
 mod ops;
 mod table;
 
@@ -99,6 +101,7 @@ fn carry_out(arguments: &Arguments, out: &mut dyn Write) -> Result<(), Failure> 
         Command::Calls => ask::calls(&socket(), json, out),
         Command::Registrations => ask::registrations(&socket(), json, out),
         Command::Links => ask::links(&socket(), json, out),
+        Command::Resolve(wish) => ask::resolve(&socket(), &wish.number, json, out),
         Command::Reload => ask::reload(&socket(), out),
         Command::Ops(wish) => ops::ops(wish, json, out),
         #[cfg(feature = "controller")]

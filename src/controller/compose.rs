@@ -13,7 +13,8 @@ use crate::uplink::route_set::{RouteSet, check};
 use crate::uplink::{Digest, LAST_REVISION, Moment, OfficeId, Refusal, Revision, SigningKey, canonical};
 
 /// What an office's set says besides its links and routes.
-pub(super) const SETTINGS: [&str; 5] = ["probation", "not-after", "emergency", "emergency-links", "limits"];
+pub(super) const SETTINGS: [&str; 7] =
+    ["probation", "not-after", "emergency", "emergency-links", "limits", "permissions", "rules"];
 /// Fields that every issue of a set changes.
 const OF_THE_ISSUE: [&str; 3] = ["revision", "issued", "signature"];
 

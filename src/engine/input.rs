@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::flow::{ClientIdentity, Flow, FlowFailure};
+use crate::engine::numbering::Extension;
 use crate::engine::output::{FetchTicket, StoreTicket};
-use crate::engine::registrar::Accounts;
+use crate::engine::registrar::{Accounts, Availability};
 use crate::engine::roaming::{Keyring, RoamingEntry, SealedVerifier, Second};
 use crate::engine::routing::{DialResult, DialTicket, RouteTable};
 use crate::engine::settings::Settings;
@@ -52,6 +53,8 @@ pub enum Input {
     },
     /// The set of accounts changed.
     Accounts(Accounts),
+    /// What users said of how to be reached, from flash.
+    Availability(Vec<(Extension, Availability)>),
     /// The configuration was reloaded.
     Settings(Box<Settings>),
     /// A new route table is in force; calls in progress keep their plan.

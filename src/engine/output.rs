@@ -6,7 +6,7 @@ use crate::engine::call::CallRecord;
 use crate::engine::flow::{Flow, FlowFailure};
 use crate::engine::numbering::{Extension, OfficeId};
 use crate::engine::policy::TallyRow;
-use crate::engine::registrar::{Binding, BindingKey};
+use crate::engine::registrar::{Availability, Binding, BindingKey};
 use crate::engine::roaming::{RoamingChange, RoamingEntry, SealedVerifier};
 use crate::engine::routing::{Dial, LinkFailure, LinkId, LinkState, Place};
 use crate::engine::web::{Ticket, WebEvent, WebReply, WebSession};
@@ -108,6 +108,13 @@ pub enum Change {
     CallRecord(Box<CallRecord>),
     /// What was used of a rule's limits.
     Tally(TallyRow),
+    /// One of our users says how to be reached.
+    Availability {
+        /// Who.
+        extension: Extension,
+        /// What.
+        says: Availability,
+    },
 }
 
 /// Something worth counting or telling.

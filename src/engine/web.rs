@@ -7,8 +7,10 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::call::CallId;
+use crate::engine::call::{CallId, Resolution};
 use crate::engine::numbering::Extension;
+use crate::engine::registrar::{Availability, AvailabilityChange};
+use crate::sip::digest::UserKeys;
 
 /// One `/ws/auth` connection that subscribed as a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +40,14 @@ pub enum WebInput {
     Closed {
         /// The connection.
         session: WebSession,
+    },
+    /// Somebody who has no account here by what they typed wants to sign in, or shows that they did: whose account is it?
+    /// Answered by [`WebReply::Account`].
+    WhoIs {
+        /// Matches the answer.
+        ticket: Ticket,
+        /// `32-1001`, `BRU-1001`.
+        user: String,
     },
     /// A request that wants an answer.
     Request {
@@ -102,6 +112,15 @@ pub enum WebRequest {
         /// At most a page of them.
         numbers: Vec<Extension>,
     },
+    /// `GET extensions/{number}/resolve`: where a call would go, and why.
+    Resolve {
+        /// What would be dialled.
+        to: String,
+    },
+    /// `GET presence`: what the caller says of how to be reached.
+    Availability,
+    /// `PUT presence`: the caller says something else.
+    SetAvailability(AvailabilityChange),
 }
 
 /// One signalling message, in either direction.
@@ -286,10 +305,47 @@ pub enum WebReply {
     Signals(Vec<(u64, Signal)>),
     /// Whether calls reach the extensions asked for, in their order.
     Reach(Vec<ReachView>),
+    /// Where a call would go.
+    Resolution(Box<Resolution>),
+    /// What the caller says of how to be reached.
+    Availability(Availability),
+    /// Whose account it is.
+    Account(Known),
     /// Nothing more to say.
     Done,
     /// It cannot be done.
     Refused(WebRefusal),
+}
+
+/// Whose account a text names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Known {
+    /// One of this office's, by its extension.
+    Own(Extension),
+    /// A user's of another office.
+    Visitor(Box<VisitorAccount>),
+    /// Nobody's, or nobody's whom we can verify.
+    Nobody,
+}
+
+/// A user of another office, as their home office vouches.
+#[derive(Clone, Debug)]
+pub struct VisitorAccount {
+    /// The extension with its country.
+    pub extension: Extension,
+    /// The user name in the digests.
+    pub username: String,
+    /// Name for people.
+    pub name: Option<String>,
+    /// What their password is verified with.
+    pub keys: UserKeys,
+}
+
+impl PartialEq for VisitorAccount {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.extension, &self.username, &self.name) == (&other.extension, &other.username, &other.name)
+            && self.keys.sha256.secret() == other.keys.sha256.secret()
+    }
 }
 
 /// Why a browser's request was refused.

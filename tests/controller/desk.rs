@@ -62,16 +62,13 @@ impl Desk {
     pub(crate) async fn planned(site: &Site, brokers: &[&Broker], plan: Plan<'_>) -> Outcome<Self> {
         let directory = site.scratch.join(&format!("controller{}", plan.name));
         std::fs::create_dir_all(&directory)?;
-        let route_key = match plan.beside {
-            Some(other) => {
-                std::fs::copy(other.directory.join("ops-2026.key"), directory.join("ops-2026.key"))?;
-                other.route_key.clone()
-            }
-            None => {
-                let made = branchline(&directory, &["ops", "keygen", "ops-2026", "--json"])?;
-                let made: Value = serde_json::from_str(&made)?;
-                format!("ops-2026 = {}", made["route-key"])
-            }
+        let route_key = if let Some(other) = plan.beside {
+            std::fs::copy(other.directory.join("ops-2026.key"), directory.join("ops-2026.key"))?;
+            other.route_key.clone()
+        } else {
+            let made = branchline(&directory, &["ops", "keygen", "ops-2026", "--json"])?;
+            let made: Value = serde_json::from_str(&made)?;
+            format!("ops-2026 = {}", made["route-key"])
         };
         configure(site, brokers, &plan, &directory)?;
         let add = ["controller", "key", "add", "test", "--config", "controller.toml"];

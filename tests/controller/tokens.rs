@@ -94,21 +94,26 @@ async fn a_token_and_its_end(desk: &Desk) -> Outcome {
         .map(|one| one["state"].clone())
         .collect();
     assert_eq!(states, ["revoked", "in-force", "expired"]);
-
-    let of_office = desk.get("offices/BRU/tokens").await?;
-    assert_eq!(of_office["items"].as_array().map(Vec::len), Some(3));
-    assert_eq!(desk.get("offices/PAR/tokens").await?["items"], json!([]));
-    let revoked = desk.get(&format!("tokens/{id}")).await?;
-    assert!(revoked["revoked"].is_string() && revoked["expires"].is_string(), "{revoked}");
-    desk.expect(404, "GET", "tokens/999", Value::Null).await?;
-    desk.expect(204, "DELETE", "offices/BRU/tokens", Value::Null).await?;
-    let told = with(desk, &publisher, "BRU", "POST", "offices/BRU/desired").await?;
-    assert_eq!(refusal(&told), (401, "token-revoked".to_owned()));
+    all_of_an_office(desk, id, &publisher).await?;
 
     let kept = desk.files()?;
     for secret in [&token, &publisher, &desk.key] {
         let is_there = kept.windows(secret.len()).any(|bytes| bytes == secret.as_bytes());
         assert!(!is_there, "only hashes are stored, and nothing is logged");
     }
+    Ok(())
+}
+
+/// An office's tokens as a list, and out of use all at once.
+async fn all_of_an_office(desk: &Desk, revoked: i64, publisher: &str) -> Outcome {
+    let of_office = desk.get("offices/BRU/tokens").await?;
+    assert_eq!(of_office["items"].as_array().map(Vec::len), Some(3));
+    assert_eq!(desk.get("offices/PAR/tokens").await?["items"], json!([]));
+    let revoked = desk.get(&format!("tokens/{revoked}")).await?;
+    assert!(revoked["revoked"].is_string() && revoked["expires"].is_string(), "{revoked}");
+    desk.expect(404, "GET", "tokens/999", Value::Null).await?;
+    desk.expect(204, "DELETE", "offices/BRU/tokens", Value::Null).await?;
+    let told = with(desk, publisher, "BRU", "POST", "offices/BRU/desired").await?;
+    assert_eq!((told.status, told.body["reason"].as_str()), (401, Some("token-revoked")));
     Ok(())
 }

@@ -93,18 +93,40 @@ impl Federation {
 
     /// Has ops push an office's links and routes, and waits until they are in force.
     pub(crate) fn push(&mut self, branch: &Branch, links: &Value, routes: &Value) -> Outcome<Value> {
-        self.push_all(&[(branch.id, links.clone(), routes.clone())])
+        self.push_with(branch, links, routes, &json!({}))
     }
 
-    /// The same for several offices at once.
+    /// The same with further fields of the set.
+    pub(crate) fn push_with(
+        &mut self,
+        branch: &Branch,
+        links: &Value,
+        routes: &Value,
+        more: &Value,
+    ) -> Outcome<Value> {
+        let mut set = json!({ "links": links, "routes": routes });
+        for (key, value) in more.as_object().into_iter().flatten() {
+            set[key] = value.clone();
+        }
+        self.push_sets(vec![(branch.id, set)])
+    }
+
+    /// The links and routes of several offices at once.
     pub(crate) fn push_all(&mut self, sets: &[(&'static str, Value, Value)]) -> Outcome<Value> {
+        let sets = sets.iter().map(|(id, links, routes)| (*id, json!({ "links": links, "routes": routes })));
+        self.push_sets(sets.collect())
+    }
+
+    fn push_sets(&mut self, sets: Vec<(&'static str, Value)>) -> Outcome<Value> {
         self.revision += 1;
         let mut files = Vec::new();
-        for (id, links, routes) in sets {
-            let set = json!({
-                "v": 1, "office": id, "revision": self.revision, "issued": "2026-11-21T09:00:00Z",
-                "probation": "1s", "links": links, "routes": routes,
+        for (id, mut set) in sets {
+            let frame = json!({
+                "v": 1, "office": id, "revision": self.revision, "issued": "2026-11-21T09:00:00Z", "probation": "1s",
             });
+            for (key, value) in frame.as_object().into_iter().flatten() {
+                set[key] = value.clone();
+            }
             let file = format!("{id}.json");
             std::fs::write(self.scratch.join(&file), set.to_string())?;
             files.push(file);

@@ -11,6 +11,7 @@ mod federation;
 #[cfg(feature = "controller")]
 mod gateway;
 mod over_links;
+mod permissions;
 mod records;
 mod registering;
 mod roaming;

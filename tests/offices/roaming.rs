@@ -10,6 +10,7 @@ use peers::wan::Wan;
 use peers::{Failure, Outcome};
 use serde_json::{Value, json};
 
+use crate::failover::until_links;
 use crate::federation::{Branch, Federation, alone};
 use crate::in_a_network;
 use crate::over_links::talk;
@@ -27,10 +28,13 @@ fn a_user_signs_in_elsewhere_with_the_home_office_down() -> Outcome {
 async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     let mut federation = Federation::new(wan).await?;
     let [bru, par, nyc] = three_offices(&mut federation).await?;
-    let ann = bru.office.account()?;
+    let (ann, bob) = (bru.office.account()?, bru.office.account()?);
     let abroad = format!("32-{}", ann.extension);
     let mut ear = federation.broker.listen().await?;
-    ear.until(&format!("branchline/v1/visitors/{abroad}"), ISSUED, |record| record["home"] == "BRU").await?;
+    for user in [&ann, &bob] {
+        let topic = format!("branchline/v1/visitors/32-{}", user.extension);
+        ear.until(&topic, ISSUED, |record| record["home"] == "BRU").await?;
+    }
 
     bru.office.kill();
     let mut visiting = Phone::open(as_visitor(&par, &ann, &abroad)).await?;
@@ -45,7 +49,10 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
     let (zoe, caller) = nyc.office.phone().await?;
     talk(caller.call(&abroad)?, &mut visiting, &format!("NYC-{}", zoe.extension)).await?;
 
+    at_the_page(&par, &bob, &caller).await?;
+
     bru.office.restart().await?;
+    until_links(&nyc, &[("bru-sip", "up")]).await?;
     let mut home = Phone::open(bru.office.udp(&ann)).await?;
     home.register().await?;
     let signed_in = Instant::now();
@@ -64,6 +71,21 @@ async fn elsewhere_with_the_home_office_down(wan: Wan) -> Outcome {
         branch.office.close().await?;
     }
     Ok(())
+}
+
+/// Another user of the home office signs in on the phone page there, and is called.
+async fn at_the_page(par: &Branch, user: &Account, caller: &Phone) -> Outcome {
+    let browser = par.office.browser(740).await?;
+    let abroad = format!("32-{}", user.extension);
+    let account = Account { extension: abroad.clone(), ..user.clone() };
+    let page = par.office.page_of(&browser, &account).await?;
+    let mut call = caller.call(&abroad)?;
+    let (number, _) = page.called().await?;
+    assert!(number.starts_with("NYC-"), "{number}");
+    call.provisional(180).await?;
+    assert_eq!(call.cancel().await?.code(), 487);
+    page.stops_ringing().await?;
+    page.page.close().await
 }
 
 /// BRU, PAR and NYC, whose users may sign in anywhere, with links among all of them.

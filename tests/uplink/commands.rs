@@ -30,6 +30,9 @@ async fn requests_are_carried_out_once_and_answered_in_place() -> Outcome {
     broker.publish(&topic("cmd/dance/x"), INIT, true).await?;
     let refused = ear.until(&topic("cmd/dance/x"), SOON, |document| document["status"] == "failed").await?;
     assert_eq!(refused["reason"], "this software does not know it");
+    broker.publish(&topic("cmd/update/u1"), INIT, true).await?;
+    let refused = ear.until(&topic("cmd/update/u1"), SOON, |document| document["status"] == "failed").await?;
+    assert_eq!(refused["reason"], "no program for updates is configured: [uplink] update-program");
     broker.publish(&topic("cmd/reload/bad"), "{\"v\":7}", true).await?;
     let refused =
         ear.until(&topic("cmd/reload/bad"), SOON, |document| document["status"] == "failed").await?;

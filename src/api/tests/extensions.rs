@@ -9,6 +9,42 @@ async fn get(server: &Server, path: &str) -> Answer {
     server.get(&format!("/api/v1/voip/extensions{path}"), &[("Authorization", &bearer)]).await
 }
 
+#[tokio::test]
+async fn a_number_is_taken_apart_by_a_link_too() {
+    let server = Server::start(Setup::default()).await;
+    for (query, number) in [
+        ("?number=32-001-00-00-00", "32-001000000"),
+        ("?number=1-800-123-4567", "1-8001234567"),
+        ("?number=%2B321001", "32-1001"),
+        ("?number=+32%201001", "32-1001"),
+    ] {
+        let answer = get(&server, &format!("/parse{query}")).await;
+        assert_eq!(
+            (answer.status, &answer.json()["number"]),
+            (200, &number.into()),
+            "{query}: {}",
+            answer.body
+        );
+    }
+    for (query, status, reason) in [("", 400, "bad-parameter"), ("?number=", 422, "bad-number")] {
+        let answer = get(&server, &format!("/parse{query}")).await;
+        assert_eq!((answer.status, answer.reason().as_str()), (status, reason), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_extension_of_another_office_is_shown_as_the_roaming_cache_knows_it() {
+    let server = Server::start(Setup::default()).await;
+    for written in ["32-2001", "BRU-2001"] {
+        let answer = get(&server, &format!("/{written}")).await;
+        let expected = json!({"number": "32-2001", "country_code": "32", "country": "Belgium", "local": "2001",
+            "source": "roaming-cache", "home": "BRU", "place": "visiting", "office": "NYC", "since": 1000, "age": 12});
+        assert_eq!((answer.status, answer.json()), (200, expected), "{written}");
+    }
+    assert_eq!(get(&server, "/33-2001").await.reason(), "no-such-extension");
+    assert_eq!(get(&server, "/PAR-2001").await.reason(), "bad-number");
+}
+
 async fn parse(server: &Server, number: &str) -> Answer {
     server.post("/extensions/parse", OWN_TOKEN, &json!({ "number": number }).to_string()).await
 }
@@ -116,5 +152,8 @@ async fn one_is_found_however_it_is_written() {
     }
     let countries = get(&server, "/countries").await.json();
     let countries = countries["items"].as_array().unwrap();
-    assert!(countries.contains(&json!({"code": "32", "name": "Belgium"})) && countries.len() > 200);
+    assert!(
+        countries.contains(&json!({"code": "32", "name": "Belgium", "extensions": 3}))
+            && countries.len() > 200
+    );
 }

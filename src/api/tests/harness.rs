@@ -12,9 +12,14 @@ use tokio::sync::{mpsc, watch};
 
 use crate::api::*;
 use crate::engine::call::CallId;
+use crate::engine::call::{AttemptView, Resolution, UserView};
 use crate::engine::numbering::{CountryCode, EmergencyNumbers, Extension, NumberPlan};
-use crate::engine::web::{CallView, ReachView, WebInput, WebRefusal, WebReply, WebRequest};
+use crate::engine::registrar::Availability;
+use crate::engine::web::{
+    CallView, Known, ReachView, VisitorAccount, WebInput, WebRefusal, WebReply, WebRequest,
+};
 use crate::shell::https::{HttpsLimits, Security, serve};
+use crate::sip::digest::UserKeys;
 
 pub(super) const REALM: &str = "branch.example";
 pub(super) const OWN_TOKEN: &str = "the-long-lived-token-of-1001";
@@ -31,7 +36,7 @@ impl Book {
             extension: extension.parse().unwrap(),
             username,
             name: format!("Person {extension}"),
-            ha1_sha256: Some(ha1),
+            ha1_sha256: Some(zeroize::Zeroizing::new(ha1)),
             ha1_md5: None,
         };
         self.0.lock().unwrap().insert(extension.to_owned(), account);
@@ -328,12 +333,61 @@ pub(super) fn willing(request: &WebRequest) -> WebReply {
         WebRequest::Dial { .. } => WebReply::Call(view(7)),
         WebRequest::Calls => WebReply::Calls(vec![view(7)]),
         WebRequest::Reach { numbers } => WebReply::Reach(numbers.iter().map(reach).collect()),
+        WebRequest::Resolve { to } => resolution(to),
+        WebRequest::Availability => WebReply::Availability(Availability::default()),
+        WebRequest::SetAvailability(change) => {
+            WebReply::Availability(Availability::default().changed(*change, crate::time::WallTime(5)))
+        }
         WebRequest::Call { call: CallId(9) } => WebReply::Refused(WebRefusal::NoSuchCall),
         WebRequest::Call { call } | WebRequest::Accept { call, .. } => WebReply::Call(view(call.0)),
         WebRequest::Signals { since, .. } => {
             WebReply::Signals(vec![(since + 1, crate::engine::web::Signal::Hangup)])
         }
         WebRequest::End { .. } | WebRequest::Signal { .. } => WebReply::Done,
+    }
+}
+
+/// The user 32-2001 of the office BRU is visiting NYC; nobody knows more.
+fn resolution(to: &str) -> WebReply {
+    if to.contains('!') {
+        return WebReply::Refused(WebRefusal::BadNumber);
+    }
+    let number = to.to_owned();
+    let found = if matches!(to, "32-2001" | "BRU-2001") {
+        let user = UserView {
+            extension: "32-2001".into(),
+            home: "BRU".into(),
+            place: "visiting".into(),
+            office: "NYC".into(),
+            since: Some(1_000),
+            age: Some(12),
+            availability: None,
+        };
+        let attempt = AttemptView { by: "link".into(), why: "visiting".into(), ..AttemptView::default() };
+        Resolution {
+            number,
+            user: Some(user),
+            outcome: "rings".into(),
+            attempts: vec![attempt],
+            ..Resolution::default()
+        }
+    } else {
+        Resolution { number, outcome: "no-such-number".into(), ..Resolution::default() }
+    };
+    WebReply::Resolution(Box::new(found))
+}
+
+/// Whose account a text names: 32-2001 is a visitor whose password is `abroad`; 32-1001 is our 1001.
+fn known(user: &str) -> Known {
+    match user {
+        "32-1001" => Known::Own("1001".parse().unwrap()),
+        "32-2001" | "BRU-2001" => Known::Visitor(Box::new(VisitorAccount {
+            extension: "32-2001".parse().unwrap(),
+            username: "2001".into(),
+            name: Some("Ann of BRU".into()),
+            keys: UserKeys::new("2001", REALM, "abroad"),
+        })),
+        _ => Known::Nobody,
     }
 }
 
@@ -365,6 +419,9 @@ fn script(
         while let Some(input) = port.inputs.recv().await {
             if let (WebInput::Request { ticket, request, .. }, Some(answer)) = (&input, answer) {
                 port.switchboard.reply(*ticket, answer(request));
+            }
+            if let (WebInput::WhoIs { ticket, user }, Some(_)) = (&input, answer) {
+                port.switchboard.reply(*ticket, WebReply::Account(known(user)));
             }
             drop(sender.send(input));
         }

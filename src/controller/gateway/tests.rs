@@ -250,13 +250,10 @@ async fn a_call_goes_through_and_back() {
     bru.send(Message::text(invite("PAR"))).await.unwrap();
     let heard = next(&mut par).await.unwrap();
     assert!(heard.contains("X-Federation-Office: BRU\r\n"), "{heard}");
-    let headers: String = heard
-        .lines()
-        .filter(|line| {
-            ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))
-        })
-        .map(|line| format!("{line}\r\n"))
-        .collect();
+    let is_copied =
+        |line: &&str| ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name));
+    let headers: Vec<&str> = heard.lines().filter(is_copied).chain([""]).collect();
+    let headers = headers.join("\r\n");
     par.send(Message::text(format!("SIP/2.0 180 Ringing\r\n{headers}Content-Length: 0\r\n\r\n")))
         .await
         .unwrap();

@@ -104,6 +104,8 @@ impl Call {
             return;
         }
         self.winner = Some(place);
+        let devices = [0, place].map(|place| self.leg(place).and_then(|leg| leg.device.clone()));
+        fx.used.extend(devices.into_iter().flatten());
         self.end_attempt(Outcome::Answered, "answered", fx);
         fx.books.cancel_attempt(self.id);
         for other in 1..self.legs.len() as u16 {

@@ -84,7 +84,7 @@ impl Call {
         }
         let (by, link) = match target {
             Target::Asterisk { .. } => ("asterisk", None),
-            Target::Device(_) => ("devices", None),
+            Target::Device { .. } => ("devices", None),
             Target::Link(choice) => ("link", Some(&choice.link)),
         };
         self.attempt_reason = None;

@@ -102,8 +102,8 @@ impl Calls {
         offer: &str,
         fx: &mut Effects<'_>,
     ) -> WebReply {
-        let is_ours = |number: &Extension| fx.registrar.has_account(number);
-        let Some(dialled) = super::dialled_number(to, &fx.settings.numbers, is_ours) else {
+        let is_known = |number: &Extension| fx.knows(number);
+        let Some(dialled) = super::dialled_number(to, &fx.settings.numbers, is_known) else {
             return WebReply::Refused(WebRefusal::BadNumber);
         };
         let party = Party { number: caller.to_string(), name: fx.registrar.display_name(caller) };

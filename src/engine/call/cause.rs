@@ -28,6 +28,8 @@ pub enum Cause {
     AnsweredElsewhere,
     /// The called party is busy.
     Busy,
+    /// The called party does not want to be disturbed.
+    DoNotDisturb,
     /// The called party said no.
     Declined,
     /// Nobody answered in time.
@@ -119,6 +121,7 @@ impl Cause {
             Self::Cancelled => "cancelled",
             Self::AnsweredElsewhere => "answered-elsewhere",
             Self::Busy => "busy",
+            Self::DoNotDisturb => "do-not-disturb",
             Self::Declined => "declined",
             Self::NoAnswer => "no-answer",
             Self::NoRoute => "no-route",
@@ -166,6 +169,7 @@ impl Cause {
             Self::Cancelled => "The caller hung up.",
             Self::AnsweredElsewhere => "Answered on another device.",
             Self::Busy => "The line is busy.",
+            Self::DoNotDisturb => "They do not want to be disturbed at present.",
             Self::Declined => "The call was declined.",
             Self::NoAnswer => "Nobody answered.",
             Self::NoRoute => "No line leads to that number from here.",
@@ -233,11 +237,12 @@ impl Cause {
 
     /// The sentence that goes with a stable word, for records; `None` for a word of another version.
     pub fn words_of(word: &str) -> Option<&'static str> {
-        const ALL: [Cause; 41] = [
+        const ALL: [Cause; 42] = [
             Cause::HungUp,
             Cause::Cancelled,
             Cause::AnsweredElsewhere,
             Cause::Busy,
+            Cause::DoNotDisturb,
             Cause::Declined,
             Cause::NoAnswer,
             Cause::NoRoute,
@@ -282,7 +287,7 @@ impl Cause {
     /// The status that tells a caller, before the answer, why the call failed.
     pub const fn status(self) -> StatusCode {
         match self {
-            Self::Busy => StatusCode::BUSY_HERE,
+            Self::Busy | Self::DoNotDisturb => StatusCode::BUSY_HERE,
             Self::Declined => StatusCode::DECLINE,
             Self::NoSuchNumber | Self::NoRoute => StatusCode::NOT_FOUND,
             Self::Loop => StatusCode::LOOP_DETECTED,

@@ -8,10 +8,11 @@ use rand_chacha::rand_core::Rng;
 
 use super::books::Books;
 use super::plan::AsteriskState;
+use crate::engine::numbering::Extension;
 use crate::engine::output::{Change, Observation, Output, StoreTicket};
 use crate::engine::policy::Tally;
-use crate::engine::registrar::Registrar;
-use crate::engine::roaming::Roaming;
+use crate::engine::registrar::{BindingKey, Registrar};
+use crate::engine::roaming::{Roaming, is_known};
 use crate::engine::routing::Router;
 use crate::engine::settings::Settings;
 use crate::engine::transaction::{Layer, ServerId};
@@ -61,6 +62,8 @@ pub struct Effects<'a> {
     pub asterisk: AsteriskState,
     /// Set when a call found Asterisk silent.
     pub asterisk_silent: bool,
+    /// Devices that placed or answered a call.
+    pub used: Vec<BindingKey>,
 }
 
 impl Effects<'_> {
@@ -111,6 +114,12 @@ impl Effects<'_> {
         let pushed = self.router.emergency_numbers();
         self.settings.numbers.emergency().contains(number)
             || pushed.is_some_and(|numbers| numbers.contains(number))
+    }
+
+    /// Whether an extension, written so, can be called.
+    pub fn knows(&self, extension: &Extension) -> bool {
+        let has_account = |extension: &Extension| self.registrar.has_account(extension);
+        is_known(extension, &self.settings.numbers, has_account, self.roaming)
     }
 
     /// Writes to flash; nobody waits for it.

@@ -147,7 +147,7 @@ impl Call {
             }
             Target::Link(_) => routing.progress_outside,
             Target::Asterisk { .. } if self.plan.is_emergency() => routing.progress_outside,
-            Target::Asterisk { .. } | Target::Device(_) => return,
+            Target::Asterisk { .. } | Target::Device { .. } => return,
         };
         fx.books.set(self.id, Purpose::Progress, fx.now.instant, time);
     }
@@ -291,7 +291,7 @@ impl Call {
 }
 
 /// Whom an INVITE over a link asks. Of the federation's gateway: the office that the host names.
-fn target(choice: &Choice, address: &SipAddress) -> SipUri {
+pub(super) fn target(choice: &Choice, address: &SipAddress) -> SipUri {
     if let Some(office) = choice.behind_gateway() {
         return on(SipUri::new(Some(&choice.number), office.as_str().into(), None), address);
     }

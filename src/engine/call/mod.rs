@@ -8,8 +8,10 @@
 //! | `leg`, `sip_leg`, `web_leg` | one party: by SIP or by a page |
 //! | `session`, `carriage`, `keying` | a leg's media: what was offered and agreed, what the worker is told |
 //! | `plan`, `ways` | whom to ring, in which order; where the caller may go |
+//! | `resolve` | the same plan, explained to people |
 //! | `roamers` | the plan for users who are in another office than their own |
 //! | `link_leg`, `attempts` | attempts over links, one after another; what became of each |
+//! | `message_ways` | where messages go |
 //! | `outward` | what other offices and carriers are told of a caller |
 //! | `alarm` | the people named for it are told of a call for help |
 //! | `setup`, `invitation` | attempts, and the INVITEs that make them |
@@ -45,6 +47,7 @@ mod leg;
 mod link_leg;
 mod location;
 mod media_events;
+mod message_ways;
 mod model;
 mod outward;
 mod page_calls;
@@ -54,6 +57,7 @@ mod quality;
 mod record;
 mod refresh;
 mod requests;
+mod resolve;
 mod responses;
 mod roamers;
 mod room;
@@ -76,12 +80,17 @@ pub use effects::{Effects, MediaStock};
 pub use id::{CallId, LegId};
 pub use invitation::{ALLOW, again_with_proof, our_contact};
 pub use leg::{Leg, LegState, Party, Wire};
+pub use message_ways::{MessageWay, MessageWords};
+pub(super) use message_ways::{message_ways, message_words};
 pub use model::{Call, CallState};
 pub(super) use outward::{caller_from, passed};
 pub use plan::AsteriskState;
+pub(super) use plan::Question;
 pub use record::{CallRecord, LegRecord};
+pub use resolve::{AttemptView, DeviceView, LeftOutView, Resolution, UserView, WayView};
 #[cfg(test)]
 pub(super) use sip_leg::Stage;
+pub(super) use ways::guests;
 
 use crate::engine::numbering::{Extension, NumberPlan};
 use crate::engine::transaction::{RequestRefusal, RespondRefusal, ServerId};

@@ -197,7 +197,7 @@ impl Call {
 const fn weight(cause: Cause) -> u8 {
     match cause {
         Cause::Declined => 9,
-        Cause::Busy => 8,
+        Cause::Busy | Cause::DoNotDisturb => 8,
         Cause::Forbidden | Cause::NotPermitted(_) | Cause::Rule(_) => 7,
         Cause::NoSuchNumber => 6,
         Cause::NoAnswer => 5,

@@ -22,7 +22,7 @@ use crate::engine::routing::{Choice, SipAddress};
 use crate::sip::{HeaderName, Host, NameAddr, Request, SipUri, Text};
 
 /// Names the offices that a call has passed, the first one first.
-const PATH: &str = "X-Branchline-Path";
+pub(super) const PATH: &str = "X-Branchline-Path";
 /// Most offices that a call may pass.
 const LONGEST_PATH: usize = 8;
 
@@ -48,7 +48,7 @@ pub(super) fn outward(call: &Call, choice: &Choice, address: &SipAddress, fx: &E
     let to = NameAddr::new(SipUri::new(Some(&choice.number), there, None));
     let mut more = location::headers(call);
     if to_office {
-        more.push((HeaderName::from_static(PATH), path(call, fx)));
+        more.push((HeaderName::from_static(PATH), path_of(&call.passed, &fx.settings.office)));
     }
     Words { asserted: Some(from.clone()), from, to, more }
 }
@@ -95,11 +95,10 @@ fn caller(call: &Call, to_office: bool, fx: &Effects<'_>) -> Party {
     let is_extension = is_bare_extension(&party.number);
     let main = fx.settings.routing.main_number.clone();
     let callback = call.place.as_ref().and_then(|place| place.callback.clone());
-    let with_office = || format!("{}-{}", fx.settings.office, party.number);
     let number = match callback.filter(|_| call.side != Side::Gateway) {
         Some(callback) => callback,
-        None if to_office && is_extension => with_office(),
-        None if !to_office && is_extension => main.unwrap_or_else(|| party.number.clone()),
+        None if to_office => extension_of_office(&party.number, &fx.settings.office),
+        None if is_extension => main.unwrap_or_else(|| party.number.clone()),
         None => party.number.clone(),
     };
     Party { number, name: party.name }
@@ -110,10 +109,16 @@ fn is_bare_extension(number: &str) -> bool {
     number.parse::<Extension>().is_ok_and(|extension| extension.country().is_none())
 }
 
-fn path(call: &Call, fx: &Effects<'_>) -> Text {
-    let mut offices: Vec<&str> = call.passed.iter().map(OfficeId::as_str).collect();
-    offices.push(&fx.settings.office);
+/// The offices that a request has passed when it leaves this one.
+pub(super) fn path_of(passed: &[OfficeId], own: &str) -> Text {
+    let mut offices: Vec<&str> = passed.iter().map(OfficeId::as_str).collect();
+    offices.push(own);
     Text::from(offices.join(", "))
+}
+
+/// A number as other offices can call it: an extension of this one with the office before it.
+pub(super) fn extension_of_office(number: &str, own: &str) -> String {
+    if is_bare_extension(number) { format!("{own}-{number}") } else { number.to_owned() }
 }
 
 fn name_addr(party: &Party, host: Host) -> NameAddr {

@@ -25,6 +25,14 @@ impl Calls {
             WebRequest::Reach { numbers } => {
                 WebReply::Reach(numbers.iter().map(|number| fx.registrar.reach(number)).collect())
             }
+            WebRequest::Resolve { to } => {
+                self.resolve(&to, fx).map_or(WebReply::Refused(WebRefusal::BadNumber), |found| {
+                    WebReply::Resolution(Box::new(found))
+                })
+            }
+            WebRequest::Availability | WebRequest::SetAvailability(_) => {
+                WebReply::Availability(fx.registrar.availability(caller))
+            }
             WebRequest::Accept { call, answer } => {
                 self.of_page(call, caller, session, fx, |call, place, fx| {
                     call.page_accepts(place, &answer, fx)

@@ -4,12 +4,14 @@
 //! | --- | --- |
 //! | a link of a route, in the order that `routing` chose | the number is none of ours and a route answers it; never for a carrier's caller |
 //! | Asterisk | a caller of the site, of another office or of a carrier dials, and Asterisk answers |
-//! | the devices with the highest q value, together (RFC 3261 §16.6) | a caller from Asterisk dials; Asterisk is absent, down or failed |
-//! | the devices with the next q value | nobody answered the ones before within `ring-step`, or all of them failed |
+//! | the first group of the user's devices, together | a caller from Asterisk dials; Asterisk is absent, down or failed |
+//! | the next group | nobody answered the ones before within `ring-step`, or all of them failed |
 //! | every way out, carriers first | an emergency number was dialled |
 //! | the office where a user is who roams, before home | see `roamers` |
 //!
-//! Devices that give no q value have the highest, so they ring at once.
+//! The groups are made by what the user says and by the devices' q values (`registrar/best`). Devices that give no q value have
+//! the highest, so they ring at once. A user who does not want to be disturbed is called by nothing, wherever they are; Asterisk
+//! is still asked, whose dialplan has the voicemail.
 //!
 //! # What follows a failed attempt
 //!
@@ -33,7 +35,7 @@ use super::ways::{may_ask_asterisk, over_links, permit};
 use crate::engine::flow::Side;
 use crate::engine::numbering::{Extension, NumberPlan, OfficeId};
 use crate::engine::policy::{Destination, Guest, Mask, Permissions};
-use crate::engine::registrar::{Binding, Registrar};
+use crate::engine::registrar::{Binding, Ranked, Registrar, Why};
 use crate::engine::roaming::Roaming;
 use crate::engine::routing::{Choice, EmergencyWay, Router, SkipReason, Skipped};
 use crate::engine::settings::CallSettings;
@@ -48,7 +50,12 @@ pub enum Target {
         number: String,
     },
     /// A device of an extension.
-    Device(Box<Binding>),
+    Device {
+        /// The device.
+        binding: Box<Binding>,
+        /// Why it rings when it does.
+        why: Why,
+    },
     /// A link of ours.
     Link(Box<Choice>),
 }
@@ -123,7 +130,7 @@ impl Plan {
     pub(super) fn choices(&self) -> impl Iterator<Item = &Choice> {
         self.attempts.iter().flatten().filter_map(|target| match target {
             Target::Link(choice) => Some(choice.as_ref()),
-            Target::Asterisk { .. } | Target::Device(_) => None,
+            Target::Asterisk { .. } | Target::Device { .. } => None,
         })
     }
 
@@ -145,7 +152,7 @@ impl Plan {
         self.way = match attempt.first() {
             Some(Target::Asterisk { .. }) => Way::Asterisk,
             Some(Target::Link(_)) => Way::Link,
-            Some(Target::Device(_)) | None => Way::Devices,
+            Some(Target::Device { .. }) | None => Way::Devices,
         };
         Some(attempt)
     }
@@ -158,6 +165,11 @@ impl Plan {
     /// Whether nothing is left to try after the attempt under way.
     pub fn is_last(&self) -> bool {
         self.attempts.is_empty()
+    }
+
+    /// Whether the attempt under way leads to where the user is visiting.
+    pub const fn is_visit(&self) -> bool {
+        self.is_visit
     }
 
     /// The next attempt is once more over a link.
@@ -189,7 +201,7 @@ impl Plan {
     fn first_choice(&self) -> Option<&Choice> {
         match self.attempts.front()?.first()? {
             Target::Link(choice) => Some(choice),
-            Target::Asterisk { .. } | Target::Device(_) => None,
+            Target::Asterisk { .. } | Target::Device { .. } => None,
         }
     }
 
@@ -242,7 +254,7 @@ const fn is_absence(cause: Cause) -> bool {
 
 /// What decides about a plan.
 #[derive(Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(in crate::engine) struct Question<'a> {
     /// What was dialled, as this office calls it.
     pub number: &'a str,
     /// From which side.
@@ -322,7 +334,7 @@ pub(super) fn at_home(question: &Question<'_>) -> Result<Plan, Cause> {
     }
     match devices {
         Ok(devices) if !devices.is_empty() => attempts.extend(devices),
-        Ok(_) if attempts.is_empty() => return Err(Cause::NotRegistered),
+        Ok(_) if attempts.is_empty() => return Err(nobody_rings(question)),
         Err(()) if attempts.is_empty() => {
             let is_down = asks_asterisk && question.asterisk == AsteriskState::Down;
             return Err(if is_down { Cause::AsteriskDown } else { Cause::NoSuchNumber });
@@ -354,8 +366,14 @@ fn emergency(question: &Question<'_>) -> Result<Plan, Cause> {
     Ok(Plan { attempts, emergency: true, ..Plan::default() })
 }
 
-/// The reachable devices of the number by falling q value, those with the same together; an error when it is no
-/// extension of ours.
+/// Why no device of an extension of ours rings.
+fn nobody_rings(question: &Question<'_>) -> Cause {
+    let is_undisturbed = |extension| question.registrar.is_undisturbed(&extension);
+    let wants_peace = question.number.parse().is_ok_and(is_undisturbed);
+    if wants_peace { Cause::DoNotDisturb } else { Cause::NotRegistered }
+}
+
+/// The devices of the number that ring, group by group; an error when it is no extension of ours.
 fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
     let extension = question.number.parse::<Extension>().map_err(|_| ())?;
     if !question.registrar.has_account(&extension) {
@@ -364,13 +382,12 @@ fn devices(question: &Question<'_>) -> Result<Vec<Attempt>, ()> {
     Ok(devices_of(question, &extension))
 }
 
-/// The reachable devices of an extension, as above.
+/// The devices of an extension that ring, as above.
 pub(super) fn devices_of(question: &Question<'_>, extension: &Extension) -> Vec<Attempt> {
-    let bindings = question.registrar.location(extension);
-    let groups = bindings.chunk_by(|one, next| one.q == next.q);
-    groups.map(|group| group.iter().map(|binding| device(binding)).collect()).collect()
+    let groups = question.registrar.ring_order(extension).groups;
+    groups.iter().map(|group| group.iter().map(device).collect()).collect()
 }
 
-fn device(binding: &Binding) -> Target {
-    Target::Device(Box::new(binding.clone()))
+fn device(ranked: &Ranked<'_>) -> Target {
+    Target::Device { binding: Box::new(ranked.binding.clone()), why: ranked.why }
 }

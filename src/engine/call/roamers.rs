@@ -7,6 +7,7 @@
 //! | another office's | here, or nobody knows better | the devices here; when none can be rung, home |
 //! | another office's | in a third office | that office, then home, then what devices are here |
 //! | another office's | at home, by the home office's word | home, then what devices are here |
+//! | one who does not want to be disturbed, and said so here | anywhere | none; Asterisk, for one of ours |
 //!
 //! Devices may be here of a user who signed in elsewhere later (docs/decisions/0006): they are for when no link leads on.
 //!
@@ -37,9 +38,10 @@ pub(super) fn plan(question: &Question<'_>) -> Option<Result<Plan, Cause>> {
 
 /// One of ours who is in another office.
 fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Result<Option<Plan>, Cause> {
-    let home = question.numbers.home();
-    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
-    let aor = Aor { home: roaming.own(), extension };
+    if question.registrar.is_undisturbed(own) {
+        return Ok(None);
+    }
+    let aor = aor_of_own(question, roaming, own);
     let Whereabouts::Visiting { office, .. } = roaming.locate(&aor, question.now) else { return Ok(None) };
     permit(question, Destination::Roamers)?;
     let mut way = Way::default();
@@ -54,6 +56,13 @@ fn our_roamer(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Re
     Ok(Some(way.plan(visits)))
 }
 
+/// One of ours, as all offices write it.
+pub(super) fn aor_of_own(question: &Question<'_>, roaming: &Roaming, own: &Extension) -> Aor {
+    let home = question.numbers.home();
+    let extension = home.and_then(|home| own.in_country(home).ok()).unwrap_or_else(|| own.clone());
+    Aor { home: roaming.own(), extension }
+}
+
 /// A user of another office.
 fn visitor(
     question: &Question<'_>,
@@ -63,6 +72,10 @@ fn visitor(
 ) -> Result<Option<Plan>, Cause> {
     // Without a country the number may also be one of ours: PAR-1001 is not our 1001.
     let is_served = question.registrar.serves(&extension) && !question.registrar.has_account(&extension);
+    if is_served && question.registrar.is_undisturbed(&extension) {
+        permit(question, Destination::Roamers)?;
+        return Err(Cause::DoNotDisturb);
+    }
     let devices = if is_served { devices_of(question, &extension) } else { Vec::new() };
     let aor = home.map(|home| Aor { home, extension });
     let place = aor.as_ref().map(|aor| roaming.locate(aor, question.now));

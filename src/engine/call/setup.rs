@@ -73,7 +73,7 @@ impl Call {
         match target {
             Target::Link(choice) => self.ring_link(choice, fx),
             Target::Asterisk { number } => self.ring_asterisk(&number, fx),
-            Target::Device(binding) => match binding.reach.clone() {
+            Target::Device { binding, .. } => match binding.reach.clone() {
                 Reach::Sip { contact, flow, path } => self.ring_phone(&binding, *contact, flow, &path, fx),
                 Reach::Web(Some(session)) => self.ring_page(&binding, session, fx),
                 Reach::Web(None) => Err(Cause::NotRegistered),
@@ -152,8 +152,8 @@ impl Call {
             max_forwards: self.max_forwards.saturating_sub(1),
             preference: super::refresh::preference(fx),
         });
-        if let (Some(link), Some(at)) = (&link, &self.place)
-            && link.0.location == LinkLocation::PidfLo
+        if let (Some((link, _)), Some(at)) = (&link, &self.place)
+            && link.location == LinkLocation::PidfLo
         {
             location::enclose(&mut request, at, &fx.settings.realm);
         }

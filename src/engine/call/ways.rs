@@ -20,7 +20,7 @@ use crate::engine::routing::{Choice, Link, LinkKind, LinkPlan, Query, SkipReason
 
 /// On whose account a call is judged: the office that it came from and those that it passed, or a visitor's home. Nobody's
 /// for our own callers.
-pub(super) fn guests(
+pub(in crate::engine) fn guests(
     side: Side,
     caller: &str,
     office: Option<OfficeId>,

@@ -2,13 +2,18 @@
 
 use std::net::IpAddr;
 
+use rand_chacha::rand_core::Rng;
+
+use super::roaming::Federation;
 use super::{EXTENSIONS, Engine};
 use crate::engine::admission::Admit;
 use crate::engine::call::{self, Admitted, InDialog, Party};
 use crate::engine::flow::{Flow, Side};
+use crate::engine::message::{Letter, Messages, Post, Verdict};
 use crate::engine::numbering::{Dialled, Extension, OfficeId};
 use crate::engine::output::{Observation, Output};
 use crate::engine::registrar::Allowed;
+use crate::engine::roaming::is_known;
 use crate::engine::transaction::{ClientId, ServerId};
 use crate::sip::parse::ParseError;
 use crate::sip::{HeaderName, Message, Method, Request, Response, StatusCode, Text, check};
@@ -175,18 +180,14 @@ impl Engine {
         caller: Party,
     ) {
         let user = request.uri.user();
-        let is_ours = |number: &Extension| self.registrar.has_account(number);
+        let has_account = |number: &Extension| self.registrar.has_account(number);
         let numbers = &self.settings.numbers;
-        let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_ours)) else {
+        let is_known = |number: &Extension| is_known(number, numbers, has_account, self.roaming());
+        let Some(dialled) = user.and_then(|user| call::dialled_number(&user, numbers, is_known)) else {
             return self.answer(now, server, &request, StatusCode::NOT_FOUND);
         };
-        let office = side.office();
         if request.method == Method::Message {
-            if !self.may_write(office, &dialled) {
-                self.refused("message", "not-permitted");
-                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
-            }
-            return self.message_to(now, server, &request, &caller, &dialled);
+            return self.message_to(now, server, (flow, side), request, (caller, dialled));
         }
         let passed = self.passed_offices(flow, &request).unwrap_or_default();
         let admitted = Admitted { server, flow, side, request, caller, dialled, passed };
@@ -249,25 +250,68 @@ impl Engine {
         }
     }
 
-    fn message_to(&mut self, now: Now, server: ServerId, request: &Request, from: &Party, number: &str) {
-        let extension = number.parse().ok().filter(|extension| self.registrar.has_account(extension));
-        let Some(extension) = extension else {
-            return self.answer(now, server, request, StatusCode::NOT_FOUND);
+    fn message_to(
+        &mut self,
+        now: Now,
+        server: ServerId,
+        (flow, side): (Flow, Side),
+        request: Request,
+        (from, to): (Party, String),
+    ) {
+        let passed = self.passed_offices(flow, &request).unwrap_or_default();
+        let routing = &self.settings.routing;
+        let ways = call::message_ways(&call::Question {
+            number: &to,
+            side,
+            origin: side.office(),
+            guests: &call::guests(side, &from.number, side.office(), &passed, &self.registrar),
+            permissions: self.router.permissions(&routing.permissions),
+            inbound: &routing.inbound,
+            emergency: false,
+            asterisk: self.mirror.state(),
+            registrar: &self.registrar,
+            router: &self.router,
+            roaming: self.federation.as_ref().map(Federation::roaming),
+            numbers: &self.settings.numbers,
+            now: now.wall,
+            draw: self.random.next_u64(),
+        });
+        let ways = match ways {
+            Ok(ways) if ways.is_empty() => return self.answer(now, server, &request, StatusCode::NOT_FOUND),
+            Ok(ways) => ways,
+            Err(_) => {
+                self.refused("message", "not-permitted");
+                return self.answer(now, server, &request, StatusCode::FORBIDDEN);
+            }
         };
-        let devices = self.registrar.location(&extension);
-        let parties = (from, number, self.settings.realm.as_str());
-        let sent = self.messages.deliver(now, (server, request), parties, &devices, &mut self.layer);
-        if let Err(status) = sent {
-            self.answer(now, server, request, status);
+        let letter = Letter { server, request, from, to, passed, ways };
+        let verdict = self.with_messages(now, |messages, post| messages.deliver(letter, post));
+        self.answer_message(now, verdict);
+    }
+
+    /// A device or office took a message, refused it, or is silent.
+    pub(super) fn message_answered(&mut self, now: Now, client: ClientId, status: Option<StatusCode>) {
+        let verdict = self.with_messages(now, |messages, post| messages.answered(client, status, post));
+        self.answer_message(now, verdict);
+    }
+
+    fn answer_message(&mut self, now: Now, verdict: Option<Verdict>) {
+        if let Some(Verdict { server, request, status }) = verdict {
+            self.answer(now, server, &request, status);
         }
     }
 
-    /// A device took a message, refused it, or is silent.
-    pub(super) fn message_answered(&mut self, now: Now, client: ClientId, status: Option<StatusCode>) {
-        if let Some(verdict) = self.messages.answered(client, status) {
-            self.answer(now, verdict.server, &verdict.request, verdict.status);
-        }
+    fn with_messages<T>(&mut self, now: Now, act: impl FnOnce(&mut Messages, &mut Post<'_>) -> T) -> T {
+        let mut post = Post {
+            now,
+            settings: &self.settings,
+            layer: &mut self.layer,
+            registrar: &self.registrar,
+            router: &mut self.router,
+        };
+        act(&mut self.messages, &mut post)
     }
+
     pub(super) fn answer(&mut self, now: Now, server: ServerId, request: &Request, status: StatusCode) {
         let tag = self.layer.fresh_tag();
         let mut response = Response::to_request(request, status, Some(&tag));

@@ -8,7 +8,8 @@
 //! | what other offices say of extensions | roaming |
 //! | INVITE | authentication, then calls |
 //! | OPTIONS | answered here; from Asterisk it asks whether an extension has a device |
-//! | media, ICE, pages | calls |
+//! | pages | calls; what they say of themselves, the registrar |
+//! | media, ICE | calls |
 
 mod carriers;
 mod links;
@@ -18,6 +19,8 @@ mod registrations;
 mod residue;
 mod roaming;
 mod tally;
+mod visitors;
+mod web;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
@@ -38,7 +41,6 @@ use crate::engine::routing::{ProbeToken, Router};
 use crate::engine::settings::Settings;
 use crate::engine::timers::Timers;
 use crate::engine::transaction::{self, ClientId, Event, Layer};
-use crate::engine::web::{Ticket, WebEvent, WebInput, WebReply};
 use crate::media::{EndIds, PortPool};
 use crate::time::Now;
 use carriers::Registering;
@@ -162,6 +164,11 @@ impl Engine {
             Input::Accounts(accounts) => {
                 let changes = self.registrar.set_accounts(accounts, now);
                 self.note_registrations(&changes, now);
+            }
+            Input::Availability(said) => {
+                for (extension, says) in said {
+                    self.registrar.set_availability(&extension, says);
+                }
             }
             Input::Settings(settings) => self.reload(*settings, now),
             Input::Routes(table) => self.router.set_table(table, now),
@@ -323,35 +330,6 @@ impl Engine {
         }
     }
 
-    fn web(&mut self, now: Now, input: WebInput) {
-        match input {
-            WebInput::Opened { session, extension, instance, user_agent, address } => {
-                self.calls.page_is_at(session, address);
-                let changes = self.registrar.web_opened(now, session, &extension, &instance, &user_agent);
-                self.note_registrations(&changes, now);
-                let event = WebEvent::Registered { extension: extension.to_string() };
-                self.out.push_back(Output::Web { session, event });
-                if let Some(device) = self.registrar.page_device(session) {
-                    self.with_calls(now, |calls, fx| calls.page_opened(&device, session, fx));
-                }
-            }
-            WebInput::Closed { session } => {
-                let changes = self.registrar.web_closed(now, session);
-                self.note_registrations(&changes, now);
-                self.with_calls(now, |calls, fx| calls.page_closed(session, fx));
-            }
-            WebInput::Request { ticket, caller, session, request } => {
-                let mut reply = WebReply::Done;
-                self.with_calls(now, |calls, fx| reply = calls.page_request(&caller, session, request, fx));
-                self.reply(ticket, reply);
-            }
-        }
-    }
-
-    fn reply(&mut self, ticket: Ticket, reply: WebReply) {
-        self.out.push_back(Output::Reply { ticket, reply });
-    }
-
     fn send_mirror(&mut self, now: Now, request: MirrorRequest) {
         let MirrorRequest { token, request, patience } = request;
         let Some(flow) = self.mirror.flow() else { return };
@@ -389,9 +367,14 @@ impl Engine {
             active_calls: self.calls.active(),
             asterisk: self.mirror.state(),
             asterisk_silent: false,
+            used: Vec::new(),
         };
         act(&mut self.calls, &mut fx);
-        if fx.asterisk_silent {
+        let (is_silent, used) = (fx.asterisk_silent, fx.used);
+        for device in used {
+            self.registrar.used(&device, now);
+        }
+        if is_silent {
             self.mirror.suspect(now);
         }
     }

@@ -6,7 +6,7 @@
 //! | an entry | merged |
 //! | a sealed record | opened to see that it is genuine; kept sealed; a visitor whose password changed signs in anew |
 //! | a session with the broker | what we said is said again |
-//! | REGISTER of a visitor, with credentials | the record is fetched and opened, then judged as ours are |
+//! | a visitor's name with credentials | the record is fetched and opened: see `visitors` |
 //!
 //! Nothing roams before [`RoamingInput::Stored`]: an office without an uplink needs none of it.
 
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use rand_chacha::rand_core::Rng;
 
 use super::Engine;
-use crate::engine::flow::Flow;
+use super::visitors::Fetching;
 use crate::engine::input::RoamingInput;
 use crate::engine::numbering::Extension;
 use crate::engine::output::{FetchTicket, Observation, Output, Publication, RoamingWrite};
@@ -25,32 +25,20 @@ use crate::engine::roaming::{
     Aor, Issuer, Keyring, Merged, Named, Presence, Roaming, RoamingEntry, RoamingSettings, SealedVerifier,
     Second, Standing, Verifier, named,
 };
-use crate::engine::transaction::ServerId;
-use crate::sip::{HeaderName, Request, StatusCode};
 use crate::time::Now;
 
 /// How often time is let pass in the cache.
 const TICK: Duration = Duration::from_secs(60);
 /// How long after a session began the broker has told what it keeps.
 const SETTLING: Duration = Duration::from_secs(5);
-/// REGISTERs that wait for their sender's record; more get 503.
-const MOST_FETCHES: usize = 256;
-
-/// A visitor's REGISTER that waits for the record.
-struct Fetching {
-    server: ServerId,
-    flow: Flow,
-    request: Request,
-    extension: Extension,
-}
-
 /// What the engine keeps of the federation.
 pub(super) struct Federation {
     roaming: Roaming,
-    keyring: Option<Keyring>,
+    pub(super) keyring: Option<Keyring>,
     issuer: Issuer,
-    fetching: HashMap<FetchTicket, Fetching>,
-    last_fetch: u64,
+    /// Who waits for a visitor's record.
+    pub(super) fetching: HashMap<FetchTicket, Fetching>,
+    pub(super) last_fetch: u64,
     tick: Instant,
     /// From when on it is known which records of our users the broker has.
     issues_from: Option<Instant>,
@@ -130,35 +118,6 @@ impl Engine {
             Named::Visitor { extension, .. } => Claimed::Visitor(extension),
             Named::Nobody => user.parse().map_or(Claimed::Nobody, Claimed::Own),
         }
-    }
-
-    /// Asks for the record of a visitor who shows credentials that we cannot verify yet. Whether the request waits.
-    pub(super) fn fetches_record(
-        &mut self,
-        server: ServerId,
-        flow: Flow,
-        request: &Request,
-        claimed: &Claimed,
-    ) -> Result<bool, StatusCode> {
-        let Claimed::Visitor(extension) = claimed else { return Ok(false) };
-        let shows = request.headers.credentials(&HeaderName::Authorization, self.registrar.realm()).is_some();
-        if !shows || self.registrar.can_verify(extension) {
-            return Ok(false);
-        }
-        let Some(federation) = self.federation.as_mut().filter(|federation| federation.keyring.is_some())
-        else {
-            return Ok(false);
-        };
-        if federation.fetching.len() >= MOST_FETCHES {
-            self.refused("roaming", "too-many-visitors-waiting");
-            return Err(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        federation.last_fetch += 1;
-        let ticket = FetchTicket(federation.last_fetch);
-        let (request, extension) = (request.clone(), extension.clone());
-        federation.fetching.insert(ticket, Fetching { server, flow, request, extension: extension.clone() });
-        self.out.push_back(Output::FetchVerifier { ticket, extension });
-        Ok(true)
     }
 
     /// Devices came or went: the other offices hear where their users are.
@@ -299,32 +258,7 @@ impl Engine {
         self.note_registrations(&changes, now);
     }
 
-    /// The record that a REGISTER waits for; `None` when there is none.
-    fn record_fetched(&mut self, now: Now, ticket: FetchTicket, record: Option<SealedVerifier>) {
-        let fetching = self.federation.as_mut().and_then(|federation| federation.fetching.remove(&ticket));
-        let Some(Fetching { server, flow, request, extension }) = fetching else { return };
-        let opened = record.and_then(|record| Some((self.open(now, &record)?, record.aor)));
-        if let Some((Standing::Good(verifier), aor)) = opened
-            && aor.extension == extension
-            && self.is_of_this_realm(&verifier)
-        {
-            let changes = self.registrar.admit_visitor(aor, *verifier);
-            self.note_registrations(&changes, now);
-        }
-        let claimed = Claimed::Visitor(extension.clone());
-        self.judge_registration(now, server, flow, request, &claimed);
-        self.registrar.tidy_visitor(&extension);
-    }
-
-    fn is_of_this_realm(&mut self, verifier: &Verifier) -> bool {
-        let is_ours = verifier.realm == self.registrar.realm();
-        if !is_ours {
-            self.refused("roaming", "visitor-of-another-realm");
-        }
-        is_ours
-    }
-
-    fn open(&mut self, now: Now, record: &SealedVerifier) -> Option<Standing> {
+    pub(super) fn open(&mut self, now: Now, record: &SealedVerifier) -> Option<Standing> {
         let federation = self.federation.as_ref()?;
         let keyring = federation.keyring.as_ref()?;
         match record.open(keyring, now.wall, federation.roaming.settings().skew) {

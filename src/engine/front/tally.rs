@@ -1,9 +1,8 @@
-//! What was used of rules' limits, on its way from flash and to flash; and what offices' messages may reach.
+//! What was used of rules' limits, on its way from flash and to flash.
 
 use super::Engine;
-use crate::engine::numbering::OfficeId;
 use crate::engine::output::{Change, Output, StoreTicket};
-use crate::engine::policy::{Destination, Guest, TallyRow};
+use crate::engine::policy::TallyRow;
 use crate::time::Now;
 
 impl Engine {
@@ -17,13 +16,6 @@ impl Engine {
     pub(super) fn tally_changed(&mut self, now: Now, anyway: bool) {
         let rows = self.tally.rows(now, anyway);
         self.write_tally(rows);
-    }
-
-    /// Whether another office may write to our extensions.
-    pub(super) fn may_write(&self, office: Option<OfficeId>, number: &str) -> bool {
-        let permissions = self.router.permissions(&self.settings.routing.permissions);
-        let guest = office.map(|office| Guest { office, visits: false });
-        permissions.judge(guest.as_slice(), Destination::Extensions, number).is_ok()
     }
 
     fn write_tally(&mut self, rows: Vec<TallyRow>) {

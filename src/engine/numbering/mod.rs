@@ -20,6 +20,7 @@ mod country;
 mod dialled;
 mod emergency;
 mod extension;
+mod meaning;
 mod office;
 mod reason;
 
@@ -27,5 +28,6 @@ pub use country::{Country, CountryCode, list_country_codes};
 pub use dialled::{Dialled, ExternalNumber, FeatureCode, NumberPlan};
 pub use emergency::{EmergencyNumber, EmergencyNumbers};
 pub use extension::{Extension, list_by_country};
+pub use meaning::{Meaning, TakenApart};
 pub use office::{OfficeId, OfficeNumber};
 pub use reason::NumberError;

@@ -42,6 +42,8 @@ pub struct Binding {
     pub expires: WallTime,
     /// When the device first registered it.
     pub created: WallTime,
+    /// When it last placed or answered a call; `None` if it never did. On flash with its next refresh.
+    pub used: Option<WallTime>,
     /// Preference among the devices, thousandths (RFC 3261 §20.10).
     pub q: u16,
     /// User agent, cut to 128 bytes.

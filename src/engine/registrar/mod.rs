@@ -9,6 +9,7 @@
 //! | `challenge` | which digests a device is offered |
 //! | `authenticate` | requests other than REGISTER |
 //! | `pages` | browsers as devices |
+//! | `availability`, `best` | what users say of how to be reached; which devices ring, in which order, and why |
 //! | `visitors` | users of other offices |
 //!
 //! # States of a binding
@@ -28,6 +29,8 @@
 
 mod account;
 mod authenticate;
+mod availability;
+mod best;
 mod binding;
 mod challenge;
 mod pages;
@@ -44,6 +47,8 @@ use serde::Serialize;
 
 pub use account::{Account, Accounts};
 pub use authenticate::Allowed;
+pub use availability::{Availability, AvailabilityChange, DeviceId, Preferred, PresenceStatus};
+pub use best::{DeviceKind, LeftOut, Ranked, RingOrder, Why};
 pub use binding::{Binding, BindingKey, DeviceKey, Reach};
 pub use register::{PendingRegistration, Registered};
 pub use visitors::Claimed;
@@ -118,6 +123,8 @@ pub struct Registrar {
     /// New bindings that were accepted and wait for the flash, by extension.
     reserved: HashMap<Extension, usize>,
     visitors: Visitors,
+    /// What users with an account or a device here say of how to be reached.
+    availability: HashMap<Extension, Availability>,
     /// Bindings that survived a restart and are none of our accounts': visitors', perhaps.
     orphans: Vec<Binding>,
 }
@@ -188,6 +195,7 @@ impl Registrar {
             identities: HashMap::new(),
             reserved: HashMap::new(),
             visitors: Visitors::default(),
+            availability: HashMap::new(),
             orphans,
         }
     }
@@ -208,7 +216,7 @@ impl Registrar {
     /// The devices that can be rung now, the preferred and then the newest first.
     pub fn location(&self, extension: &Extension) -> Vec<&Binding> {
         let mut reachable: Vec<_> = self.table.of(extension).filter(|one| is_reachable(one)).collect();
-        reachable.sort_by_key(|binding| (std::cmp::Reverse(binding.q), std::cmp::Reverse(binding.created)));
+        reachable.sort_by_key(|binding| std::cmp::Reverse((binding.q, binding.created)));
         reachable
     }
 
@@ -329,6 +337,8 @@ impl Registrar {
         let stale: Vec<_> =
             self.table.iter().filter(|one| is_stale(&one.key.extension)).map(|one| one.key.clone()).collect();
         self.accounts = accounts;
+        let (accounts, visitors) = (&self.accounts, &self.visitors);
+        self.availability.retain(|extension, _| accounts.get(extension).is_some() || visitors.has(extension));
         stale.into_iter().filter_map(|key| self.drop_binding(&key, What::CredentialsChanged)).collect()
     }
 

@@ -23,10 +23,12 @@ impl Registrar {
         user_agent: &str,
     ) -> Vec<Changed> {
         let key = BindingKey { extension: extension.clone(), device: DeviceKey::Web(cut(instance)) };
-        let is_known = self.table.get(&key).is_some();
+        let known = self.table.get(&key);
+        let (is_known, used) = (known.is_some(), known.and_then(|known| known.used));
         let has_room = self.table.of(extension).count() < self.limits.per_extension
             && self.table.len() < self.limits.max_bindings;
-        if !self.has_account(extension) || !(is_known || has_room) {
+        let is_user = self.has_account(extension) || self.visitors.has(extension);
+        if !is_user || !(is_known || has_room) {
             return Vec::new();
         }
         let what = if is_known { What::Replaced } else { What::Registered };
@@ -35,6 +37,7 @@ impl Registrar {
             reach: Reach::Web(Some(session)),
             expires: now.wall.plus(FOR_EVER),
             created: now.wall,
+            used,
             q: 1000,
             user_agent: cut(user_agent),
             call_id: String::new(),

@@ -194,7 +194,9 @@ impl Registrar {
         if asked < self.limits.min_expires {
             return Err(Refusal::new(StatusCode::INTERVAL_TOO_BRIEF, "interval-too-brief"));
         }
-        let created = self.table.get(&key).map_or(now.wall, |known| known.created);
+        let known = self.table.get(&key);
+        let created = known.map_or(now.wall, |known| known.created);
+        let used = known.and_then(|known| known.used);
         let path = request.headers.addresses(&HeaderName::Path);
         let path = path.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "bad-path"))?;
         pending.put.push(Binding {
@@ -206,6 +208,7 @@ impl Registrar {
             },
             expires: now.wall.plus(asked.min(self.limits.max_expires)),
             created,
+            used,
             q: contact.q().unwrap_or(1000),
             user_agent: request
                 .headers

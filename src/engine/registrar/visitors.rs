@@ -123,6 +123,7 @@ impl Registrar {
     pub fn tidy_visitor(&mut self, extension: &Extension) {
         if !self.table.has(extension) && !self.reserved.contains_key(extension) {
             self.visitors.0.remove(extension);
+            self.availability.remove(extension);
         }
     }
 

@@ -54,7 +54,7 @@ pub use cache::Roaming;
 pub use entry::{MAX_COUNTER, Presence, RoamingEntry, Second, Version};
 pub use issuer::{Issuer, ToIssue};
 pub use keyring::{GroupKey, KeyId, Keyring, KeyringError};
-pub use named::{Named, named};
+pub use named::{Named, is_known, named};
 pub use terms::{Merged, Refusal, RoamingChange, RoamingFigures, RoamingSettings};
 pub use verifier::{LONGEST_SEALED, SealedVerifier, Standing, TooLong, Unopened, Verifier};
 pub use whereabouts::Whereabouts;

@@ -54,6 +54,21 @@ pub fn named(
     Named::Visitor { home: roaming.find(&extension).map(|aor| aor.home), extension }
 }
 
+/// Whether an extension, written so, is one that can be called: ours, or another office's that some office has told of. The
+/// latter keep their country also where it is the home country, because nobody here has the number without it.
+pub fn is_known(
+    extension: &Extension,
+    numbers: &NumberPlan,
+    exists: impl Fn(&Extension) -> bool,
+    roaming: Option<&Roaming>,
+) -> bool {
+    let is_theirs = |roaming: &Roaming| {
+        let named = named(extension.as_str(), numbers, &exists, roaming);
+        matches!(named, Named::Visitor { home: Some(_), .. })
+    };
+    exists(extension) || roaming.is_some_and(is_theirs)
+}
+
 impl Roaming {
     /// An extension of an office as all offices write it: with the office's country, as far as that is known.
     pub fn aor_of(&self, home: OfficeId, extension: Extension) -> Aor {

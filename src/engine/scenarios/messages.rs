@@ -7,7 +7,7 @@ use crate::sip::{HeaderName, Message, Method, Request, Transport};
 
 const TEXT: &str = "Content-Type: text/plain\r\n";
 
-fn writes(w: &mut World, phone: Peer, number: &str, text: &str) -> Line {
+pub(super) fn writes(w: &mut World, phone: Peer, number: &str, text: &str) -> Line {
     let own = w.peers[phone.0].number.clone();
     let mut line = w.line(phone, &own, number);
     w.sends(&mut line, "MESSAGE", text, TEXT);
@@ -30,7 +30,7 @@ fn proof_for(challenge: &crate::sip::Response, line: &Line, own: &str) -> String
     )
 }
 
-fn reads(w: &mut World, phone: Peer) -> (Line, Request) {
+pub(super) fn reads(w: &mut World, phone: Peer) -> (Line, Request) {
     let inbox = &mut w.peers[phone.0].inbox;
     let at = inbox
         .iter()

@@ -10,7 +10,7 @@ use crate::engine::roaming::Aor;
 use crate::sip::Transport;
 
 /// NYC and BRU over links of their own.
-fn linked(world: &mut World) -> (Peer, Peer) {
+pub(super) fn linked(world: &mut World) -> (Peer, Peer) {
     let (bru, nyc) = (world.far_end("bru", "BRU"), world.far_end("nyc", "NYC"));
     world.push(pushed_to(
         "PAR",
@@ -43,6 +43,46 @@ fn a_call_for_a_user_of_a_third_office_goes_where_the_user_is_and_then_home() {
         world.far_answers(&b, 486);
         world.refused(&mut a, 486);
     }
+}
+
+#[test]
+fn a_user_of_another_office_in_the_same_country_is_found_by_the_number_with_the_country() {
+    let mut world = World::with(paris());
+    world.roams(Vec::new());
+    let (_, nyc) = linked(&mut world);
+    let leo = Aor { home: "LYS".parse().unwrap(), extension: "33-2001".parse().unwrap() };
+    world.told_of(RoamingInput::Entry(entry(&leo, 2, "NYC", world.second())));
+    let bob = world.udp_phone("1002");
+    let mut a = world.calls(bob, "33-2001", &audio(4000));
+    let (b, number) = rung_as(&mut world, nyc);
+    assert_eq!(number, "NYC-LYS-33-2001");
+    world.far_answers(&b, 486);
+    world.refused(&mut a, 486);
+    assert_eq!(world.resolves("33-1002").user.unwrap().extension, "33-1002", "ours stay ours");
+}
+
+#[test]
+fn resolve_says_where_a_roamer_is_and_how_old_that_knowledge_is() {
+    let mut world = World::with(paris());
+    world.roams(Vec::new());
+    linked(&mut world);
+    let nowhere = world.resolves("BRU-1001");
+    assert_eq!(nowhere.user.unwrap().age, None, "nobody ever said");
+    let since = world.second();
+    world.told_of(RoamingInput::Entry(entry(&ann(), 2, "NYC", since)));
+    world.wait(super::world::seconds(30));
+    let found = world.resolves("32-1001");
+    let user = found.user.unwrap();
+    assert_eq!((user.extension.as_str(), user.home.as_str()), ("32-1001", "BRU"));
+    assert_eq!((user.place.as_str(), user.office.as_str()), ("visiting", "NYC"));
+    assert_eq!((user.since, user.age), (Some(since.wall().0), Some(30)));
+    assert!(user.availability.is_none());
+    let ways: Vec<_> =
+        found.attempts.iter().map(|one| (one.why.as_str(), one.link.clone().unwrap())).collect();
+    let [("visiting", nyc), ("home", bru)] = &ways[..] else { panic!("{ways:?}") };
+    assert_eq!((nyc.id.as_str(), nyc.number.as_str(), nyc.state.as_str()), ("nyc", "NYC-BRU-32-1001", "up"));
+    assert_eq!((bru.id.as_str(), bru.number.as_str()), ("bru", "BRU-32-1001"));
+    assert_eq!(found.text, "They are visiting NYC, known 30 s ago.");
 }
 
 #[test]

@@ -43,6 +43,11 @@ fn sealed(standing: &Standing, generation: u64) -> SealedVerifier {
     SealedVerifier::seal(&ann(), standing, about, keyring(1).sealing(), [generation as u8; 12]).unwrap()
 }
 
+/// Ann's record with this password.
+pub(super) fn record_of(password: &str, generation: u64) -> SealedVerifier {
+    sealed(&verifier(password, "branchline"), generation)
+}
+
 pub(super) fn entry(aor: &Aor, counter: u64, office: &str, now: Second) -> RoamingEntry {
     RoamingEntry {
         aor: aor.clone(),

@@ -151,13 +151,13 @@ fn callers_share_what_is_granted_to_all_and_two_calls_at_once_use_it_twice_as_fa
     let shared = Rule { minutes_per_day: Some(4), per: Per::All, ..rule("abroad", "00*") };
     let (mut w, carrier) = site(vec![shared]);
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
-    let (mut a, mut b) = up(&mut w, ann, "0033155512345", carrier);
-    let (mut c, mut d) = up(&mut w, bob, "0033155512345", carrier);
+    let calls = [ann, bob].map(|caller| up(&mut w, caller, "0033155512345", carrier));
     w.wait(seconds(110));
     assert_eq!(w.engine.calls().active(), 2);
     w.wait(seconds(31));
-    ended_by(&mut w, &mut a, &mut b, "rule-minutes");
-    ended_by(&mut w, &mut c, &mut d, "rule-minutes");
+    for (mut near, mut far) in calls {
+        ended_by(&mut w, &mut near, &mut far, "rule-minutes");
+    }
     w.closes();
 }
 
@@ -300,14 +300,14 @@ fn a_full_link_gives_way_to_the_next_at_once() {
     w.push(table);
     let (ann, bob, cid) = (w.udp_phone("1001"), w.udp_phone("1002"), w.udp_phone("1003"));
     let before = w.now;
-    let (a, b) = up(&mut w, ann, "025551234", one);
-    let (c, d) = up(&mut w, bob, "025551234", two);
+    let calls = [(ann, one), (bob, two)].map(|(caller, there)| up(&mut w, caller, "025551234", there));
     assert_eq!(w.now, before, "no time passes");
-    let mut e = w.calls(cid, "025551234", &audio(4000));
-    let refusal = w.refused(&mut e, 503);
+    let mut third = w.calls(cid, "025551234", &audio(4000));
+    let refusal = w.refused(&mut third, 503);
     assert!(refusal.headers.get(&HeaderName::Reason).unwrap().contains("limit-link"));
-    down(&mut w, a, b);
-    down(&mut w, c, d);
+    for (near, far) in calls {
+        down(&mut w, near, far);
+    }
     w.closes();
 }
 
@@ -348,13 +348,13 @@ fn an_office_with_as_many_calls_as_it_may_is_left_out_of_the_plan() {
     parts.limits = Limits { calls_per_office: Some(1), ..Limits::default() };
     w.push(Arc::new(RouteTable::new(parts).unwrap()));
     let (ann, bob) = (w.udp_phone("1001"), w.udp_phone("1002"));
-    let (a, b) = up(&mut w, ann, "PAR-1001", par);
-    let (c, d) = up(&mut w, bob, "PAR-1001", nyc);
+    let [first, second] =
+        [(ann, par), (bob, nyc)].map(|(caller, there)| up(&mut w, caller, "PAR-1001", there));
     assert_eq!(w.engine.calls().active(), 2);
-    down(&mut w, c, d);
+    down(&mut w, second.0, second.1);
     let skipped = ("par".to_owned(), "skipped", "office-full".to_owned());
     assert!(w.attempts().contains(&skipped));
-    down(&mut w, a, b);
+    down(&mut w, first.0, first.1);
     w.closes();
 }
 
@@ -372,7 +372,9 @@ fn two_pages_of_which_nothing_is_heard_are_not_connected_for_ever() {
     w.accepts(&bob, view.id);
     let ends = w.ledger.browser_ends();
     assert_eq!(ends.len(), 2);
-    ends.iter().for_each(|end| silent(&mut w, *end));
+    for end in &ends {
+        silent(&mut w, *end);
+    }
     w.wait(Duration::from_secs(599));
     assert_eq!(w.engine.calls().active(), 1);
     w.feed(Input::Media(MediaEvent::Resumed { end: ends[0] }));

@@ -9,6 +9,7 @@
 //! | `{"get":"calls"}` | `{"calls":[…]}` |
 //! | `{"get":"registrations"}` | `{"registrations":[…]}` |
 //! | `{"get":"links"}` | `{"links":[…]}` |
+//! | `{"resolve":"1001"}` | `{"resolution":{…}}` |
 //! | `{"do":"reload"}`, `{"do":"reload-accounts"}`, `{"do":"drain"}` | `{"done":"…"}` |
 //! | anything else | `{"refused":"why"}` |
 //!
@@ -24,11 +25,13 @@ mod tests;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::engine::call::Resolution;
+
 pub use server::{ControlServer, LONGEST_REPLY, LONGEST_REQUEST};
 pub use views::{CallView, CertificateView, ConditionView, LegView, LinkView, RegistrationView, StatusView};
 
 /// What may be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Wire", from = "Wire")]
 pub enum ControlRequest {
     /// How the box is.
@@ -39,6 +42,8 @@ pub enum ControlRequest {
     Registrations,
     /// How the links to other offices and carriers are.
     Links,
+    /// Where a call to this number would go, and why.
+    Resolve(String),
     /// Read configuration and certificates again.
     Reload,
     /// Read the accounts again: the command line changed them.
@@ -59,6 +64,8 @@ pub enum ControlReply {
     Registrations(Vec<RegistrationView>),
     /// To [`ControlRequest::Links`].
     Links(Vec<LinkView>),
+    /// To [`ControlRequest::Resolve`].
+    Resolution(Box<Resolution>),
     /// What was done, in words.
     Done(String),
     /// Why not.
@@ -79,6 +86,7 @@ pub struct ControlQuery {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 enum Wire {
     Get(Get),
+    Resolve(String),
     Do(Do),
 }
 
@@ -106,6 +114,7 @@ impl From<ControlRequest> for Wire {
             ControlRequest::Calls => Self::Get(Get::Calls),
             ControlRequest::Registrations => Self::Get(Get::Registrations),
             ControlRequest::Links => Self::Get(Get::Links),
+            ControlRequest::Resolve(number) => Self::Resolve(number),
             ControlRequest::Reload => Self::Do(Do::Reload),
             ControlRequest::ReloadAccounts => Self::Do(Do::ReloadAccounts),
             ControlRequest::Drain => Self::Do(Do::Drain),
@@ -120,6 +129,7 @@ impl From<Wire> for ControlRequest {
             Wire::Get(Get::Calls) => Self::Calls,
             Wire::Get(Get::Registrations) => Self::Registrations,
             Wire::Get(Get::Links) => Self::Links,
+            Wire::Resolve(number) => Self::Resolve(number),
             Wire::Do(Do::Reload) => Self::Reload,
             Wire::Do(Do::ReloadAccounts) => Self::ReloadAccounts,
             Wire::Do(Do::Drain) => Self::Drain,

@@ -37,6 +37,9 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
                 })),
                 ControlRequest::Calls => ControlReply::Calls(Vec::new()),
                 ControlRequest::Links => ControlReply::Links(Vec::new()),
+                ControlRequest::Resolve(number) => {
+                    ControlReply::Resolution(Box::new(Resolution { number, ..Resolution::default() }))
+                }
                 ControlRequest::Registrations => continue,
                 ControlRequest::Reload | ControlRequest::ReloadAccounts | ControlRequest::Drain => {
                     ControlReply::Done("reloaded".into())
@@ -48,6 +51,8 @@ async fn requests_are_answered_by_whoever_holds_the_other_end() {
     assert!(ask(&path, "{\"get\":\"status\"}\n").await.starts_with("{\"status\":{\"office\":\"BRU\""));
     assert_eq!(ask(&path, "{\"get\":\"calls\"}\n").await, "{\"calls\":[]}\n");
     assert_eq!(ask(&path, "{\"get\":\"links\"}\n").await, "{\"links\":[]}\n");
+    let resolved = ask(&path, "{\"resolve\":\"1001\"}\n").await;
+    assert!(resolved.starts_with("{\"resolution\":{\"number\":\"1001\""), "{resolved}");
     assert_eq!(ask(&path, "{\"do\":\"reload-accounts\"}\n").await, "{\"done\":\"reloaded\"}\n");
     assert!(
         ask(&path, "{\"get\":\"registrations\"}\n").await.contains("did not answer"),

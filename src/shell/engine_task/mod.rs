@@ -42,6 +42,7 @@ use super::clock;
 use super::control::{CallView, RegistrationView};
 use super::listen::Arrival;
 use super::systemd::Heartbeat;
+use crate::engine::call::Resolution;
 use crate::engine::registrar::Accounts;
 use crate::engine::routing::{LinkView, RouteTable};
 use crate::engine::settings::Settings;
@@ -87,6 +88,8 @@ pub enum Question {
     Calls(oneshot::Sender<Vec<CallView>>),
     /// Which device is registered where.
     Registrations(oneshot::Sender<Vec<RegistrationView>>),
+    /// Where a call would go, and why; `None` when what would be dialled is no number.
+    Resolve(String, oneshot::Sender<Option<Resolution>>),
     /// The federation links and how they are.
     Links(oneshot::Sender<Vec<LinkView>>),
 }
@@ -162,7 +165,7 @@ impl Turning {
         moved |= self.poll_receipts(cx, now);
         moved |= self.poll_events(cx, now);
         moved |= self.poll_pages_and_arrivals(cx, now);
-        moved |= self.poll_questions(cx);
+        moved |= self.poll_questions(cx, now);
         moved |= self.beat.poll_tick(cx).is_ready();
         if moved { Poll::Ready(Turn::Again) } else { Poll::Pending }
     }
@@ -237,7 +240,7 @@ impl Turning {
         moved
     }
 
-    fn poll_questions(&mut self, cx: &mut Context<'_>) -> bool {
+    fn poll_questions(&mut self, cx: &mut Context<'_>, now: Now) -> bool {
         let mut moved = false;
         for _ in 0..QUESTIONS {
             let Poll::Ready(Some(question)) = self.inlets.questions.poll_recv(cx) else { break };
@@ -245,6 +248,7 @@ impl Turning {
             match question {
                 Question::Calls(reply) => drop(reply.send(views::calls(&self.engine))),
                 Question::Registrations(reply) => drop(reply.send(views::registrations(&self.engine))),
+                Question::Resolve(to, reply) => drop(reply.send(self.engine.resolve(now, &to))),
                 Question::Links(reply) => drop(reply.send(self.engine.router().links.overview().collect())),
             }
             moved = true;

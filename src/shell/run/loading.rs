@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::failure::Failure;
-use crate::engine::registrar::{Accounts, Binding};
+use crate::engine::numbering::Extension;
+use crate::engine::registrar::{Accounts, Availability, Binding};
 use crate::shell::daemon::Daemon;
 use crate::shell::listen::{Revocations, revocations};
 use crate::shell::pki::TlsEndpoint;
@@ -22,6 +23,8 @@ pub(super) struct Loaded {
     pub(super) bindings: Vec<Binding>,
     /// What was used of rules' limits.
     pub(super) tally: Vec<(String, String)>,
+    /// What users said of how to be reached.
+    pub(super) availability: Vec<(Extension, Availability)>,
 }
 
 impl Loaded {
@@ -30,8 +33,11 @@ impl Loaded {
         let accounts = accounts(daemon).await.map_err(unread)?;
         let bindings = bindings(daemon).await.map_err(unread)?;
         let tally = daemon.store.metas(settings::TALLY).await.map_err(unread)?;
+        let said = daemon.store.metas(settings::AVAILABILITY).await.map_err(unread)?;
+        let said = said.iter().filter_map(|(extension, value)| settings::availability(extension, value));
+        let availability = said.collect();
         info!(extensions = accounts.len(), bindings = bindings.len(), "loaded");
-        Ok(Self { accounts, bindings, tally })
+        Ok(Self { accounts, bindings, tally, availability })
     }
 
     /// The accounts as the HTTP room asks for them.

@@ -280,6 +280,7 @@ async fn answer(daemon: &mut Daemon, serving: &Serving, query: ControlQuery) {
             Some(links) => ControlReply::Links(links.iter().map(link).collect()),
             None => busy(),
         },
+        ControlRequest::Resolve(number) => resolution(serving, number).await,
         ControlRequest::Reload => {
             let words = reload(daemon, serving).await;
             let refused = [Condition::ConfigRefused, Condition::CertificateRefused];
@@ -305,6 +306,14 @@ async fn ask<T>(serving: &Serving, question: impl FnOnce(oneshot::Sender<T>) -> 
     let (reply, answer) = oneshot::channel();
     serving.engine.questions.try_send(question(reply)).ok()?;
     timeout(Duration::from_secs(2), answer).await.ok()?.ok()
+}
+
+async fn resolution(serving: &Serving, number: String) -> ControlReply {
+    match ask(serving, |reply| Question::Resolve(number, reply)).await {
+        Some(Some(found)) => ControlReply::Resolution(Box::new(found)),
+        Some(None) => ControlReply::Refused("that is no number".to_owned()),
+        None => busy(),
+    }
 }
 
 fn busy() -> ControlReply {

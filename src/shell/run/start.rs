@@ -258,6 +258,7 @@ fn make_engine(
         now: clock::now(),
     });
     engine.handle_input(clock::now(), Input::Tally(loaded.tally));
+    engine.handle_input(clock::now(), Input::Availability(loaded.availability));
     known.for_each(|input| engine.handle_input(clock::now(), input));
     Ok(engine)
 }

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use zeroize::Zeroizing;
+
 use crate::api::{Authenticate, Directory, Entry, WebAccount};
 use crate::engine::numbering::Extension;
 use crate::engine::registrar::{Account, Accounts};
@@ -76,7 +78,7 @@ fn web_account(account: &Account) -> WebAccount {
         extension: account.extension.clone(),
         username: account.extension.to_string(),
         name: account.display_name.clone().unwrap_or_default(),
-        ha1_sha256: bytes(&sha256).and_then(|bytes| bytes.try_into().ok()),
-        ha1_md5: bytes(&md5).and_then(|bytes| bytes.try_into().ok()),
+        ha1_sha256: bytes(&sha256).and_then(|bytes| bytes.try_into().ok()).map(Zeroizing::new),
+        ha1_md5: bytes(&md5).and_then(|bytes| bytes.try_into().ok()).map(Zeroizing::new),
     }
 }

@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 pub use accounts::AccountBook;
-pub use rows::{RowFlaw, TALLY, account, binding, binding_row, write_of};
+pub use rows::{AVAILABILITY, RowFlaw, TALLY, account, availability, binding, binding_row, write_of};
 
 use tracing::warn;
 
@@ -228,7 +228,7 @@ fn media(config: &Config, bound: &Bound) -> MediaSettings {
 }
 
 /// How the office's numbers look. Whatever the configuration says, 112 and 911 are emergency numbers.
-fn number_plan(config: &Config) -> NumberPlan {
+pub(crate) fn number_plan(config: &Config) -> NumberPlan {
     let emergency = config.numbers.emergency.iter().map(String::as_str);
     let emergency = EmergencyNumbers::new(emergency).unwrap_or_default();
     let home = config.office.country_code.as_ref().map(CountryCode::number);

@@ -5,8 +5,9 @@
 
 use crate::engine::Change;
 use crate::engine::flow::{Flow, Side};
+use crate::engine::numbering::Extension;
 use crate::engine::policy::TallyRow;
-use crate::engine::registrar::{Account, Binding, BindingKey, DeviceKey, Reach};
+use crate::engine::registrar::{Account, Availability, Binding, BindingKey, DeviceKey, Reach};
 use crate::shell::store::{AccountRow, BindingRow, CallRow, FlowRow, Write};
 use crate::sip::digest::{Algorithm, Ha1, UserKeys};
 use crate::sip::{NameAddr, Text, Transport};
@@ -16,6 +17,9 @@ use crate::time::WallTime;
 pub const TALLY: &str = "tally/";
 /// What separates the instance from the reg-id in a stored key; neither holds one.
 const SEPARATOR: char = '\u{1f}';
+
+/// Begins the names of what users say of how to be reached.
+pub const AVAILABILITY: &str = "availability/";
 
 /// What is wrong with a stored row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,6 +73,11 @@ pub fn account(row: &AccountRow, realm: &str) -> Result<Account, RowFlaw> {
     })
 }
 
+/// What a user said, from the extension and the value; `None` for what cannot be read.
+pub fn availability(extension: &str, value: &str) -> Option<(Extension, Availability)> {
+    Some((extension.parse().ok()?, serde_json::from_str(value).ok()?))
+}
+
 /// The binding in a row.
 pub fn binding(row: BindingRow) -> Result<Binding, RowFlaw> {
     let extension = row.extension.parse().map_err(|_| RowFlaw::Extension)?;
@@ -88,6 +97,7 @@ pub fn binding(row: BindingRow) -> Result<Binding, RowFlaw> {
         reach,
         expires: row.expires,
         created: row.created,
+        used: row.used.map(WallTime),
         q: row.q_thousandths,
         user_agent: row.user_agent.unwrap_or_default(),
         call_id: row.call_id,
@@ -121,6 +131,7 @@ pub fn binding_row(binding: &Binding) -> Option<BindingRow> {
         q_thousandths: binding.q,
         expires: binding.expires,
         created: binding.created,
+        used: binding.used.map(|used| used.0),
     })
 }
 
@@ -138,6 +149,10 @@ pub fn write_of(change: Change) -> Option<Write> {
                 Some(value) => Write::PutMeta { name, value },
                 None => Write::RemoveMeta { name },
             })
+        }
+        Change::Availability { extension, says } => {
+            let value = serde_json::to_string(&says).ok()?;
+            Some(Write::PutMeta { name: format!("{AVAILABILITY}{extension}"), value })
         }
         Change::CallRecord(record) => {
             let document = serde_json::to_string(&record).ok()?;

@@ -31,6 +31,7 @@ fn a_binding(device: DeviceKey, transport: Transport) -> Binding {
         reach: Reach::Sip { contact, flow, path },
         expires: WallTime(5_000),
         created: WallTime(1_000),
+        used: Some(WallTime(2_000)),
         q: 700,
         user_agent: "Phone/1".to_owned(),
         call_id: "c@x".to_owned(),
@@ -134,7 +135,7 @@ fn accounts_are_read_or_named_and_the_page_finds_them_by_token() {
     let found = book.by_token(&[0xab; 32]).unwrap();
     assert_eq!((found.username.as_str(), found.name.as_str()), ("1001", "Ann"));
     assert_eq!(
-        found.ha1_sha256.map(|hash| crate::shell::hex::hex(&hash)),
+        found.ha1_sha256.as_ref().map(|hash| crate::shell::hex::hex(&**hash)),
         Some(keys.sha256.to_hex().to_string())
     );
     assert_eq!(book.by_extension("1001"), Some(found));

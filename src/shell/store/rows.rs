@@ -59,6 +59,9 @@ pub struct BindingRow {
     /// When the device first bound it.
     #[serde(with = "millis")]
     pub created: WallTime,
+    /// When the device last placed or answered a call; milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<u64>,
 }
 
 /// The flow of a binding as it was when it was stored. Of a connection only the fact remains: after a

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use super::Write;
 use super::rows::{AccountRow, BindingRow, CallRow};
 use crate::observe::Redacted;
+use crate::shell::settings::AVAILABILITY;
 use crate::time::WallTime;
 
 /// The first schema.
@@ -36,6 +37,8 @@ pub(super) fn apply(connection: &Connection, write: &Write) -> Result<()> {
         Write::RemoveAccount { extension } => {
             connection.prepare_cached("DELETE FROM account WHERE extension = ?1")?.execute([extension])?;
             connection.prepare_cached("DELETE FROM binding WHERE extension = ?1")?.execute([extension])?;
+            let name = format!("{AVAILABILITY}{extension}");
+            connection.prepare_cached("DELETE FROM meta WHERE name = ?1")?.execute([name])?;
             Ok(())
         }
         Write::PutBinding(binding) => put_binding(connection, binding),
@@ -109,9 +112,8 @@ pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<String>
 
 /// The named values whose names begin with `prefix`, by the rest of their names.
 pub(super) fn metas(connection: &Connection, prefix: &str) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT substr(name, length(?1) + 1), value FROM meta WHERE substr(name, 1, length(?1)) = ?1";
-    let rows = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    connection.prepare_cached(sql)?.query_map([prefix], rows)?.collect()
+    let sql = "SELECT substr(name, length(?1) + 1), value FROM meta WHERE substr(name, 1, length(?1)) = ?1 ORDER BY name";
+    connection.prepare_cached(sql)?.query_map([prefix], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 /// Sets a named value.

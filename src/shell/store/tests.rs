@@ -53,6 +53,7 @@ pub(super) fn account(extension: &str) -> AccountRow {
 
 pub(super) fn binding(extension: &str, key: &str) -> BindingRow {
     BindingRow {
+        used: None,
         extension: extension.to_owned(),
         key: key.to_owned(),
         contact: format!("sip:{extension}@192.0.2.1:5062;transport=tls"),

@@ -187,8 +187,8 @@ impl Worker {
             Job::Bindings(reply) => answer(reply, tables::bindings(connection)),
             Job::Calls(at_most, reply) => answer(reply, tables::calls(connection, at_most)),
             Job::Call(id, reply) => answer(reply, tables::call(connection, &id)),
-            Job::Meta(name, reply) => answer(reply, tables::meta(connection, &name)),
             Job::Metas(prefix, reply) => answer(reply, tables::metas(connection, &prefix)),
+            Job::Meta(name, reply) => answer(reply, tables::meta(connection, &name)),
             Job::Write(..) | Job::Close => {}
         }
     }

@@ -100,8 +100,9 @@ impl Commands {
             }
         };
         let Some(executing) = self.answers.begin(kind, id, &document) else { return };
+        let is_drain = request == ControlRequest::Drain;
         let outcome = self.ask(request).await;
-        if request != ControlRequest::Drain || outcome.is_err() {
+        if !is_drain || outcome.is_err() {
             self.answers.finish(kind, id, &executing, outcome);
         }
     }
@@ -134,7 +135,13 @@ impl Commands {
             Ok(Ok(ControlReply::Status(status))) => Ok(serde_json::to_value(status).unwrap_or_default()),
             Ok(Ok(ControlReply::Refused(words))) => Err(words),
             Ok(
-                Ok(ControlReply::Calls(_) | ControlReply::Registrations(_) | ControlReply::Links(_)) | Err(_),
+                Ok(
+                    ControlReply::Calls(_)
+                    | ControlReply::Registrations(_)
+                    | ControlReply::Links(_)
+                    | ControlReply::Resolution(_),
+                )
+                | Err(_),
             )
             | Err(_) => Err("the daemon did not answer in time".to_owned()),
         }

@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use crate::config::OfficeId;
 use crate::engine::Observation;
 use crate::engine::call::CallRecord;
-use crate::uplink::EventKind;
+use crate::uplink::{EventKind, Worth};
 
 /// Turns what happens into events; cloning gives another handle. Never waits.
 #[derive(Clone, Debug)]
@@ -79,7 +79,8 @@ impl EventDesk {
             }
             Observation::Roaming { change, extension, office } => {
                 let more = json!({ "extension": extension, "office": office.as_str() });
-                self.audit("roaming", change, more);
+                // There are as many as registrations, so when there is no room they may not push out what is rare.
+                self.audit_as(Worth::Registration, "roaming", change, more);
             }
             _ => {}
         }
@@ -93,11 +94,16 @@ impl EventDesk {
     /// Somebody or something changed what the box does: `action` (`reload`, `routes`, `command`, `roaming`, `call-barred`, `start`, `stop`), its
     /// outcome as a stable word, and more about it.
     pub fn audit(&self, action: &str, outcome: &str, more: Value) {
+        self.audit_as(EventKind::Audit.worth(), action, outcome, more);
+    }
+
+    fn audit_as(&self, worth: Worth, action: &str, outcome: &str, more: Value) {
         let mut body = json!({ "action": action, "outcome": outcome });
         if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
             body.extend(more);
         }
-        self.put(EventKind::Audit, body);
+        let event = documents::new_event(self.office, &self.boot, EventKind::Audit, body);
+        self.outbox.put(worth, event);
     }
 
     fn put(&self, kind: EventKind, body: Value) {

@@ -93,8 +93,25 @@ mod tests {
 
     use super::*;
 
-    fn program(directory: &tempfile::TempDir, script: &str) -> PathBuf {
-        let path = directory.path().join("update");
+    /// A directory of its own, which goes with it.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("bl-update-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn program(directory: &Scratch, name: &str, script: &str) -> PathBuf {
+        let path = directory.0.join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
         path
@@ -102,29 +119,31 @@ mod tests {
 
     #[test]
     fn the_program_reads_the_request_and_its_last_words_are_the_result() {
-        let directory = tempfile::tempdir().unwrap();
-        let result = run(&program(&directory, "read line; echo \"got $line\""), b"{\"v\":1}\n").unwrap();
+        let directory = Scratch::new("said");
+        let result =
+            run(&program(&directory, "reads", "read line; echo \"got $line\""), b"{\"v\":1}\n").unwrap();
         assert_eq!(result["said"], "got {\"v\":1}");
     }
 
     #[test]
     fn why_it_failed_is_what_it_said_last() {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = Scratch::new("failed");
         let script = "echo one >&2; echo 'the image is not signed' >&2; exit 3";
-        let reason = run(&program(&directory, script), b"").unwrap_err();
+        let reason = run(&program(&directory, "fails", script), b"").unwrap_err();
         assert!(reason.contains("exit status: 3") && reason.ends_with("the image is not signed"), "{reason}");
-        let reason = run(&directory.path().join("nothing"), b"").unwrap_err();
+        let reason = run(&directory.0.join("nothing"), b"").unwrap_err();
         assert!(reason.contains("cannot be run"), "{reason}");
     }
 
     #[test]
     fn one_that_does_not_end_is_ended_and_a_flood_of_words_is_cut() {
-        let directory = tempfile::tempdir().unwrap();
-        let stuck = program(&directory, "exec sleep 60");
+        let directory = Scratch::new("stuck");
+        let stuck = program(&directory, "stuck", "exec sleep 60");
         let reason = run_within(&stuck, b"", Duration::from_millis(200)).unwrap_err();
         assert!(reason.contains("did not end"), "{reason}");
         let flood = program(
             &directory,
+            "flood",
             "i=0; while [ $i -lt 20000 ]; do echo 0123456789; i=$((i+1)); done; echo done",
         );
         let result = run(&flood, b"").unwrap();

@@ -36,6 +36,8 @@ mod policy;
 mod receive;
 
 #[cfg(test)]
+mod policy_tests;
+#[cfg(test)]
 mod tests;
 
 pub use check::check;

@@ -19,7 +19,7 @@ static OPS: LazyLock<SigningKey> =
 const NOW: WallTime = WallTime(1_795_251_600_000);
 
 /// The contract's example.
-fn good() -> Value {
+pub(super) fn good() -> Value {
     json!({
         "v": 1, "office": "BRU", "revision": 42, "issued": "2026-11-21T09:00:00Z",
         "not-after": "2026-12-01T00:00:00Z", "probation": "90s", "comment": "unknown, kept",
@@ -39,10 +39,19 @@ fn good() -> Value {
         ],
         "emergency": ["112", "100"], "emergency-links": ["pstn"],
         "limits": { "calls": 200, "calls-per-user": 4, "calls-per-office": 30 },
+        "permissions": [
+            { "office": "PAR", "may": ["extensions", "roamers", "pstn"], "numbers": ["+33*"] },
+            { "office": "*", "visitors": ["extensions"] },
+        ],
+        "rules": [
+            { "name": "no-premium", "numbers": ["+3289*", "00*900*"], "action": "refuse" },
+            { "name": "international", "numbers": ["00*"], "from": ["1001", "office:PAR", "visitors"], "per": "office",
+              "calls-per-hour": 20, "minutes-per-day": 120, "spend-per-day": 5000, "max-duration": "1h" },
+        ],
     })
 }
 
-fn set(value: &Value) -> RouteSet {
+pub(super) fn set(value: &Value) -> RouteSet {
     RouteSet::new(value.as_object().unwrap().clone()).unwrap()
 }
 
@@ -68,7 +77,7 @@ fn refused(text: &[u8]) -> (&'static str, String, String) {
 }
 
 /// What `check` says of the good set with the value at `pointer` replaced; null takes it away.
-fn flaw(pointer: &str, value: Value) -> (String, String) {
+pub(super) fn flaw(pointer: &str, value: Value) -> (String, String) {
     let mut changed = good();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     match changed.pointer_mut(parent).unwrap() {
@@ -247,6 +256,7 @@ fn every_bad_part_is_named_by_its_path() {
         ("/emergency-links", json!(["nowhere"]), "emergency-links", "nowhere"),
         ("/limits", json!([]), "limits", "an object"),
         ("/limits/calls", json!(0), "limits.calls", "from 1"),
+        ("/links/0/price", json!(-1), "links[0].price", "from 0"),
     ] {
         let (found, reason) = flaw(pointer, value);
         assert_eq!(found, part, "{pointer}: {reason}");

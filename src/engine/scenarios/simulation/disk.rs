@@ -111,8 +111,8 @@ impl Disk {
                 self.bindings.remove(&format!("{key:?}"));
                 None
             }
-            // No story has rules: their counts have tests of their own.
-            Change::Tally(_) => None,
+            // No story has rules, and no user says how to be reached: both have tests of their own.
+            Change::Tally(_) | Change::Availability { .. } => None,
             Change::CallRecord(record) => Some(self.offer(Worth::CallRecord, format!("call {}", record.id))),
         }
     }

@@ -9,8 +9,6 @@ use crate::engine::Observation;
 use crate::engine::call::CallRecord;
 use crate::uplink::OutboxLimits;
 
-/// Any; it repeats exactly.
-const SEED: u64 = 4;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Something that ops shall know of, as the engine tells the daemon.
@@ -28,7 +26,9 @@ pub(crate) fn of_events() -> Vec<Told> {
 }
 
 fn an_hour() -> World {
-    let mut world = World::new(SEED, false);
+    let has_three = |seed: &u64| World::new(*seed, false).offices.len() == 3;
+    let seed = (0..1_000).find(has_three).unwrap_or_default();
+    let mut world = World::new(seed, false);
     world.goes_on = false;
     world.told = Some(Vec::new());
     for office in 0..world.offices.len() {
@@ -45,7 +45,7 @@ fn an_hour() -> World {
             1800 => world.falls(0),
             1815 => world.starts(0),
             _ if second % 40 == 1 => world.somebody_moves(),
-            _ if second % 2 == 0 => world.somebody_calls(),
+            _ if second % 3 == 0 => world.somebody_calls(),
             _ => {}
         }
         world.run(SECOND);
@@ -64,7 +64,7 @@ fn an_hour_without_a_broker_arrives_in_order_each_once_and_as_history() {
     let of = |kind: &str| names.iter().filter(|name| name.starts_with(kind)).count();
     let (calls, helps, moves) = (of("call "), of("help "), of("registered "));
     assert!(
-        calls > 500 && helps > 100 && moves > 50,
+        calls > 300 && helps > 50 && moves > 10,
         "{calls} calls, {helps} for help, {moves} registrations"
     );
     for office in 0..world.offices.len() {

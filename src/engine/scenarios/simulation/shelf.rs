@@ -69,18 +69,14 @@ impl Shelf {
         self.next = number.next();
         let mut displaced = Vec::new();
         if self.rows.len() >= self.most {
-            match self.least().filter(|place| self.rows[*place].worth <= worth) {
-                Some(place) => {
-                    let row = self.rows.remove(place);
-                    self.loses(row.worth, &row.name);
-                    displaced.push(row.number);
-                }
-                None => {
-                    self.loses(worth, name);
-                    let expected = Offer::Lost { sequence: number };
-                    return (*offer != expected).then(|| format!("{name}: {offer:?}, not {expected:?}"));
-                }
-            }
+            let Some(place) = self.least().filter(|place| self.rows[*place].worth <= worth) else {
+                self.loses(worth, name);
+                let expected = Offer::Lost { sequence: number };
+                return (*offer != expected).then(|| format!("{name}: {offer:?}, not {expected:?}"));
+            };
+            let row = self.rows.remove(place);
+            self.loses(row.worth, &row.name);
+            displaced.push(row.number);
         }
         self.rows.push(Row { number, worth, name: name.to_owned(), on_its_way: false });
         let expected = Offer::Kept { sequence: number, displaced };

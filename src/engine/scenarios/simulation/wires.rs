@@ -80,7 +80,7 @@ impl World {
             Output::Persist { ticket, change } => {
                 if let Change::CallRecord(record) = &change {
                     self.judge.recorded(office, record);
-                    self.tells_of(office, Told::Call(record.clone()));
+                    self.tells_of(office, &Told::Call(record.clone()));
                 }
                 self.writes(office, Write::Store(ticket, change));
             }
@@ -135,13 +135,13 @@ impl World {
             Observation::Emergency { call, .. } => {
                 self.judge.count("calls for help");
                 self.writes(office, Write::Event(Worth::Emergency, format!("help {call}")));
-                self.tells_of(office, Told::Seen(observation.clone()));
+                self.tells_of(office, &Told::Seen(observation.clone()));
             }
             Observation::Registration { change, extension, .. } if *change != "refreshed" => {
                 self.happened += 1;
                 let name = format!("{change} {extension}: {}", self.happened);
                 self.writes(office, Write::Event(Worth::Registration, name));
-                self.tells_of(office, Told::Seen(observation.clone()));
+                self.tells_of(office, &Told::Seen(observation.clone()));
             }
             Observation::Link { .. } => self.judge.count("links that changed"),
             Observation::Heard { .. } | Observation::Answered { .. } => return,
@@ -150,7 +150,7 @@ impl World {
         self.note(|| format!("{name}: {observation:?}"));
     }
 
-    fn tells_of(&mut self, office: usize, told: Told) {
+    fn tells_of(&mut self, office: usize, told: &Told) {
         self.told.iter_mut().filter(|_| office == 0).for_each(|all| all.push(told.clone()));
     }
 
@@ -284,9 +284,6 @@ impl World {
         }
         let flow = datagrams(office, remote, if is_carrier { Side::Gateway } else { Side::Site });
         let message = parse::parse(bytes);
-        if let (Ok(message), true) = (&message, is_carrier) {
-            self.judge.heard(office, message);
-        }
         if let Ok(message) = &message {
             self.tell(&format!("agent {agent} says"), message);
         }

@@ -14,6 +14,7 @@ use super::hour::Told;
 use super::judge::Judge;
 use super::office::Office;
 use super::wan::{PathId, Wan};
+use crate::engine::flow::Side;
 use crate::engine::routing::{DialTicket, RouteTable};
 use crate::engine::{Input, Publication};
 use crate::sip::{Message, parse};
@@ -230,7 +231,14 @@ impl World {
 
     fn happens(&mut self, event: Event) {
         match event {
-            Event::Input(office, boot, input) => self.feed_boot(office, boot, *input),
+            Event::Input(office, boot, input) => {
+                if let Input::Sip { flow, message: Ok(message) } = &*input
+                    && flow.side == Side::Gateway
+                {
+                    self.judge.heard(office, message);
+                }
+                self.feed_boot(office, boot, *input);
+            }
             Event::Arrive(connection, to, what) => self.arrives(connection, to, what),
             Event::Unacknowledged(connection, from) => self.unacknowledged(connection, from),
             Event::Hear(agent, epoch, bytes) => {

@@ -39,7 +39,9 @@ fn an_hour_of_calls_survives_kill_9_and_arrives_once_in_order() {
         );
         let desk = EventDesk::new("BRU".parse().unwrap(), "second".to_owned(), outbox.clone());
         for batch in told[kept..].chunks(1000) {
-            batch.iter().for_each(|one| tell(&desk, one));
+            for one in batch {
+                tell(&desk, one);
+            }
             assert!(outbox.flush().await);
         }
         let arrived = everything(&outbox).await;

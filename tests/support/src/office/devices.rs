@@ -66,8 +66,13 @@ impl Office {
     /// The phone page of a fresh account, signed in.
     pub async fn page(&self, browser: &Browser) -> Outcome<(Account, PhonePage)> {
         let account = self.account()?;
-        let page = PhonePage::open(browser, self.places.https, &account).await?;
+        let page = self.page_of(browser, &account).await?;
         Ok((account, page))
+    }
+
+    /// The phone page of this office, on which this account signed in.
+    pub async fn page_of(&self, browser: &Browser, account: &Account) -> Outcome<PhonePage> {
+        PhonePage::open(browser, self.places.https, account).await
     }
 
     /// A registered JsSIP softphone of a fresh account.
