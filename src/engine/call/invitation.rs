@@ -64,11 +64,17 @@ pub(super) fn set_sdp(headers: &mut Headers, body: &mut Bytes, description: &Ses
     *body = Bytes::from(description.to_string());
 }
 
+/// Gives a request that is sent anew the next number (RFC 3261 §8.1.3.5).
+pub(super) fn renumber(request: &mut Request) {
+    let number = request.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
+    let method = request.method.clone();
+    request.headers.set(&CSeq { number, method });
+}
+
 /// The same INVITE with a longer session interval, after a 422 (RFC 4028 §7.3).
 pub(super) fn again_with_longer_session(invite: &Request, preference: session_timer::Preference) -> Request {
     let mut request = invite.clone();
-    let number = invite.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
-    request.headers.set(&CSeq { number, method: Method::Invite });
+    renumber(&mut request);
     session_timer::offer(&mut request, preference, None);
     request
 }
@@ -96,9 +102,7 @@ pub fn again_with_proof(
         client::answer(challenge, &known.username, &keys, (&request.method, &request.uri), &cnonce, 1)
             .ok()?;
     let mut request = request.clone();
-    let number = request.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
-    let method = request.method.clone();
-    request.headers.set(&CSeq { number, method });
+    renumber(&mut request);
     request.headers.push(answers, proof.to_string());
     Some(request)
 }

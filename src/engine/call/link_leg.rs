@@ -39,7 +39,7 @@ use crate::engine::routing::{
     Choice, DialFailure, Link, LinkAddress, LinkFailure, LinkId, LinkState, LinkSuccess, Reach, SipAddress,
     SkipReason,
 };
-use crate::engine::transaction::{FailureReason, RequestOptions};
+use crate::engine::transaction::FailureReason;
 use crate::sip::{Response, SipUri, StatusCode, Transport};
 
 impl Call {
@@ -218,11 +218,7 @@ impl Call {
         let Stage::Outgoing { invite, .. } = &sip.stage else { return false };
         let cnonce = u64::from_be_bytes(fx.random_bytes());
         let Some(again) = again_with_proof(invite, response, known, cnonce) else { return false };
-        let Ok(client) = fx.layer.request(fx.now, sip.flow, again.clone(), RequestOptions::default()) else {
-            return false;
-        };
-        sip.dialog = None;
-        sip.stage = Stage::Outgoing { client, invite: Box::new(again) };
+        let Some(client) = sip.invite_again(again, fx) else { return false };
         fx.books.note_client(client, id, super::books::Asked::Invite);
         true
     }

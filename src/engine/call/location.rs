@@ -12,12 +12,12 @@ use bytes::Bytes;
 
 use super::books::Asked;
 use super::effects::Effects;
+use super::invitation::renumber;
 use super::model::Call;
 use super::sip_leg::Stage;
 use crate::engine::routing::Place;
-use crate::engine::transaction::RequestOptions;
-use crate::sip::header::{CSeq, ContentType};
-use crate::sip::{HeaderName, Method, Request, StatusCode, Text, body, pidf_lo};
+use crate::sip::header::ContentType;
+use crate::sip::{HeaderName, Request, StatusCode, Text, body, pidf_lo};
 
 /// Where a caller for help is, for people.
 const FOR_PEOPLE: &str = "X-Emergency-Location";
@@ -87,11 +87,7 @@ impl Call {
         let Some(sip) = self.leg(place).and_then(|leg| leg.sip()) else { return false };
         let Stage::Outgoing { invite, .. } = &sip.stage else { return false };
         let Some(again) = without(invite, where_.as_deref()) else { return false };
-        let Ok(client) = fx.layer.request(fx.now, sip.flow, again.clone(), RequestOptions::default()) else {
-            return false;
-        };
-        sip.dialog = None;
-        sip.stage = Stage::Outgoing { client, invite: Box::new(again) };
+        let Some(client) = sip.invite_again(again, fx) else { return false };
         fx.books.note_client(client, id, Asked::Invite);
         true
     }
@@ -111,8 +107,7 @@ fn without(invite: &Request, place: Option<&Place>) -> Option<Request> {
         }
         None => drop(again.headers.remove(&HeaderName::Geolocation)),
     }
-    let number = invite.cseq().map_or(1, |cseq| cseq.number).saturating_add(1);
-    again.headers.set(&CSeq { number, method: Method::Invite });
+    renumber(&mut again);
     Some(again)
 }
 

@@ -183,10 +183,16 @@ impl SipLeg {
         }
         let raised = session_timer::raised(preference, response)?;
         let again = again_with_longer_session(invite, raised);
-        let client = fx.layer.request(fx.now, self.flow, again.clone(), RequestOptions::default()).ok()?;
+        let client = self.invite_again(again, fx)?;
         self.preference = Some(raised);
+        Some(client)
+    }
+
+    /// Sends another INVITE in place of one that was refused. The new transaction.
+    pub fn invite_again(&mut self, invite: Request, fx: &mut Effects<'_>) -> Option<ClientId> {
+        let client = fx.layer.request(fx.now, self.flow, invite.clone(), RequestOptions::default()).ok()?;
         self.dialog = None;
-        self.stage = Stage::Outgoing { client, invite: Box::new(again) };
+        self.stage = Stage::Outgoing { client, invite: Box::new(invite) };
         Some(client)
     }
 

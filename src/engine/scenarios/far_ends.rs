@@ -188,6 +188,19 @@ impl World {
         self.far_answers(&b, 200);
         self.asked(&mut b, "ACK");
         self.hears(&mut a, 200);
+        self.ends_answered(a, b);
+    }
+
+    /// A phone here answers another office's call, in media that nobody between them hears, and both hang up.
+    pub(super) fn takes_secured_and_ends(mut self, mut a: Line, mut b: Line) {
+        self.answers(&b, 200, &audio(5000));
+        self.asked(&mut b, "ACK");
+        let ok = self.hears(&mut a, 200);
+        assert!(String::from_utf8_lossy(&ok.body).contains("RTP/SAVP"), "media between offices are SRTP");
+        self.ends_answered(a, b);
+    }
+
+    fn ends_answered(mut self, mut a: Line, mut b: Line) {
         self.acks(&mut a, "");
         self.hangs_up(&mut a);
         self.is_hung_up(&mut b);

@@ -47,16 +47,10 @@ fn asterisk_dials_another_office() {
     let par = w.far_end("par", "PAR");
     w.push(pushed(&[PAR], &["PAR-* par"]));
     let identity = "P-Asserted-Identity: \"Ann\" <sip:1001@127.0.0.1>\r\n";
-    let mut a = w.calls_with(ASTERISK, "PAR-1002", &audio(7000), identity);
-    let mut b = w.rung(par);
+    let a = w.calls_with(ASTERISK, "PAR-1002", &audio(7000), identity);
+    let b = w.rung(par);
     assert_eq!(header(&b, "P-Asserted-Identity"), "\"Ann\" <sip:BRU-1001@branchline>");
-    w.far_answers(&b, 200);
-    w.asked(&mut b, "ACK");
-    w.hears(&mut a, 200);
-    w.acks(&mut a, "");
-    w.hangs_up(&mut a);
-    w.is_hung_up(&mut b);
-    w.closes();
+    w.talks_and_ends(a, b);
 }
 
 #[test]
@@ -64,17 +58,10 @@ fn a_call_from_another_office_rings_the_extension_here() {
     let (mut w, par, _) = linked();
     let bob = w.udp_phone("1002");
     let identity = "P-Asserted-Identity: \"Zoe\" <sip:PAR-1001@branchline>\r\nX-Branchline-Path: PAR\r\n";
-    let mut a = w.calls_with(par, "BRU-1002", &secured(7000), identity);
-    let mut b = w.rung(bob);
+    let a = w.calls_with(par, "BRU-1002", &secured(7000), identity);
+    let b = w.rung(bob);
     assert!(header(&b, "From").starts_with("\"Zoe\" <sip:PAR-1001@branchline>"), "{}", header(&b, "From"));
-    w.answers(&b, 200, &audio(5000));
-    w.asked(&mut b, "ACK");
-    let ok = w.hears(&mut a, 200);
-    assert!(String::from_utf8_lossy(&ok.body).contains("RTP/SAVP"), "media between offices are SRTP");
-    w.acks(&mut a, "");
-    w.hangs_up(&mut a);
-    w.is_hung_up(&mut b);
-    w.closes();
+    w.takes_secured_and_ends(a, b);
 }
 
 #[test]
